@@ -1,0 +1,7 @@
+std = "luajit"
+max_line_length = 100
+cache = false
+codes = true
+files["tests/lua"] = { std = "+busted" }
+files["tests/wire"] = { std = "+busted" }
+exclude_files = { "build*" }

@@ -1,0 +1,95 @@
+/*
+ * notify.h - the notification engine's hot path.  An event is formatted once; every target it
+ * concerns gets a notice that refers to the shared body, and only the fields that differ (slots) are
+ * spliced in where the frame is built, in the connection's `fill`.
+ *
+ * Guarantees: notices of one target leave in order of their ids (commit order); at least once, the
+ * same rqi at each repeat; what is not acknowledged is in the store (row `ntf`), so it survives
+ * kill -9; a target's queue is bounded by count, bytes and age, what is dropped is counted and the
+ * target is told of the gap before anything else.  One target never delays another.
+ *
+ * A notice is in one state: queued -> sent -> acknowledged, or parked (target away, or its format
+ * failed), or dropped with a reason.  Targets: an AE-ID stem ("Cpump1") or a URL.
+ */
+#pragma once
+
+#include "net.h"
+#include "session.h"
+#include "store.h"
+
+struct notify_opts {
+	struct net *net;
+	struct store *store;
+	struct str cse_id;		/* "/moon": the notifications' originator */
+	const char *rvi;		/* "3" or as configured */
+	unsigned window;		/* outstanding per connection; 256 */
+	unsigned max_count;		/* kept per target; 10,000 */
+	size_t max_bytes;		/* 16 MiB per target */
+	double max_age;			/* s; 0: none */
+	double answer_time;		/* s to wait for an acknowledgement; 10 */
+	double retry_min, retry_max;	/* s; URL targets: 1 doubling to 60, with jitter */
+};
+bool notify_open(const struct notify_opts *o, struct err *e) MUSTCHECK;	/* rebuilds queues from the store */
+void notify_close(void);
+bool notify_drained(void);		/* nothing is queued for a live connection, nothing unanswered */
+
+/* Slots: texts that a body may contain inside JSON strings; replaced per target.  They carry a
+ * nonce kept in the store, so content cannot imitate them. */
+enum notify_slot { SLOT_SUR, SLOT_TO, SLOT_RQI, SLOT_CR, SLOTS };
+struct str notify_slot_text(enum notify_slot s);
+
+/* ---- audiences: the members of one class of subscriptions of one parent ----------------------- */
+
+struct audience;			/* reference counted; immutable once an event refers to it (copied on write) */
+struct audience *audience_new(void);
+void audience_unref(struct audience *a);
+/* sur: the subscription's reference; cr: creator or empty.  One subscription may have many targets. */
+void audience_add(struct audience *a, int64_t sub, struct str sur, struct str cr, struct str target);
+void audience_remove(struct audience *a, int64_t sub);
+size_t audience_size(const struct audience *a);
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+enum notice_frame { FRAME_PRIMITIVE, FRAME_RAW };	/* body is the pc of a NOTIFY, or the whole frame */
+
+struct event_opts {
+	enum notice_frame frame;
+	bool binary;			/* raw: opcode 2 */
+	struct str type;		/* media type over HTTP */
+	int ec;				/* event category or 0; 4: only the newest per subscription is kept */
+	const char *format_failed;	/* not NULL: body is the event itself, parked under this format's name */
+};
+struct event;
+struct event *event_new(struct audience *a, const struct event_opts *o, struct str body);
+void event_store(struct event *e, struct store_tx *tx);	/* its rows, in the transaction of its cause */
+void event_publish(struct event *e);			/* committed: queue it; takes e over */
+void event_abandon(struct event *e);			/* the transaction failed; takes e over */
+
+/* Told once per notice acknowledged or (raw, URL) handed over: expirationCounter, statistics. */
+void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), void *arg);
+
+/* ---- targets --------------------------------------------------------------------------------- */
+
+/* Where an AE may be reached when it has no connection: its poa URLs in order (http, https, ws, wss;
+ * "ws://default" is never dialled).  n 0: kept until it connects. */
+void notify_target_routes(struct str target, const struct str *url, size_t n);
+/* Asked when a target has something waiting and its routes are unknown (after a restart). */
+void notify_on_unknown_target(void (*fn)(void *arg, struct str target), void *arg);
+void notify_forget_target(struct str target);		/* AE deregistered: what is kept is dropped, counted */
+void notify_forget_sub(int64_t sub);			/* subscription deleted: its waiting notices are dropped */
+
+/* An answer from a client: matched by rqi.  True when it belonged to a notice or a request of ours. */
+bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc);
+
+/* One blocking request of the CSE's own (verification, NOTIFY to an AE, deletion notice): `pc` to the
+ * target over its connection or routes.  done: rsc 0 when unreachable or not answered in `timeout`. */
+typedef void (*notify_asked)(void *arg, int rsc, struct str pc);
+void notify_ask(struct str target, struct str pc, int ec, double timeout, notify_asked done, void *arg);
+
+void notify_fill(struct session *s);	/* from the connection's fill callback */
+
+struct notify_stats {
+	uint64_t events, notices, sent, acknowledged, failed, dropped, requeued;
+	size_t queued, parked, bytes, targets;
+};
+void notify_stats(struct notify_stats *out);
