@@ -1,0 +1,112 @@
+-- Notification formats: what a notice looks like on the wire.  A format is a function from an event
+-- to a body, declared with cse.format; the standard m2m:sgn at the end of this file is declared
+-- with the same call.  A format is entered once per event (per = "event"), whatever the number of
+-- targets: the fields that differ from target to target are slots, filled in by the C core.
+-- A format that fails never refuses the request that caused the event: its notices are parked.
+
+local cse = require "moon2m.core.cse"
+local json = require "moon2m.json"
+
+local format = {}
+local by_name = {}
+
+local FRAMES = { raw = true, primitive = true }
+local PERS = { event = true, target = true }
+
+--- Declares (or replaces) the format `name`.  fn(n) -> body [, content type], or nil: nothing to send.
+-- opts.per    "event" (default) or "target": called once per target, with n.sub and n.target
+-- opts.frame  "raw" (default): the body is the whole data frame; "primitive": it is the `pc` of a
+--             NOTIFY request (TS-0004 7.5.1), acknowledged by the target
+-- opts.binary true: a binary frame (raw only)
+-- opts.encoded true: n.rep, the representation as JSON text, instead of n.res and n.old (cheaper)
+-- `call` runs fn within the script's budget; nil: fn is the library's own.
+function format.register(name, fn, opts, call)
+  opts = opts or {}
+  local per, frame = opts.per or "event", opts.frame or "raw"
+  if type(name) ~= "string" or not name:match("^[%w._-]+$") then
+    error("cse.format: the name must be letters, digits, '.', '_' or '-'", 3)
+  end
+  if type(fn) ~= "function" then error("cse.format: the second argument must be a function", 3) end
+  if not PERS[per] then error("cse.format: per must be \"event\" or \"target\"", 3) end
+  if not FRAMES[frame] then error("cse.format: frame must be \"raw\" or \"primitive\"", 3) end
+  by_name[name] = { name = name, fn = fn, per = per, frame = frame, binary = opts.binary or false,
+    encoded = opts.encoded or false, call = call }
+  return by_name[name]
+end
+
+function format.get(name)
+  return by_name[name]
+end
+
+function format.forget(name)
+  by_name[name] = nil
+end
+
+-- What a per-event format cannot know; reading it says what to do instead.
+local PER_TARGET = {
+  __index = function(_, k)
+    if k == "sub" or k == "target" then
+      error(("n.%s differs from target to target: declare the format with { per = \"target\" }, " ..
+        "or put n.sur, n.cr or n.rqi (filled in per target) into the text"):format(k), 2)
+    end
+  end,
+}
+
+-- One value of `{"m2m:cin":{...}}`: the resource without its wrapper.
+local function unwrap(text)
+  if not text then return nil end
+  local _, inner = next(json.decode(text))
+  return inner
+end
+
+--- The table that a format is handed.  e = { to, rep, old, net, op, fr, at }: rep and old are JSON text.
+function format.notice(f, e)
+  local n = {
+    to = e.to, at = e.at, event = { net = e.net, op = e.op, fr = e.fr },
+    sur = cse.slot("sur"), rqi = cse.slot("rqi"), cr = e.cr and cse.slot("cr") or nil,
+  }
+  if f.encoded then
+    n.rep = e.rep
+  else
+    n.res, n.old = unwrap(e.rep), unwrap(e.old)
+  end
+  if f.per == "target" then
+    n.sub, n.target = e.sub, e.target
+    return n
+  end
+  return setmetatable(n, PER_TARGET)
+end
+
+-- A body may be a table: it is encoded.  Returns text, content type | nil (nothing to send).
+local function body_text(f, body, ctype)
+  if body == nil or body == false then return nil end
+  if type(body) == "table" then
+    return json.encode(body), ctype or "application/json"
+  elseif type(body) ~= "string" then
+    error(("format %s returned a %s, expected a string or a table"):format(f.name, type(body)), 0)
+  end
+  return body, ctype or (f.binary and "application/octet-stream" or "application/json")
+end
+
+--- Renders the notice of event e.  Returns true, text, content type (text nil: nothing to send), or
+-- false and the error's text.
+function format.render(f, e)
+  local n = format.notice(f, e)
+  if not f.call then
+    return true, body_text(f, f.fn(n))
+  end
+  local ok, body, ctype = f.call(n)
+  if not ok then return false, body end
+  local fine, text, kind = pcall(body_text, f, body, ctype)
+  if not fine then return false, text end
+  return true, text, kind
+end
+
+-- TS-0004 7.5.1.1, 6.3.5.13: the standard notification.
+format.register("standard", function(n)
+  local cr = n.cr and ',"cr":"' .. n.cr .. '"' or ""
+  return '{"m2m:sgn":{"nev":{"rep":' .. n.rep .. ',"net":' .. n.event.net .. '},"sur":"' .. n.sur ..
+    '"' .. cr .. "}}"
+end, { frame = "primitive", encoded = true })
+
+return format
