@@ -13,6 +13,21 @@ local by_name = {}
 local FRAMES = { raw = true, primitive = true }
 local PERS = { event = true, target = true }
 
+--- Checks a declaration; raises at the script's line what is wrong with it.
+function format.check(name, fn, opts)
+  opts = opts or {}
+  if type(name) ~= "string" or not name:match("^[%w._-]+$") then
+    error("cse.format: the name must be letters, digits, '.', '_' or '-'", 3)
+  end
+  if type(fn) ~= "function" then error("cse.format: the second argument must be a function", 3) end
+  if opts.per and not PERS[opts.per] then
+    error("cse.format: per must be \"event\" or \"target\"", 3)
+  end
+  if opts.frame and not FRAMES[opts.frame] then
+    error("cse.format: frame must be \"raw\" or \"primitive\"", 3)
+  end
+end
+
 --- Declares (or replaces) the format `name`.  fn(n) -> body [, content type], or nil: nothing to send.
 -- opts.per    "event" (default) or "target": called once per target, with n.sub and n.target
 -- opts.frame  "raw" (default): the body is the whole data frame; "primitive": it is the `pc` of a
@@ -22,13 +37,8 @@ local PERS = { event = true, target = true }
 -- `call` runs fn within the script's budget; nil: fn is the library's own.
 function format.register(name, fn, opts, call)
   opts = opts or {}
+  format.check(name, fn, opts)
   local per, frame = opts.per or "event", opts.frame or "raw"
-  if type(name) ~= "string" or not name:match("^[%w._-]+$") then
-    error("cse.format: the name must be letters, digits, '.', '_' or '-'", 3)
-  end
-  if type(fn) ~= "function" then error("cse.format: the second argument must be a function", 3) end
-  if not PERS[per] then error("cse.format: per must be \"event\" or \"target\"", 3) end
-  if not FRAMES[frame] then error("cse.format: frame must be \"raw\" or \"primitive\"", 3) end
   by_name[name] = { name = name, fn = fn, per = per, frame = frame, binary = opts.binary or false,
     encoded = opts.encoded or false, call = call }
   return by_name[name]

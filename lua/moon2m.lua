@@ -1,0 +1,301 @@
+-- The public module: what `require "moon2m"` gives a script.  Declarations say what a script adds to
+-- the server and belong at its top level; verbs act, inside handlers, look synchronous and never
+-- block the loop.  What a verb hands out are copies: plain tables with oneM2M short names.
+-- Expected failures are `nil, err` with err.rsc and err.msg; wrong use raises at the caller's line.
+
+local sys = require "moon2m.core.sys"
+local config = require "moon2m.config"
+local json = require "moon2m.json"
+local rsc = require "moon2m.rsc"
+
+local public = {}
+
+local READ_MAX = 64 * 1024
+
+local TYPES = { ae = 2, container = 3, content_instance = 4, subscription = 23, acp = 1,
+  cnt = 3, cin = 4, sub = 23 }
+
+local function fail(level, fmt, ...)
+  error(fmt:format(...), level + 1)
+end
+
+local function type_number(t)
+  if type(t) == "number" then return t end
+  local n = type(t) == "string" and TYPES[t:lower()]
+  if not n then
+    local spec = require("moon2m.types").by_root["m2m:" .. tostring(t)]
+    n = spec and spec.ty
+  end
+  if not n then fail(3, "unknown resource type %s", tostring(t)) end
+  return n
+end
+
+-- A script's path as the primitive parameter `to`: "/plant/x" is below the CSEBase, anything else is
+-- an address as on the wire.
+local function address(to)
+  if type(to) ~= "string" or to == "" then fail(3, "a path was expected, got %s", type(to)) end
+  if to == "/" then return "-" end
+  if to:sub(1, 1) == "/" and to:sub(1, 2) ~= "//" then return "-" .. to end
+  return to
+end
+
+local function unwrap(pc)
+  if not pc then return nil end
+  local value = json.decode(pc)
+  if type(value) ~= "table" then return value end
+  local root, inner = next(value)
+  if root == "m2m:dbg" then return nil, inner end
+  return inner
+end
+
+local function failed(code, pc)
+  local text
+  if pc then text = (json.decode(pc) or {})["m2m:dbg"] end
+  return nil, rsc.err(code, "%s", text or rsc.name(code) or "failed")
+end
+
+local function wrapped(ty, attrs)
+  local spec = require("moon2m.types").by_ty[ty]
+  if not spec then return nil end
+  return json.encode({ [spec.root] = attrs })
+end
+
+-- ---- verbs ---------------------------------------------------------------------------------------
+
+local function verbs(cse, scope, script)
+  local function guarded()
+    if scope.staging then fail(3, "verbs work inside a handler or cse.start, not while a script loads") end
+  end
+
+  -- The general form.  Returns rsc, content text.
+  local function perform(req)
+    guarded()
+    local hop, chain = script.next_hop("/" .. tostring(req.to):gsub("^%-/?", ""))
+    if not hop then return chain.rsc, json.encode({ ["m2m:dbg"] = chain.msg }) end
+    req.hop, req.chain = hop, chain
+    return require("moon2m.dispatch").perform(req)
+  end
+
+  function cse.request(r)
+    if type(r) ~= "table" then fail(2, "cse.request: a table was expected") end
+    local ops = { create = 1, retrieve = 2, update = 3, delete = 4, notify = 5 }
+    local req = { op = ops[r.op] or r.op, to = address(r.to), fr = r.fr, rcn = r.rcn, fc = r.fc,
+      drt = r.drt }
+    if not req.op then fail(2, "cse.request: op is missing") end
+    if r.ty then req.ty = type_number(r.ty) end
+    if type(r.pc) == "table" then
+      local root = next(r.pc)
+      req.pc = type(root) == "string" and root:find(":", 1, true) and json.encode(r.pc) or
+        req.ty and wrapped(req.ty, r.pc) or json.encode(r.pc)
+    else
+      req.pc = r.pc
+    end
+    local code, pc = perform(req)
+    if code >= 4000 then return failed(code, pc) end
+    return unwrap(pc) or true
+  end
+
+  function cse.create(to, kind, attrs)
+    local ty = type_number(kind)
+    attrs = attrs or {}
+    local fr
+    if ty == 2 then fr = attrs.aei or (attrs.rn and "C" .. attrs.rn) or "C" end
+    local body = {}
+    for k, v in pairs(attrs) do body[k] = v end
+    body.aei = nil
+    local code, pc = perform { op = 1, to = address(to), ty = ty, fr = fr, pc = wrapped(ty, body) }
+    if code ~= rsc.CREATED then return failed(code, pc) end
+    return unwrap(pc)
+  end
+
+  function cse.retrieve(to)
+    local code, pc = perform { op = 2, to = address(to) }
+    if code ~= rsc.OK then return failed(code, pc) end
+    return unwrap(pc)
+  end
+
+  function cse.update(to, attrs)
+    local current, err = cse.retrieve(to)
+    if not current then return nil, err end
+    local code, pc = perform { op = 3, to = address(to), pc = wrapped(current.ty, attrs) }
+    if code ~= rsc.UPDATED then return failed(code, pc) end
+    return unwrap(pc)
+  end
+
+  function cse.delete(to)
+    local code, pc = perform { op = 4, to = address(to) }
+    if code ~= rsc.DELETED then return failed(code, pc) end
+    return true
+  end
+
+  function cse.add(container, content, attrs)
+    local body = { con = content }
+    for k, v in pairs(attrs or {}) do body[k] = v end
+    if content == nil then fail(2, "cse.add: no content") end
+    return cse.create(container, 4, body)
+  end
+
+  function cse.latest(container, n)
+    if not n then return cse.retrieve(container .. "/la") end
+    guarded()
+    return require("moon2m.dispatch").newest(address(container), n)
+  end
+
+  function cse.ensure(path, kind, attrs)
+    local found, err = cse.retrieve(path)
+    if found then return found end
+    if err.rsc ~= rsc.NOT_FOUND then return nil, err end
+    local parent, name = path:match("^(.*)/([^/]+)$")
+    if not name then fail(2, "cse.ensure: %q has no name", path) end
+    if parent ~= "" then
+      local ok, why = cse.ensure(parent, "container")
+      if not ok then return nil, why end
+    end
+    local body = { rn = name }
+    for k, v in pairs(attrs or {}) do body[k] = v end
+    local made, why = cse.create(parent == "" and "/" or parent, kind, body)
+    if not made and why.rsc == rsc.CONFLICT then return cse.retrieve(path) end
+    return made, why
+  end
+
+  function cse.sleep(seconds)
+    guarded()
+    if type(seconds) ~= "number" or seconds < 0 then fail(2, "cse.sleep: seconds were expected") end
+    return sys.sleep(seconds)
+  end
+
+  function cse.spawn(fn)
+    guarded()
+    if type(fn) ~= "function" then fail(2, "cse.spawn: a function was expected") end
+    script.run(scope, fn, "cse.spawn")
+  end
+end
+
+-- ---- declarations --------------------------------------------------------------------------------
+
+-- Settings are typed by example: what the operator gives must be of the default's type.
+local function settings(scope, defaults)
+  if type(defaults) ~= "table" then fail(3, "cse.config: a table of defaults was expected") end
+  local given = config.script(scope.name) or {}
+  for k, v in pairs(given) do
+    if defaults[k] == nil then fail(3, "scripts.%s.%s: the script has no such setting", scope.name, k) end
+    if type(v) ~= type(defaults[k]) then
+      fail(3, "scripts.%s.%s: expected a %s, got a %s", scope.name, k, type(defaults[k]), type(v))
+    end
+  end
+  local out = {}
+  for k, v in pairs(defaults) do
+    if given[k] ~= nil then out[k] = given[k] else out[k] = v end
+  end
+  return out
+end
+
+local function declarations(cse, scope, script)
+  local function staging()
+    if not scope.staging then fail(3, "declarations belong at the top level of a script") end
+  end
+
+  function cse.config(defaults) staging() return settings(scope, defaults) end
+
+  function cse.state(defaults)
+    staging()
+    for k, v in pairs(defaults or {}) do
+      if scope.state[k] == nil then scope.state[k] = v end
+    end
+    return scope.state
+  end
+
+  function cse.budget(b)
+    staging()
+    if type(b) ~= "table" then fail(2, "cse.budget: a table was expected") end
+    if b.time ~= nil and (type(b.time) ~= "number" or b.time <= 0) then
+      fail(2, "cse.budget: time must be seconds above 0")
+    end
+    scope.slice = b.time or scope.slice
+  end
+
+  function cse.policy(where, fn) script.declare(scope, "policy", nil, where, fn) end
+  function cse.check(op, where, fn) script.declare(scope, "check", op, where, fn) end
+  function cse.on(op, where, fn, opts) script.declare(scope, "on", op, where, fn, opts) end
+  function cse.virtual(where, fn) script.declare(scope, "virtual", nil, where, fn) end
+  function cse.start(fn) script.declare(scope, "start", nil, nil, fn) end
+  function cse.stop(fn) script.declare(scope, "stop", nil, nil, fn) end
+
+  function cse.format(name, fn, opts)
+    local rule = script.declare(scope, "format", nil, nil, fn)
+    scope.formats[tostring(name)] = { fn = fn, opts = opts, rule = rule }
+    require("moon2m.format").check(name, fn, opts)
+  end
+
+  function cse.type(spec)
+    staging()
+    if type(spec) ~= "table" then fail(2, "cse.type: a table was expected") end
+    table.insert(scope.types, spec)
+  end
+
+  function cse.every(seconds, fn)
+    if type(seconds) ~= "number" or seconds <= 0 then fail(2, "cse.every: seconds above 0 were expected") end
+    script.declare(scope, "every", nil, nil, fn).seconds = seconds
+  end
+
+  function cse.at(hhmm, fn)
+    if type(hhmm) ~= "string" or not hhmm:match("^[0-2]?%d:[0-5]%d$") then
+      fail(2, "cse.at: a time of day like \"07:30\" was expected")
+    end
+    script.declare(scope, "at", nil, nil, fn).hhmm = hhmm
+  end
+end
+
+-- ---- helpers -------------------------------------------------------------------------------------
+
+local function helpers(cse, scope)
+  --- A Lua value as JSON text; keys sorted, cse.array(t) and sequences as arrays.
+  function cse.json(v) return json.encode(v) end
+  --- JSON text as Lua value; nil, message when it is malformed.
+  function cse.parse(s)
+    local ok, v = pcall(json.decode, s)
+    if not ok then return nil, v end
+    return v
+  end
+  function cse.array(t) return json.array(t) end
+  --- Seconds since 1970, with fraction.
+  function cse.now() return sys.now() / 1e6 end
+  --- A oneM2M timestamp as seconds since 1970; nil when it is none.
+  function cse.epoch(ct)
+    local us = sys.parse_stamp(ct)
+    return us and us / 1e6
+  end
+  --- A small file that the operator allowed (`read` in the configuration); text | nil, err.
+  function cse.read(file)
+    if not config.may_read(file) then
+      return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "reading %s is not allowed (configuration: read)", tostring(file))
+    end
+    local text, why = sys.read(file, READ_MAX)
+    if not text then return nil, rsc.err(rsc.NOT_FOUND, "%s", why) end
+    return text
+  end
+
+  cse.log = {}
+  for _, level in ipairs { "debug", "info", "warn", "error" } do
+    cse.log[level] = function(fmt, ...)
+      scope.log(level, select("#", ...) > 0 and tostring(fmt):format(...) or tostring(fmt))
+    end
+  end
+end
+
+local STRICT = {
+  __index = function(_, k)
+    error(("cse has no function '%s'"):format(tostring(k)), 2)
+  end,
+}
+
+--- A script's own view of the server.
+function public.new(scope, script)
+  local cse = {}
+  declarations(cse, scope, script)
+  verbs(cse, scope, script)
+  helpers(cse, scope)
+  return setmetatable(cse, STRICT)
+end
+
+return public

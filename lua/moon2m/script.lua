@@ -1,0 +1,471 @@
+-- Scripts: a scope per loaded file, the rules it declared, and every call into user code.
+-- Loading is a transaction: a chunk runs in a staging scope, its declarations are collected and
+-- checked, and one assignment makes them live; any failure before that changes nothing.
+-- Before the commit a failing rule refuses (policy 4103, check 5000); after it the data stands and
+-- the failure is logged with what became of the event.
+
+local guard = require "moon2m.core.guard"
+local sys = require "moon2m.core.sys"
+local env = require "moon2m.env"
+local format = require "moon2m.format"
+local json = require "moon2m.json"
+local path = require "moon2m.path"
+local rsc = require "moon2m.rsc"
+local timers = require "moon2m.timers"
+
+local script = {}
+
+-- Seconds of CPU for one uninterrupted slice, and of wall time in all (waits included).
+local BUDGET = {
+  load = { 0.5, 5 }, policy = { 0.02, 2 }, check = { 0.02, 2 }, virtual = { 0.02, 2 },
+  on = { 0.1, 30 }, format = { 0.02, 0.02 }, timer = { 0.1, 30 }, start = { 0.5, 30 },
+  stop = { 0.1, 2 },
+}
+local MAX_HOPS = 8
+local BREAKER = 5         -- failures in a row, then the rule rests
+local REST = 30           -- seconds
+local MAX_WAITING = 1000  -- events waiting for one `on` rule
+
+--- Which hooks any script declares; a hook that nobody declares costs one table look-up.
+script.has = { policy = false, check = false, on = false, virtual = false }
+
+local scopes = {}         -- in the order of the configuration
+local matchers = {}       -- kind -> op -> globs
+
+--- Overrides the budgets (configuration section `budgets`: kind -> { slice, total } in seconds).
+function script.set_budgets(over)
+  for kind, b in pairs(over or {}) do
+    if BUDGET[kind] then BUDGET[kind] = { b[1] or BUDGET[kind][1], b[2] or BUDGET[kind][2] } end
+  end
+end
+
+-- ---- calling user code ---------------------------------------------------------------------------
+
+local running             -- { rule, hop, chain } of the user code that runs now
+
+--- The rule whose code runs now, with its hop count; nil outside user code.
+function script.current()
+  return running
+end
+
+local function step(rule, context, slice, deadline, co, ok, first, ...)
+  running = context.outer
+  if not ok then return false, first end
+  if coroutine.status(co) == "dead" then return true, first, ... end
+  if first ~= guard.SERVER then
+    return false, ("%s: yielded outside a coroutine of its own"):format(rule.where_declared)
+  end
+  return step(rule, context, slice, deadline, co, context.continue(coroutine.yield(first, ...)))
+end
+
+-- Runs rule.fn(...) in a coroutine within its budget.  true, results | false, message.
+local function call(rule, hop, chain, ...)
+  local budget = BUDGET[rule.budget]
+  local slice = math.min(rule.scope.slice or budget[1], budget[1])
+  local deadline = sys.mono() + budget[2] * 1e6
+  local co = coroutine.create(rule.fn)
+  local context = { rule = rule, hop = hop or 0, chain = chain, outer = running }
+  function context.continue(...)
+    if sys.mono() > deadline then
+      return false, ("%s: not finished after %g s, stopped"):format(rule.where_declared, budget[2])
+    end
+    running = context
+    return guard.resume(slice, rule.name, co, ...)
+  end
+  running = context
+  return step(rule, context, slice, deadline, co, guard.resume(slice, rule.name, co, ...))
+end
+
+local function first_line(text)
+  return (tostring(text):match("^[^\n]*"))
+end
+
+-- One error, three facts: where and what; which rule and event; what happened to the data.
+local function report(rule, what, about, fate)
+  local scope = rule.scope
+  scope.errors = scope.errors + 1
+  scope.last_error = { text = first_line(what), at = sys.now(), rule = rule.name, fate = fate }
+  rule.failures = rule.failures + 1
+  sys.count("moon2m_script_errors_total", ('script="%s"'):format(scope.name), 1,
+    "Errors raised by scripts")
+  sys.log("error", "script", ("%s: %s"):format(scope.name, tostring(what)))
+  sys.log("error", "script", ("%s: in %s, %s; %s"):format(scope.name, rule.name, about, fate))
+  if rule.failures >= BREAKER and not rule.resting then
+    rule.resting = sys.mono() + REST * 1e6
+    sys.log("error", "script", ("%s: %s failed %d times in a row and rests for %d s"):format(
+      scope.name, rule.name, rule.failures, REST))
+  end
+end
+
+local function resting(rule)
+  if not rule.resting then return false end
+  if sys.mono() < rule.resting then return true end
+  rule.resting, rule.failures = nil, 0
+  return false
+end
+
+local function succeeded(rule)
+  rule.failures = 0
+  rule.calls = rule.calls + 1
+end
+
+-- ---- hooks: what dispatch calls ------------------------------------------------------------------
+
+local function matching(kind, op, to)
+  local by_op = matchers[kind]
+  local set = by_op and (by_op[op] or by_op.any)
+  return set and set:match(to)
+end
+
+-- A shallow copy with the captures of the pattern as [1], [2], ...
+local function copy_with(t, match)
+  local c = {}
+  for k, v in pairs(t) do c[k] = v end
+  for i = 1, #match.captures do c[i] = match.captures[i] end
+  return c
+end
+
+--- The scripts' policies for a request.  req = { op = "create".., to = script path, fr, ... }, res the
+-- target as plain table.  true | false, why | nil (no opinion).  A failing policy refuses.
+function script.policy(req, res)
+  local list = matching("policy", req.op, req.to)
+  if not list then return nil end
+  for i = 1, #list do
+    local rule = list[i].value
+    if resting(rule) then return false, "an access policy is out of order" end
+    local ok, verdict, why = call(rule, req.hop, req.chain, copy_with(req, list[i]), res)
+    if not ok then
+      report(rule, verdict, ("%s %s by %s"):format(req.op, req.to, tostring(req.fr)), "refused (4103)")
+      return false, "an access policy failed"
+    end
+    succeeded(rule)
+    if verdict ~= nil then return verdict and true or false, why end
+  end
+  return nil
+end
+
+-- What a script changed in pc, back into the raw member texts; what it left alone stays as received.
+local function write_back(before, pc, members)
+  for k, v in pairs(pc) do
+    local text = json.encode(v)
+    if before[k] ~= text then members[k] = text end
+  end
+  for k in pairs(before) do
+    if pc[k] == nil then members[k] = nil end
+  end
+end
+
+--- The scripts' checks.  req as for policy; members: attribute name -> raw JSON text of the content,
+-- changed in place when a check changes req.pc.  nil | false, why, rsc.
+function script.check(req, members)
+  local list = matching("check", req.op, req.to)
+  if not list then return nil end
+  for i = 1, #list do
+    local rule = list[i].value
+    if resting(rule) then return false, "a check is out of order", rsc.INTERNAL_SERVER_ERROR end
+    local pc, before = {}, {}
+    for k, raw in pairs(members or {}) do
+      pc[k] = json.decode(raw)
+      before[k] = json.encode(pc[k])
+    end
+    local mine = copy_with(req, list[i])
+    mine.pc = pc
+    local ok, verdict, why, code = call(rule, req.hop, req.chain, mine)
+    if not ok then
+      report(rule, verdict, ("%s %s by %s"):format(req.op, req.to, tostring(req.fr)),
+        "refused (5000), nothing stored")
+      return false, "a check failed", rsc.INTERNAL_SERVER_ERROR
+    end
+    succeeded(rule)
+    if verdict == false then return false, why or "refused by a check", code or rsc.BAD_REQUEST end
+    if members then write_back(before, mine.pc, members) end
+  end
+  return nil
+end
+
+--- The virtual resource at a script path: handler(req) -> true, value | false, message; or nil.
+function script.virtual(to)
+  local list = matching("virtual", "any", to)
+  if not list or not list[1] then return nil end
+  local match = list[1]
+  local rule = match.value
+  return function(req)
+    if resting(rule) then return false, "the script is out of order" end
+    local ok, value = call(rule, req.hop, req.chain, copy_with(req, match))
+    if not ok then
+      report(rule, value, ("retrieve %s by %s"):format(to, tostring(req.fr)), "answered 5000")
+      return false, "the script failed"
+    end
+    succeeded(rule)
+    return true, value
+  end
+end
+
+-- ---- reactions: `on` -----------------------------------------------------------------------------
+
+local function unwrap(text)
+  if not text then return nil end
+  local _, inner = next(json.decode(text))
+  return inner
+end
+
+-- Runs the events of one rule, one after the other (or `parallel` side by side), until none waits.
+local function drain(rule)
+  rule.workers = rule.workers + 1
+  while rule.head <= rule.tail do
+    local e = rule.queue[rule.head]
+    rule.queue[rule.head] = nil
+    rule.head = rule.head + 1
+    if resting(rule) then
+      rule.skipped = rule.skipped + 1
+    else
+      local ok, what = call(rule, e.hop, e.chain, e.ev)
+      if ok then
+        succeeded(rule)
+      else
+        report(rule, what, ("%s %s"):format(e.ev.op, e.ev.to), "the data is stored, the event is lost to this rule")
+      end
+    end
+  end
+  rule.head, rule.tail = 1, 0
+  rule.workers = rule.workers - 1
+end
+
+local function enqueue(rule, item)
+  if rule.tail - rule.head + 1 >= MAX_WAITING then
+    rule.queue[rule.head] = nil
+    rule.head = rule.head + 1
+    rule.skipped = rule.skipped + 1
+    sys.log("warn", "script", ("%s: more than %d events wait for %s, the oldest was skipped"):format(
+      rule.scope.name, MAX_WAITING, rule.name))
+  end
+  rule.tail = rule.tail + 1
+  rule.queue[rule.tail] = item
+  if rule.workers < rule.parallel then timers.spawn(function() return drain(rule) end) end
+end
+
+--- A change is on disk: hands it to the `on` rules.  e = { op, to (script path), fr, rep, old (JSON
+-- texts with wrapper), at, hop, chain }.
+function script.committed(e)
+  local list = matching("on", e.op, e.to)
+  if not list then return end
+  for i = 1, #list do
+    local ev = copy_with({ op = e.op, to = e.to, fr = e.fr, at = e.at, res = unwrap(e.rep),
+      old = unwrap(e.old) }, list[i])
+    enqueue(list[i].value, { ev = ev, hop = e.hop, chain = e.chain })
+  end
+end
+
+--- Hop count and chain of paths for a primitive that user code makes now; nil, err past the limit.
+function script.next_hop(to)
+  if not running then return 0, nil end
+  local hop = running.hop + 1
+  local chain = running.chain and running.chain .. " -> " .. to or to
+  if hop > MAX_HOPS then
+    sys.log("error", "script", ("script loop through %s, stopped"):format(chain))
+    return nil, rsc.err(rsc.BAD_REQUEST, "script loop through %s, stopped", chain)
+  end
+  return hop, chain
+end
+
+-- ---- declarations --------------------------------------------------------------------------------
+
+local OPS = { create = true, retrieve = true, update = true, delete = true, notify = true, any = true }
+
+local function declared_at()
+  local info = debug.getinfo(4, "Sl")
+  return info and ("%s:%d"):format(info.short_src, info.currentline) or "?"
+end
+
+--- Adds a rule to a scope that is being staged; called by the public declarations.
+function script.declare(scope, kind, op, where, fn, opts)
+  if not scope.staging then error("declarations belong at the top level of a script", 3) end
+  if op ~= nil and not OPS[op] then
+    error(('%q is no operation; use "create", "retrieve", "update", "delete", "notify" or "any"')
+      :format(tostring(op)), 3)
+  end
+  if where ~= nil and (type(where) ~= "string" or where:sub(1, 1) ~= "/") then
+    error(("a path like \"/plant/*/temp\" was expected, got %s"):format(tostring(where)), 3)
+  end
+  if type(fn) ~= "function" then error("a function was expected as the last argument", 3) end
+  local rule = { scope = scope, kind = kind, op = op, where = where, fn = fn,
+    budget = BUDGET[kind] and kind or "timer", where_declared = declared_at(), failures = 0, calls = 0,
+    skipped = 0, queue = {}, head = 1, tail = 0, workers = 0,
+    parallel = opts and opts.parallel or 1 }
+  rule.name = table.concat({ kind, op or "", where or "" }, " "):gsub("%s+", " ") ..
+    " (" .. rule.where_declared .. ")"
+  table.insert(scope.rules, rule)
+  return rule
+end
+
+-- ---- scopes --------------------------------------------------------------------------------------
+
+local function compile_matchers()
+  local new = {}
+  for _, scope in ipairs(scopes) do
+    for _, rule in ipairs(scope.rules) do
+      if rule.where then
+        local by_op = new[rule.kind] or {}
+        new[rule.kind] = by_op
+        local ops = rule.op and rule.op ~= "any" and { rule.op } or OPS
+        for op in pairs(rule.op and rule.op ~= "any" and { [rule.op] = true } or ops) do
+          by_op[op] = by_op[op] or path.globs()
+          by_op[op]:add(rule.where, rule)
+        end
+      end
+    end
+  end
+  matchers = new
+  for kind in pairs(script.has) do script.has[kind] = new[kind] ~= nil end
+end
+
+local function new_scope(file)
+  local name = file:match("([^/]+)%.lua$") or file:match("([^/]+)$") or file
+  local scope = { name = name, file = file, folder = file:match("^(.*)/[^/]*$") or ".", rules = {},
+    formats = {}, types = {}, state = {}, errors = 0, staging = true }
+  function scope.log(level, text) sys.log(level, "script." .. name, text) end
+  scope.api = require("moon2m").new(scope, script)
+  scope.env = env.new(scope)
+  return scope
+end
+
+-- Compiles and runs the chunk in a staging scope.  scope | nil, message.
+local function stage(file)
+  local f, why = io.open(file, "rb")
+  if not f then return nil, why end
+  local text = f:read("*a")
+  f:close()
+  local scope = new_scope(file)
+  local chunk, message = guard.compile(text, "@" .. file, scope.env)
+  if not chunk then return nil, message end
+  local loader = { scope = scope, fn = chunk, budget = "load", name = "loading " .. file,
+    where_declared = file, failures = 0, calls = 0 }
+  local ok, what = call(loader)
+  scope.staging = false
+  if not ok then return nil, what end
+  return scope
+end
+
+local function name_taken(name)
+  for _, s in ipairs(scopes) do
+    if s.name == name then return s end
+  end
+end
+
+-- Formats and types become live with the scope.
+local function adopt(scope)
+  for name, d in pairs(scope.formats) do
+    format.register(name, d.fn, d.opts, function(n)
+      local ok, body, ctype = call(d.rule, 0, nil, n)
+      if ok then succeeded(d.rule) else report(d.rule, body, "event of " .. tostring(n.to), "its notices are parked") end
+      return ok, body, ctype
+    end)
+  end
+  for _, spec in ipairs(scope.types) do require("moon2m.types").register(spec) end
+end
+
+--- Loads a script file.  scope | nil, message with file and line; on failure nothing has changed.
+function script.load(file)
+  local scope, why = stage(file)
+  if not scope then return nil, why end
+  if name_taken(scope.name) then
+    return nil, ("%s: a script named %s is loaded already"):format(file, scope.name)
+  end
+  local ok, message = pcall(adopt, scope)
+  if not ok then return nil, message end
+  table.insert(scopes, scope)
+  compile_matchers()
+  sys.log("info", "script", ("%s loaded rules=%d"):format(file, #scope.rules))
+  return scope
+end
+
+--- Stages a script and throws it away.  true | nil, message.
+function script.try(file)
+  local scope, why = stage(file)
+  if not scope then return nil, why end
+  return true
+end
+
+local function run_timer(rule, seconds)
+  rule.due = sys.mono() + seconds * 1e6
+  local function tick()
+    if rule.scope.unloaded then return end
+    if not resting(rule) then
+      local ok, what = call(rule)
+      if ok then succeeded(rule) else report(rule, what, "timer", "the timer goes on") end
+    end
+    rule.due = math.max(rule.due + seconds * 1e6, sys.mono())   -- keeps its phase, never piles up
+    rule.timer = timers.after((rule.due - sys.mono()) / 1e6, tick)
+  end
+  rule.timer = timers.after(seconds, tick)
+end
+
+local function seconds_until(hhmm)
+  local h, m = hhmm:match("^(%d%d?):(%d%d)$")
+  local now = os.time()
+  local t = os.date("*t", now)
+  t.hour, t.min, t.sec = tonumber(h), tonumber(m), 0
+  local at = os.time(t)
+  if at <= now then
+    t.day = t.day + 1
+    at = os.time(t)
+  end
+  return at - now
+end
+
+local function run_daily(rule, hhmm)
+  local function tick()
+    if rule.scope.unloaded then return end
+    local ok, what = call(rule)
+    if ok then succeeded(rule) else report(rule, what, "timer", "the timer goes on") end
+    rule.timer = timers.after(seconds_until(hhmm), tick)
+  end
+  rule.timer = timers.after(seconds_until(hhmm), tick)
+end
+
+--- Runs the scope's start functions and arms its timers.  Call once, when the server is listening.
+function script.start(scope)
+  for _, rule in ipairs(scope.rules) do
+    if rule.kind == "start" then
+      local ok, what = call(rule)
+      if ok then succeeded(rule) else report(rule, what, "start", "the script stays loaded") end
+    end
+  end
+  for _, rule in ipairs(scope.rules) do
+    if rule.kind == "every" then run_timer(rule, rule.seconds) end
+    if rule.kind == "at" then run_daily(rule, rule.hhmm) end
+  end
+end
+
+--- Stops timers and runs the stop functions of every script, last loaded first.
+function script.stop_all()
+  for i = #scopes, 1, -1 do
+    local scope = scopes[i]
+    scope.unloaded = true
+    for _, rule in ipairs(scope.rules) do
+      if rule.timer then timers.cancel(rule.timer) end
+      if rule.kind == "stop" then
+        local ok, what = call(rule)
+        if not ok then report(rule, what, "stop", "the server stops all the same") end
+      end
+    end
+  end
+end
+
+--- The loaded scopes in order.
+function script.list()
+  return scopes
+end
+
+--- Runs user code of a scope that is no declared rule (cse.spawn).
+function script.run(scope, fn, name)
+  local rule = { scope = scope, fn = fn, budget = "on", name = name, where_declared = scope.file,
+    failures = 0, calls = 0 }
+  local hop, chain = running and running.hop or 0, running and running.chain
+  timers.spawn(function()
+    local ok, what = call(rule, hop, chain)
+    if not ok then report(rule, what, "spawned", "nothing else is affected") end
+  end)
+end
+
+return script
