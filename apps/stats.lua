@@ -1,0 +1,24 @@
+-- Keeps min, max and average of the newest readings: in a container beside the readings (stored, can
+-- be subscribed to) and as a virtual resource (computed when read).
+-- Run it:  moon2m run apps/stats.lua
+local cse = require "moon2m"
+local cfg = cse.config { window = 60 }
+
+local function summary(path)
+  local min, max, sum, n = math.huge, -math.huge, 0, 0
+  for _, cin in ipairs(cse.latest(path, cfg.window)) do
+    local v = tonumber(cin.con)
+    if v then min, max, sum, n = math.min(min, v), math.max(max, v), sum + v, n + 1 end
+  end
+  if n > 0 then return cse.json { min = min, max = max, avg = sum / n, n = n } end
+end
+
+cse.on("create", "/home/*/temp", function(ev)
+  local out = ev.to .. "-stats"
+  cse.ensure(out, "container", { mni = 24 })
+  cse.add(out, summary(ev.to))
+end)
+
+cse.virtual("/home/*/temp/stats", function(req)
+  return { con = summary((req.to:gsub("/stats$", ""))) }
+end)
