@@ -1,6 +1,6 @@
 -- This host as an AE: load, memory, disk and network counters from /proc, one container each, read
 -- every second.  Real input for the demo of `make run`; subscribe to any of its containers.
--- Run it:  moon2m run apps/host_metrics.lua      (the configuration must allow read = { "/proc/**" })
+-- Run it:  moon2m run apps/host_metrics.lua   (the configuration must allow read = { "/proc/**" })
 -- Then:    curl -H 'X-M2M-Origin: CAdmin' -H 'X-M2M-RI: 1' http://127.0.0.1:8080/moon/host/load/la
 local cse = require "moon2m"
 local cfg = cse.config { period = 1, keep = 3600 }
@@ -28,8 +28,10 @@ local probes = {
   end },
   network = { "/proc/net/dev", function(text)
     local received, sent = 0, 0
-    for name, r, s in text:gmatch("(%S+):%s*(%d+)%s+%d+%s+%d+%s+%d+%s+%d+%s+%d+%s+%d+%s+%d+%s+(%d+)") do
-      if name ~= "lo" then received, sent = received + tonumber(r), sent + tonumber(s) end
+    for name, counters in text:gmatch("(%S+):([%d%s]+)") do
+      local field = {}
+      for value in counters:gmatch("%d+") do field[#field + 1] = tonumber(value) end
+      if name ~= "lo" then received, sent = received + field[1], sent + field[9] end
     end
     return { bytes_received = received, bytes_sent = sent }
   end },

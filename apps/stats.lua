@@ -1,5 +1,5 @@
--- Keeps min, max and average of the newest readings: in a container beside the readings (stored, can
--- be subscribed to) and as a virtual resource (computed when read).
+-- Keeps min, max and average of the newest readings: in a container beside them (stored, can be
+-- subscribed to) and as a virtual resource (computed when read).
 -- Run it:  moon2m run apps/stats.lua
 local cse = require "moon2m"
 local cfg = cse.config { window = 60 }

@@ -1,5 +1,5 @@
--- The public module: what `require "moon2m"` gives a script.  Declarations say what a script adds to
--- the server and belong at its top level; verbs act, inside handlers, look synchronous and never
+-- The public module: what `require "moon2m"` gives a script.  Declarations say what a script adds
+-- to the server and belong at its top level; verbs act, inside handlers, look synchronous and never
 -- block the loop.  What a verb hands out are copies: plain tables with oneM2M short names.
 -- Expected failures are `nil, err` with err.rsc and err.msg; wrong use raises at the caller's line.
 
@@ -7,6 +7,7 @@ local sys = require "moon2m.core.sys"
 local config = require "moon2m.config"
 local json = require "moon2m.json"
 local rsc = require "moon2m.rsc"
+local rule = require "moon2m.rule"
 
 local public = {}
 
@@ -30,8 +31,8 @@ local function type_number(t)
   return n
 end
 
--- A script's path as the primitive parameter `to`: "/plant/x" is below the CSEBase, anything else is
--- an address as on the wire.
+-- A script's path as the primitive parameter `to`: "/plant/x" is below the CSEBase, anything else
+-- is an address as on the wire.
 local function address(to)
   if type(to) ~= "string" or to == "" then fail(3, "a path was expected, got %s", type(to)) end
   if to == "/" then return "-" end
@@ -60,17 +61,19 @@ local function wrapped(ty, attrs)
   return json.encode({ [spec.root] = attrs })
 end
 
--- ---- verbs ---------------------------------------------------------------------------------------
+-- ---- verbs --------------------------------------------------------------------------------------
 
 local function verbs(cse, scope, script)
   local function guarded()
-    if scope.staging then fail(3, "verbs work inside a handler or cse.start, not while a script loads") end
+    if scope.staging then
+      fail(3, "verbs work inside a handler or cse.start, not while a script loads")
+    end
   end
 
   -- The general form.  Returns rsc, content text.
   local function perform(req)
     guarded()
-    local hop, chain = script.next_hop("/" .. tostring(req.to):gsub("^%-/?", ""))
+    local hop, chain = rule.next_hop("/" .. tostring(req.to):gsub("^%-/?", ""))
     if not hop then return chain.rsc, json.encode({ ["m2m:dbg"] = chain.msg }) end
     req.hop, req.chain = hop, chain
     return require("moon2m.dispatch").perform(req)
@@ -171,14 +174,16 @@ local function verbs(cse, scope, script)
   end
 end
 
--- ---- declarations --------------------------------------------------------------------------------
+-- ---- declarations -------------------------------------------------------------------------------
 
 -- Settings are typed by example: what the operator gives must be of the default's type.
 local function settings(scope, defaults)
   if type(defaults) ~= "table" then fail(3, "cse.config: a table of defaults was expected") end
   local given = config.script(scope.name) or {}
   for k, v in pairs(given) do
-    if defaults[k] == nil then fail(3, "scripts.%s.%s: the script has no such setting", scope.name, k) end
+    if defaults[k] == nil then
+      fail(3, "scripts.%s.%s: the script has no such setting", scope.name, k)
+    end
     if type(v) ~= type(defaults[k]) then
       fail(3, "scripts.%s.%s: expected a %s, got a %s", scope.name, k, type(defaults[k]), type(v))
     end
@@ -222,8 +227,8 @@ local function declarations(cse, scope, script)
   function cse.stop(fn) script.declare(scope, "stop", nil, nil, fn) end
 
   function cse.format(name, fn, opts)
-    local rule = script.declare(scope, "format", nil, nil, fn)
-    scope.formats[tostring(name)] = { fn = fn, opts = opts, rule = rule }
+    local declared = script.declare(scope, "format", nil, nil, fn)
+    scope.formats[tostring(name)] = { fn = fn, opts = opts, rule = declared }
     require("moon2m.format").check(name, fn, opts)
   end
 
@@ -234,7 +239,9 @@ local function declarations(cse, scope, script)
   end
 
   function cse.every(seconds, fn)
-    if type(seconds) ~= "number" or seconds <= 0 then fail(2, "cse.every: seconds above 0 were expected") end
+    if type(seconds) ~= "number" or seconds <= 0 then
+      fail(2, "cse.every: seconds above 0 were expected")
+    end
     script.declare(scope, "every", nil, nil, fn).seconds = seconds
   end
 
@@ -246,7 +253,7 @@ local function declarations(cse, scope, script)
   end
 end
 
--- ---- helpers -------------------------------------------------------------------------------------
+-- ---- helpers ------------------------------------------------------------------------------------
 
 local function helpers(cse, scope)
   --- A Lua value as JSON text; keys sorted, cse.array(t) and sequences as arrays.
@@ -268,7 +275,8 @@ local function helpers(cse, scope)
   --- A small file that the operator allowed (`read` in the configuration); text | nil, err.
   function cse.read(file)
     if not config.may_read(file) then
-      return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "reading %s is not allowed (configuration: read)", tostring(file))
+      return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE,
+        "reading %s is not allowed (configuration: read)", tostring(file))
     end
     local text, why = sys.read(file, READ_MAX)
     if not text then return nil, rsc.err(rsc.NOT_FOUND, "%s", why) end

@@ -14,7 +14,7 @@ local function copy(t, without)
   return c
 end
 
--- ---- coroutines ----------------------------------------------------------------------------------
+-- ---- coroutines ---------------------------------------------------------------------------------
 -- A verb inside a script's own coroutine must reach the server, not the script's resume: such a
 -- yield carries guard.SERVER as its first value and is passed on; the answer goes back down.
 
@@ -41,7 +41,7 @@ local function user_wrap(fn)
   return function(...) return unwrap(user_resume(co, ...)) end
 end
 
--- ---- strict globals ------------------------------------------------------------------------------
+-- ---- strict globals -----------------------------------------------------------------------------
 
 local function strict(t)
   return setmetatable(t, {
@@ -99,7 +99,9 @@ function env.new(scope)
     return getmetatable(v)
   end
   function world.collectgarbage(what)
-    if what ~= nil and what ~= "count" then error("collectgarbage: only \"count\" is available", 2) end
+    if what ~= nil and what ~= "count" then
+      error("collectgarbage: only \"count\" is available", 2)
+    end
     return collectgarbage("count")
   end
   function world.load(text, name)

@@ -44,7 +44,7 @@ function event.target_of(nu)
   return nil, rsc.err(rsc.NOT_FOUND, "attribute 'nu': %s is no AE", nu)
 end
 
--- ---- classes -------------------------------------------------------------------------------------
+-- ---- classes ------------------------------------------------------------------------------------
 
 local function set_of(list)
   if not list then return nil end
@@ -138,7 +138,7 @@ function event.changed(r, sub, op)
   if op ~= "delete" then join(r.events, sub) end
 end
 
--- ---- judging -------------------------------------------------------------------------------------
+-- ---- judging ------------------------------------------------------------------------------------
 
 local function touches(atr, changed)
   for name in pairs(changed or {}) do
@@ -166,11 +166,12 @@ local function representation(class, net, subject, opts)
   return opts.rep
 end
 
--- ---- making notices ------------------------------------------------------------------------------
+-- ---- making notices -----------------------------------------------------------------------------
 
 -- What is kept of an event whose format failed: enough to format it again.
 local function parked(class, e, why)
-  sys.log("error", "format", ("format %s failed; its notices are parked: %s"):format(class.format, why))
+  sys.log("error", "format", ("format %s failed; its notices are parked: %s"):format(
+    class.format, why))
   local body = { to = e.to, rep = e.rep, old = e.old, net = e.net, op = e.op, fr = e.fr, at = e.at,
     cr = e.cr }
   return { frame = "raw", format_failed = class.format }, json.encode(body)
@@ -201,8 +202,8 @@ end
 
 local function notify_class(out, class, net, subject, opts)
   local f = format.get(class.format)
-  local e = { to = opts.to, rep = representation(class, net, subject, opts), old = opts.old, net = net,
-    op = OP_OF_NET[net], fr = opts.originator, at = opts.at, cr = class.cr }
+  local e = { to = opts.to, rep = representation(class, net, subject, opts), old = opts.old,
+    net = net, op = OP_OF_NET[net], fr = opts.originator, at = opts.at, cr = class.cr }
   if not f then
     local o, body = parked(class, e, "no script declares it")
     out[#out + 1] = core.event(class.audience, o, body)

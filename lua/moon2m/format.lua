@@ -28,7 +28,8 @@ function format.check(name, fn, opts)
   end
 end
 
---- Declares (or replaces) the format `name`.  fn(n) -> body [, content type], or nil: nothing to send.
+--- Declares (or replaces) the format `name`.
+-- fn(n) -> body [, content type], or nil: nothing to send.
 -- opts.per    "event" (default) or "target": called once per target, with n.sub and n.target
 -- opts.frame  "raw" (default): the body is the whole data frame; "primitive": it is the `pc` of a
 --             NOTIFY request (TS-0004 7.5.1), acknowledged by the target
@@ -69,7 +70,8 @@ local function unwrap(text)
   return inner
 end
 
---- The table that a format is handed.  e = { to, rep, old, net, op, fr, at }: rep and old are JSON text.
+--- The table that a format is handed.
+-- e = { to, rep, old, net, op, fr, at, cr }: rep and old are JSON text.
 function format.notice(f, e)
   local n = {
     to = e.to, at = e.at, event = { net = e.net, op = e.op, fr = e.fr },

@@ -11,19 +11,14 @@ local format = require "moon2m.format"
 local json = require "moon2m.json"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
+local rules = require "moon2m.rule"
 local timers = require "moon2m.timers"
 
 local script = {}
 
--- Seconds of CPU for one uninterrupted slice, and of wall time in all (waits included).
-local BUDGET = {
-  load = { 0.5, 5 }, policy = { 0.02, 2 }, check = { 0.02, 2 }, virtual = { 0.02, 2 },
-  on = { 0.1, 30 }, format = { 0.02, 0.02 }, timer = { 0.1, 30 }, start = { 0.5, 30 },
-  stop = { 0.1, 2 },
-}
-local MAX_HOPS = 8
-local BREAKER = 5         -- failures in a row, then the rule rests
-local REST = 30           -- seconds
+local call, report = rules.call, rules.report
+local resting, succeeded = rules.is_resting, rules.succeeded
+
 local MAX_WAITING = 1000  -- events waiting for one `on` rule
 
 --- Which hooks any script declares; a hook that nobody declares costs one table look-up.
@@ -32,89 +27,16 @@ script.has = { policy = false, check = false, on = false, virtual = false }
 local scopes = {}         -- in the order of the configuration
 local matchers = {}       -- kind -> op -> globs
 
---- Overrides the budgets (configuration section `budgets`: kind -> { slice, total } in seconds).
-function script.set_budgets(over)
-  for kind, b in pairs(over or {}) do
-    if BUDGET[kind] then BUDGET[kind] = { b[1] or BUDGET[kind][1], b[2] or BUDGET[kind][2] } end
-  end
-end
-
--- ---- calling user code ---------------------------------------------------------------------------
-
-local running             -- { rule, hop, chain } of the user code that runs now
-
---- The rule whose code runs now, with its hop count; nil outside user code.
-function script.current()
-  return running
-end
-
-local function step(rule, context, slice, deadline, co, ok, first, ...)
-  running = context.outer
-  if not ok then return false, first end
-  if coroutine.status(co) == "dead" then return true, first, ... end
-  if first ~= guard.SERVER then
-    return false, ("%s: yielded outside a coroutine of its own"):format(rule.where_declared)
-  end
-  return step(rule, context, slice, deadline, co, context.continue(coroutine.yield(first, ...)))
-end
-
--- Runs rule.fn(...) in a coroutine within its budget.  true, results | false, message.
-local function call(rule, hop, chain, ...)
-  local budget = BUDGET[rule.budget]
-  local slice = math.min(rule.scope.slice or budget[1], budget[1])
-  local deadline = sys.mono() + budget[2] * 1e6
-  local co = coroutine.create(rule.fn)
-  local context = { rule = rule, hop = hop or 0, chain = chain, outer = running }
-  function context.continue(...)
-    if sys.mono() > deadline then
-      return false, ("%s: not finished after %g s, stopped"):format(rule.where_declared, budget[2])
-    end
-    running = context
-    return guard.resume(slice, rule.name, co, ...)
-  end
-  running = context
-  return step(rule, context, slice, deadline, co, guard.resume(slice, rule.name, co, ...))
-end
-
-local function first_line(text)
-  return (tostring(text):match("^[^\n]*"))
-end
-
--- One error, three facts: where and what; which rule and event; what happened to the data.
-local function report(rule, what, about, fate)
-  local scope = rule.scope
-  scope.errors = scope.errors + 1
-  scope.last_error = { text = first_line(what), at = sys.now(), rule = rule.name, fate = fate }
-  rule.failures = rule.failures + 1
-  sys.count("moon2m_script_errors_total", ('script="%s"'):format(scope.name), 1,
-    "Errors raised by scripts")
-  sys.log("error", "script", ("%s: %s"):format(scope.name, tostring(what)))
-  sys.log("error", "script", ("%s: in %s, %s; %s"):format(scope.name, rule.name, about, fate))
-  if rule.failures >= BREAKER and not rule.resting then
-    rule.resting = sys.mono() + REST * 1e6
-    sys.log("error", "script", ("%s: %s failed %d times in a row and rests for %d s"):format(
-      scope.name, rule.name, rule.failures, REST))
-  end
-end
-
-local function resting(rule)
-  if not rule.resting then return false end
-  if sys.mono() < rule.resting then return true end
-  rule.resting, rule.failures = nil, 0
-  return false
-end
-
-local function succeeded(rule)
-  rule.failures = 0
-  rule.calls = rule.calls + 1
-end
-
--- ---- hooks: what dispatch calls ------------------------------------------------------------------
+-- ---- hooks: what dispatch calls -----------------------------------------------------------------
 
 local function matching(kind, op, to)
   local by_op = matchers[kind]
   local set = by_op and (by_op[op] or by_op.any)
   return set and set:match(to)
+end
+
+local function about(req)
+  return ("%s %s by %s"):format(req.op, req.to, tostring(req.fr))
 end
 
 -- A shallow copy with the captures of the pattern as [1], [2], ...
@@ -125,8 +47,8 @@ local function copy_with(t, match)
   return c
 end
 
---- The scripts' policies for a request.  req = { op = "create".., to = script path, fr, ... }, res the
--- target as plain table.  true | false, why | nil (no opinion).  A failing policy refuses.
+--- The scripts' policies for a request.  req = { op = "create".., to = script path, fr, ... }, res
+-- the target as plain table.  true | false, why | nil (no opinion).  A failing policy refuses.
 function script.policy(req, res)
   local list = matching("policy", req.op, req.to)
   if not list then return nil end
@@ -135,7 +57,7 @@ function script.policy(req, res)
     if resting(rule) then return false, "an access policy is out of order" end
     local ok, verdict, why = call(rule, req.hop, req.chain, copy_with(req, list[i]), res)
     if not ok then
-      report(rule, verdict, ("%s %s by %s"):format(req.op, req.to, tostring(req.fr)), "refused (4103)")
+      report(rule, verdict, about(req), "refused (4103)")
       return false, "an access policy failed"
     end
     succeeded(rule)
@@ -144,7 +66,7 @@ function script.policy(req, res)
   return nil
 end
 
--- What a script changed in pc, back into the raw member texts; what it left alone stays as received.
+-- What a script changed in pc, back into the raw member texts; the rest stays as received.
 local function write_back(before, pc, members)
   for k, v in pairs(pc) do
     local text = json.encode(v)
@@ -155,14 +77,16 @@ local function write_back(before, pc, members)
   end
 end
 
---- The scripts' checks.  req as for policy; members: attribute name -> raw JSON text of the content,
--- changed in place when a check changes req.pc.  nil | false, why, rsc.
+--- The scripts' checks.  req as for policy; members: attribute name -> raw JSON text of the
+-- content, changed in place when a check changes req.pc.  nil | false, why, rsc.
 function script.check(req, members)
   local list = matching("check", req.op, req.to)
   if not list then return nil end
   for i = 1, #list do
     local rule = list[i].value
-    if resting(rule) then return false, "a check is out of order", rsc.INTERNAL_SERVER_ERROR end
+    if resting(rule) then
+      return false, "a check is out of order", rsc.INTERNAL_SERVER_ERROR
+    end
     local pc, before = {}, {}
     for k, raw in pairs(members or {}) do
       pc[k] = json.decode(raw)
@@ -172,8 +96,7 @@ function script.check(req, members)
     mine.pc = pc
     local ok, verdict, why, code = call(rule, req.hop, req.chain, mine)
     if not ok then
-      report(rule, verdict, ("%s %s by %s"):format(req.op, req.to, tostring(req.fr)),
-        "refused (5000), nothing stored")
+      report(rule, verdict, about(req), "refused (5000), nothing stored")
       return false, "a check failed", rsc.INTERNAL_SERVER_ERROR
     end
     succeeded(rule)
@@ -201,7 +124,7 @@ function script.virtual(to)
   end
 end
 
--- ---- reactions: `on` -----------------------------------------------------------------------------
+-- ---- reactions: `on` ----------------------------------------------------------------------------
 
 local function unwrap(text)
   if not text then return nil end
@@ -223,7 +146,8 @@ local function drain(rule)
       if ok then
         succeeded(rule)
       else
-        report(rule, what, ("%s %s"):format(e.ev.op, e.ev.to), "the data is stored, the event is lost to this rule")
+        report(rule, what, e.ev.op .. " " .. e.ev.to,
+          "the data is stored, this rule missed the event")
       end
     end
   end
@@ -236,8 +160,8 @@ local function enqueue(rule, item)
     rule.queue[rule.head] = nil
     rule.head = rule.head + 1
     rule.skipped = rule.skipped + 1
-    sys.log("warn", "script", ("%s: more than %d events wait for %s, the oldest was skipped"):format(
-      rule.scope.name, MAX_WAITING, rule.name))
+    sys.log("warn", "script", ("%s: more than %d events wait for %s, the oldest was skipped")
+      :format(rule.scope.name, MAX_WAITING, rule.name))
   end
   rule.tail = rule.tail + 1
   rule.queue[rule.tail] = item
@@ -256,21 +180,10 @@ function script.committed(e)
   end
 end
 
---- Hop count and chain of paths for a primitive that user code makes now; nil, err past the limit.
-function script.next_hop(to)
-  if not running then return 0, nil end
-  local hop = running.hop + 1
-  local chain = running.chain and running.chain .. " -> " .. to or to
-  if hop > MAX_HOPS then
-    sys.log("error", "script", ("script loop through %s, stopped"):format(chain))
-    return nil, rsc.err(rsc.BAD_REQUEST, "script loop through %s, stopped", chain)
-  end
-  return hop, chain
-end
+-- ---- declarations -------------------------------------------------------------------------------
 
--- ---- declarations --------------------------------------------------------------------------------
-
-local OPS = { create = true, retrieve = true, update = true, delete = true, notify = true, any = true }
+local OPS = { create = true, retrieve = true, update = true, delete = true, notify = true,
+  any = true }
 
 local function declared_at()
   local info = debug.getinfo(4, "Sl")
@@ -289,8 +202,8 @@ function script.declare(scope, kind, op, where, fn, opts)
   end
   if type(fn) ~= "function" then error("a function was expected as the last argument", 3) end
   local rule = { scope = scope, kind = kind, op = op, where = where, fn = fn,
-    budget = BUDGET[kind] and kind or "timer", where_declared = declared_at(), failures = 0, calls = 0,
-    skipped = 0, queue = {}, head = 1, tail = 0, workers = 0,
+    budget = rules.has_budget(kind) and kind or "timer", where_declared = declared_at(),
+    failures = 0, calls = 0, skipped = 0, queue = {}, head = 1, tail = 0, workers = 0,
     parallel = opts and opts.parallel or 1 }
   rule.name = table.concat({ kind, op or "", where or "" }, " "):gsub("%s+", " ") ..
     " (" .. rule.where_declared .. ")"
@@ -298,7 +211,7 @@ function script.declare(scope, kind, op, where, fn, opts)
   return rule
 end
 
--- ---- scopes --------------------------------------------------------------------------------------
+-- ---- scopes -------------------------------------------------------------------------------------
 
 local function compile_matchers()
   local new = {}
@@ -357,7 +270,11 @@ local function adopt(scope)
   for name, d in pairs(scope.formats) do
     format.register(name, d.fn, d.opts, function(n)
       local ok, body, ctype = call(d.rule, 0, nil, n)
-      if ok then succeeded(d.rule) else report(d.rule, body, "event of " .. tostring(n.to), "its notices are parked") end
+      if ok then
+        succeeded(d.rule)
+      else
+        report(d.rule, body, "event of " .. tostring(n.to), "its notices are parked")
+      end
       return ok, body, ctype
     end)
   end
@@ -461,7 +378,8 @@ end
 function script.run(scope, fn, name)
   local rule = { scope = scope, fn = fn, budget = "on", name = name, where_declared = scope.file,
     failures = 0, calls = 0 }
-  local hop, chain = running and running.hop or 0, running and running.chain
+  local current = rules.current()
+  local hop, chain = current and current.hop or 0, current and current.chain
   timers.spawn(function()
     local ok, what = call(rule, hop, chain)
     if not ok then report(rule, what, "spawned", "nothing else is affected") end
