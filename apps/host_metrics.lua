@@ -1,7 +1,8 @@
 -- This host as an AE: load, memory, disk and network counters from /proc, one container each, read
--- every second.  Real input for the demo of `make run`; subscribe to any of its containers.
--- Run it:  moon2m run apps/host_metrics.lua   (the configuration must allow read = { "/proc/**" })
--- Then:    curl -H 'X-M2M-Origin: CAdmin' -H 'X-M2M-RI: 1' http://127.0.0.1:8080/moon/host/load/la
+-- every second.  Real input for the demo of `make run`.  Anybody may read and subscribe, nobody but
+-- the server itself may write: the access control policy below says so.
+-- Run it:  moon2m run -c apps/demo.conf.lua apps/host_metrics.lua
+-- Then:    curl -H 'X-M2M-Origin: Cme' -H 'X-M2M-RI: 1' http://127.0.0.1:8080/moon/host/load/la
 local cse = require "moon2m"
 local cfg = cse.config { period = 1, keep = 3600 }
 
@@ -37,6 +38,8 @@ local probes = {
   end },
 }
 
+local RETRIEVE, CREATE, DISCOVER, SUBSCRIPTION = 2, 1, 32, 23
+
 local function measure(name)
   local file, parse = probes[name][1], probes[name][2]
   local text, err = cse.read(file)
@@ -45,8 +48,18 @@ local function measure(name)
 end
 
 cse.start(function()
-  cse.ensure("/host", "ae", { api = "Nhost.metrics", rr = false, srv = { "3" } })
-  for name in pairs(probes) do cse.ensure("/host/" .. name, "container", { mni = cfg.keep }) end
+  local readers = assert(cse.ensure("/host_readers", "acp", {
+    pv = { acr = {
+      { acor = { "all" }, acop = RETRIEVE + DISCOVER },
+      { acor = { "all" }, acop = CREATE, acod = { { chty = { SUBSCRIPTION } } } },
+    } },
+    pvs = { acr = { { acor = { "/moon" }, acop = 63 } } },
+  }))
+  local acpi = { readers.ri }
+  assert(cse.ensure("/host", "ae", { api = "Nhost.metrics", rr = false, srv = { "3" }, acpi = acpi }))
+  for name in pairs(probes) do
+    assert(cse.ensure("/host/" .. name, "container", { mni = cfg.keep, acpi = acpi }))
+  end
 end)
 
 cse.every(cfg.period, function()
