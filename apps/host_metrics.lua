@@ -56,7 +56,8 @@ cse.start(function()
     pvs = { acr = { { acor = { "/moon" }, acop = 63 } } },
   }))
   local acpi = { readers.ri }
-  assert(cse.ensure("/host", "ae", { api = "Nhost.metrics", rr = false, srv = { "3" }, acpi = acpi }))
+  local host = { api = "Nhost.metrics", rr = false, srv = { "3" }, acpi = acpi }
+  assert(cse.ensure("/host", "ae", host))
   for name in pairs(probes) do
     assert(cse.ensure("/host/" .. name, "container", { mni = cfg.keep, acpi = acpi }))
   end
