@@ -46,7 +46,7 @@ $(B):
 
 # ---- tests ---------------------------------------------------------------------------------------
 # Unit tests: one program per module, linked with the objects it needs and no others.
-GROUND := base err buf arena jscan cbor log clock metrics
+GROUND := base err buf arena jscan jscan_find cbor cbor_write log clock metrics
 UNIT := ground
 UNIT_ground := $(GROUND)
 

@@ -51,6 +51,11 @@ bool str_ieq(struct str a, struct str b);	/* ASCII case ignored, as in HTTP name
 /* Decimal digits only, no sign, no space; false on overflow, on an empty or any other text. */
 bool str_u64(struct str s, uint64_t *out) MUSTCHECK;
 
+/* Length (1..4) of the well-formed UTF-8 sequence at p < end; 0 when there is none (overlong,
+ * surrogate, above U+10FFFF, cut short). */
+size_t utf8_step(const char *p, const char *end);
+bool str_utf8(struct str s);	/* well-formed from first byte to last */
+
 /* Abort with a message when memory is out.  Free with free(). */
 void *xmalloc(size_t n);
 void *xcalloc(size_t count, size_t size);

@@ -21,8 +21,10 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, struct str s);
 void buf_char(struct buf *b, char c);
 void buf_u64(struct buf *b, uint64_t v);	/* decimal */
+void buf_double(struct buf *b, double v);	/* shortest text that reads back as v, a finite number */
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
-void buf_json(struct buf *b, struct str s);	/* a quoted JSON string, escaped; '/' stays '/' */
+void buf_json(struct buf *b, struct str s);	/* a quoted JSON string, escaped; '/' stays '/';
+						 * a byte that is not UTF-8 becomes U+FFFD */
 void buf_drop(struct buf *b, size_t n);		/* removes the first n bytes */
 struct str buf_view(const struct buf *b);
 char *buf_steal(struct buf *b, size_t *n);	/* hands the memory out, b is empty; free() it */

@@ -40,5 +40,8 @@ bool jscan_member(struct str object, const char *name, struct str *value);
 /* The text of a raw JSON string, unescaped, appended to out.  False when value is no string. */
 bool jscan_string(struct str value, struct buf *out);
 
-/* Name of a member that occurs twice in one object at any depth into *name, else false (T4 8.4.2). */
+/* From the opening quote of a raw string at p < end to behind its closing quote; end if it has none. */
+const char *jscan_skip_string(const char *p, const char *end);
+
+/* Name (still escaped) of a member that occurs twice in one object at any depth into *name, else false (T4 8.4.2). */
 bool jscan_duplicate(struct str text, struct str *name);

@@ -28,12 +28,15 @@ extern const double METRIC_SECONDS[14];	/* 50 us ... 10 s */
 
 void metric_register(struct metric *m);			/* m lives for ever */
 void metric_add(struct metric *m, double v);
+void metric_add_atomic(struct metric *m, double v);	/* any thread; then never metric_add on it */
 void metric_set(struct metric *m, double v);
 void metric_observe(struct metric *m, double v);
-double metric_quantile(const struct metric *m, double q);	/* upper bound of the bucket; 0 if empty */
+double metric_quantile(const struct metric *m, double q);	/* upper bound of the bucket; 0 if
+								 * empty, the last bound if beyond */
 
-/* A family with one metric per label value, found or made; at most `max` values, the rest count
- * under "other".  label is the label's name. */
+/* A family with one metric per label text (`script="x"`, or NULL), found or made; at most `max`
+ * of them, the rest count under the text with each value replaced by "other".  name, help and
+ * labels are copied.  Never NULL. */
 struct metric *metric_labelled(const char *name, const char *help, enum metric_kind kind,
 			       const char *labels, unsigned max);
 
