@@ -1,0 +1,65 @@
+-- accessControlPolicy (TS-0001 9.6.2, TS-0004 7.4.2, 6.3.5.26..28): who may do what.  This file
+-- holds the shape; the decision is access.lua's.
+
+local schema = require "moon2m.schema"
+
+local object, range = schema.object, schema.range
+
+-- scheduleEntry (TS-0004 7.4.9.1): seven fields: second minute hour day month weekday year.
+local schedule = schema.string_kind(nil, "a schedule entry (string)", function(s)
+  local n = 0
+  for field in s:gmatch("%S+") do
+    n = n + 1
+    if not field:find("^[%d*,/-]+$") then return nil, "not a schedule entry: " .. field end
+  end
+  if n ~= 7 then return nil, "a schedule entry has seven fields, got " .. n end
+  return s
+end)
+
+local address = object("IP addresses (object)", {
+  { "ipv4", "string", list = 1 }, { "ipv6", "string", list = 1 },
+})
+
+-- Three numbers: latitude, longitude, radius in metres.
+local circle = schema.kind(nil, "a circle (array of 3 numbers)", function(raw)
+  local v, why = schema.list("number", 3).check(raw)
+  if v and #v ~= 3 then return nil, "expected latitude, longitude and radius" end
+  return v, why
+end)
+
+local region = object("a region (object)", {
+  { "accc", "string", list = 1 }, { "accr", circle },
+})
+
+local context = object("a context (object)", {
+  { "actw", schedule, list = 1 }, { "acip", address }, { "aclr", region },
+})
+
+local details = object("object details (object)", {
+  { "ty", "uint" }, { "spty", "string" }, { "chty", "uint", list = 1, required = true },
+})
+
+local rule = object("a rule (object)", {
+  { "acor", "id", list = 1, required = true },
+  { "acop", range("operations (sum of 1, 2, 4, 8, 16, 32)", 0, 63), required = true },
+  { "acco", context, list = 1 },
+  { "acaf", "bool" },
+  { "acod", details, list = 1 },
+})
+
+local function privileges(least)
+  return object("privileges (object)", { { "acr", rule, list = least, required = least > 0 } })
+end
+
+return {
+  ty = 1, name = "acp", short = "m2m:acp",
+  children = { "subscription" },
+  attrs = {
+    "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "at", "aa", "ast",
+    { "pv", privileges(0), create = "M", update = "O" },
+    { "pvs", privileges(1), create = "M", update = "O" },
+    { "adri", "uri", list = 1, create = "O", update = "O", later = true },
+    { "apri", "uri", list = 1, create = "O", update = "O", later = true },
+    { "airi", "uri", list = 1, create = "O", update = "O", later = true },
+  },
+}

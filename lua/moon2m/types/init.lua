@@ -1,0 +1,159 @@
+-- The resource types of this CSE: by number, by JSON root and by name.  A type is a data file
+-- beside this one, or a script's cse.type; all go through register().
+--
+-- Hooks of a type's file, called by the operations in a task (they may yield):
+--   create(ctx, parent, new)    after check_create, before the commit.  new is the resource
+--   object to be:
+--                               ty, type, rn, ri, ct, et, raw, and values (as check_create
+--                               returned them).  It may set fields of new and texts in new.raw.
+--   update(ctx, r, new)         new = { raw, values } as check_update returned them; r is
+--   unchanged yet. delete(ctx, r)              before the commit of its deletion.
+--   child_created(ctx, parent, child)
+-- Each returns true | nil, err.  ctx = { req, originator, tree, ops }.
+-- check(values, r) in a type's file is pure: attributes that must fit together; r is the resource
+-- of an UPDATE, nil on CREATE; returns nil or an err.
+
+local json = require "moon2m.json"
+local rsc = require "moon2m.rsc"
+local schema = require "moon2m.schema"
+
+local types = { by_ty = {}, by_root = {}, by_name = {} }
+
+-- Type numbers of the standard (TS-0004 6.3.4.2.1): of these, the ones not registered answer
+-- 5001, any other number 4000.
+types.known = {
+  [1] = "accessControlPolicy", [2] = "AE", [3] = "container", [4] = "contentInstance",
+  [5] = "CSEBase", [6] = "delivery", [7] = "eventConfig", [8] = "execInstance", [9] = "group",
+  [10] = "locationPolicy", [11] = "m2mServiceSubscriptionProfile", [12] = "mgmtCmd",
+  [13] = "mgmtObj", [14] = "node", [15] = "pollingChannel", [16] = "remoteCSE", [17] = "request",
+  [18] = "schedule", [19] = "serviceSubscribedAppRule", [20] = "serviceSubscribedNode",
+  [21] = "statsCollect", [22] = "statsConfig", [23] = "subscription", [24] = "semanticDescriptor",
+  [25] = "notificationTargetMgmtPolicyRef", [26] = "notificationTargetPolicy",
+  [27] = "policyDeletionRules", [28] = "flexContainer", [29] = "timeSeries",
+  [30] = "timeSeriesInstance", [31] = "role", [32] = "token",
+  [34] = "dynamicAuthorizationConsultation", [35] = "authorizationDecision",
+  [36] = "authorizationPolicy", [37] = "authorizationInformation", [38] = "ontologyRepository",
+  [39] = "ontology", [40] = "semanticMashupJobProfile", [41] = "semanticMashupInstance",
+  [42] = "semanticMashupResult", [43] = "AEContactList", [44] = "AEContactListPerCSE",
+  [45] = "localMulticastGroup", [46] = "multimediaSession", [47] = "triggerRequest",
+  [48] = "crossResourceSubscription", [49] = "backgroundDataTransfer", [50] = "transactionMgmt",
+  [51] = "transaction", [58] = "flexContainerInstance", [60] = "timeSyncBeacon",
+  [62] = "primitiveProfile", [63] = "processManagement", [64] = "state", [65] = "action",
+  [66] = "dependency",
+}
+
+-- Attribute short names of all registered types, counted: what a filter may name.
+local names = {}
+
+local function count(T, by)
+  for _, name in ipairs(T.order) do
+    local n = (names[name] or 0) + by
+    names[name] = n > 0 and n or nil
+  end
+end
+
+--- Whether any registered type has an attribute of that short name.
+function types.has_attribute(name)
+  return names[name] ~= nil
+end
+
+--- The numbers of the registered types that have an attribute, ascending.
+function types.with_attribute(name)
+  local list = {}
+  for ty, T in pairs(types.by_ty) do
+    if T.attr[name] then list[#list + 1] = ty end
+  end
+  table.sort(list)
+  return list
+end
+
+local function plug(T)
+  types.by_ty[T.ty], types.by_root[T.root], types.by_name[T.name] = T, T, T
+  for _, p in ipairs(T.parents or {}) do
+    if types.by_name[p] then types.by_name[p].children[T.name] = true end
+  end
+  count(T, 1)
+end
+
+local function extend(spec)
+  local old = types.by_name[spec.extends]
+  if not old then error("no resource type " .. tostring(spec.extends) .. " to extend", 0) end
+  local new, attrs = {}, {}
+  for k, v in pairs(old.spec) do new[k] = v end
+  for _, r in ipairs(old.spec.attrs) do attrs[#attrs + 1] = r end
+  for _, r in ipairs(spec.attrs or {}) do
+    if type(r) ~= "table" or r.create == "M" then
+      error("an attribute that extends " .. old.name .. " must be a row and optional", 0)
+    end
+    attrs[#attrs + 1] = r
+  end
+  new.attrs = attrs
+  local T = schema.compile(new)
+  for name in pairs(old.children) do T.children[name] = true end
+  for _, name in ipairs(spec.children or {}) do T.children[name] = true end
+  return T, old
+end
+
+local function check_spec(spec)
+  if type(spec.name) ~= "string" or type(spec.short) ~= "string"
+    or not spec.short:find("^%w+:%w+$") then
+    error("a resource type needs name and short (\"ns:name\")", 0)
+  end
+  if type(spec.ty) ~= "number" or spec.ty < 1 or spec.ty % 1 ~= 0 then
+    error(spec.name .. ": ty must be a positive integer", 0)
+  end
+  if types.by_ty[spec.ty] or types.by_name[spec.name] or types.by_root[spec.short] then
+    error(spec.name .. ": ty, name or short is taken", 0)
+  end
+  if type(spec.attrs) ~= "table" then error(spec.name .. ": attrs is missing", 0) end
+end
+
+--- Registers a type (the shape of the files here; parents = { type names } adds it to their
+-- children), or with extends = "container" adds optional attributes and children to one.  Returns
+-- T and a function that undoes it.  Raises a text without position when the data is wrong.
+function types.register(spec)
+  if spec.extends then
+    local T, old = extend(spec)
+    count(old, -1)
+    plug(T)
+    return T, function()
+      count(T, -1)
+      plug(old)
+    end
+  end
+  check_spec(spec)
+  local T = schema.compile(spec)
+  plug(T)
+  return T, function()
+    count(T, -1)
+    types.by_ty[T.ty], types.by_root[T.root], types.by_name[T.name] = nil, nil, nil
+    for _, p in pairs(types.by_name) do p.children[T.name] = nil end
+  end
+end
+
+--- Whether a resource of type T may be created below one of type P: nil, or the err that refuses
+-- it (4108; 5203 for a subscription, TS-0004 7.3.3.4).
+function types.child_error(P, T)
+  if P.children[T.name] then return nil end
+  if T.name == "subscription" then
+    return rsc.err(rsc.TARGET_NOT_SUBSCRIBABLE, "a %s cannot be subscribed to", P.name)
+  end
+  return rsc.err(rsc.INVALID_CHILD_RESOURCE_TYPE, "a %s cannot be created below a %s", T.name,
+    P.name)
+end
+
+--- The value of an attribute as it will be after this request: from the request's values, else
+-- from the stored resource r (may be nil).  nil when absent or removed.
+function types.value(values, r, name)
+  local v = values[name]
+  if v == json.null then return nil end
+  if v ~= nil then return v end
+  local raw = r and r.raw[name]
+  return raw and json.decode(raw)
+end
+
+for _, file in ipairs { "cse_base", "ae", "container", "content_instance", "subscription", "acp" } do
+  types.register(require("moon2m.types." .. file))
+end
+
+return types

@@ -1,0 +1,226 @@
+-- subscription (TS-0001 9.6.8, TS-0004 7.4.8): who is told of which events of the parent.  Rules
+-- of TS-0004 7.4.8.2 that need the request, the resource and its parent only; whether the
+-- originator may RETRIEVE the parent is access.lua's, verification of the targets belongs to the
+-- CREATE operation.
+
+local core = require "moon2m.core.json"
+local json = require "moon2m.json"
+local path = require "moon2m.path"
+local rsc = require "moon2m.rsc"
+local schema = require "moon2m.schema"
+
+local enum, object, range = schema.enum, schema.object, schema.range
+local err, BAD, null = rsc.err, rsc.BAD_REQUEST, json.null
+
+-- What the standard has and this release does not act on: the form is checked (4000), then 5001.
+local later = {
+  attrs = { gpi = true, nfu = true, bn = true, rl = true, psn = true, pn = true, nsp = true,
+    ln = true, nec = true, acrs = true, nse = true, eeno = true, ma = true, daci = true,
+    cstn = true },
+  enc = { om = true, md = true },
+  net = { [5] = true, [6] = true, [7] = true, [8] = true },
+}
+
+-- notificationContentType that goes with each notificationEventType (TS-0001 Table 9.6.8-4), the
+-- default first.
+local content_types = {
+  [1] = { 1, 2, 3 }, [2] = { 1, 3 }, [3] = { 1, 3 }, [4] = { 1, 3 }, [5] = { 1, 3 },
+  [6] = { 4 }, [7] = { 2 }, [8] = { 5 },
+}
+
+local operation_monitor = object("an operation monitor (object)", {
+  { "ops", range("operations (sum of 1, 2, 4, 8, 16, 32)", 1, 63) }, { "or", "id" },
+}, function(v)
+  if v.ops == nil and v["or"] == nil then return "ops or or is needed" end
+end)
+
+local missing_data = object("missing data (object)", {
+  { "num", "posint", required = true }, { "dur", "duration", required = true },
+})
+
+-- eventNotificationCriteria (TS-0004 6.3.5.7).
+local criteria = object("criteria (object)", {
+  { "net", enum("a notification event type", { 1, 2, 3, 4, 5, 6, 7, 8 }), list = 1 },
+  { "atr", "string", list = 1 },
+  { "chty", "uint", list = 1 },
+  { "om", operation_monitor, list = 1 },
+  { "md", missing_data },
+  { "crb", "timestamp" }, { "cra", "timestamp" },
+  { "us", "timestamp" }, { "ms", "timestamp" },
+  { "sts", "posint" }, { "stb", "uint" },
+  { "exb", "timestamp" }, { "exa", "timestamp" },
+  { "sza", "uint" }, { "szb", "posint" },
+  { "fo", enum("a filter operation", { 1, 2 }) },
+})
+
+local batch = object("a batch policy (object)", { { "num", "posint" }, { "dur", "duration" } })
+local rate = object("a rate limit (object)", { { "mnn", "posint" }, { "tww", "duration" } })
+
+local event_category = schema.kind(nil, "an event category", function(raw)
+  local n = raw:find("^%d+$") and tonumber(raw)
+  if n and (n >= 2 and n <= 4 or n >= 100 and n <= 999) then return n end
+  return nil, "expected an event category (2, 3, 4 or 100 to 999), got " .. raw
+end)
+
+local function has(list, v)
+  for _, x in ipairs(list or {}) do
+    if x == v then return true end
+  end
+  return false
+end
+
+local function bad(...) return err(BAD, ...) end
+
+-- enc by itself: what may stand together (TS-0004 7.4.8.2.1).
+local function check_criteria(enc)
+  local net = enc.net
+  if net and enc.om then return bad("enc: net and om exclude each other") end
+  if net and #net > 1 and (has(net, 7) or has(net, 8)) then
+    return bad("enc: net 7 and net 8 stand alone")
+  end
+  if has(net, 8) and not enc.md then return bad("enc: net 8 needs md") end
+  net = net or not enc.om and { 1 } or {}
+  if enc.atr and not has(net, 1) and not has(net, 7) then
+    return bad("enc: atr goes with net 1 or 7")
+  end
+  if enc.chty and not has(net, 3) and not has(net, 4) then
+    return bad("enc: chty goes with net 3 or 4")
+  end
+end
+
+local function events_of(enc)
+  return enc and enc.net or { 1 }
+end
+
+local function check_content_type(enc, nct)
+  for _, e in ipairs(events_of(enc)) do
+    if nct and not has(content_types[e], nct) then
+      return bad("nct: %d is not possible for the notification event type %d", nct, e)
+    end
+  end
+end
+
+local function not_yet(what)
+  return err(rsc.NOT_IMPLEMENTED, "%s: attribute not supported by this CSE", what)
+end
+
+local function check_later(values, enc)
+  for name in pairs(values) do
+    if later.attrs[name] and values[name] ~= null then return not_yet(name) end
+  end
+  for name in pairs(later.enc) do
+    if enc and enc[name] ~= nil then return not_yet("enc." .. name) end
+  end
+  for _, e in ipairs(enc and enc.net or {}) do
+    if later.net[e] then return not_yet("enc.net " .. e) end
+  end
+end
+
+local function after(values, r, name)
+  local v = values[name]
+  if v == null then return nil end
+  if v == nil and r and r.raw[name] then return json.decode(r.raw[name]) end
+  return v
+end
+
+-- The attributes together, as they will be after the request.
+local function check(values, r)
+  local enc, nct = after(values, r, "enc"), after(values, r, "nct")
+  local changes = values.enc ~= nil or values.nct ~= nil
+  local e = changes and enc and check_criteria(enc)
+    or changes and check_content_type(enc, values.nct ~= nil and nct or not r and nct or nil)
+  if e then return e end
+  if r and values.enc ~= nil and values.nct == nil then
+    e = check_content_type(enc, nct)
+    if e then return e end
+  end
+  return check_later(values, values.enc ~= null and values.enc or nil)
+end
+
+-- enc against the parent: attributes and child types must be such that an event can happen.
+local function check_parent(enc, parent)
+  local T = parent.type
+  for _, name in ipairs(enc.atr or {}) do
+    if not T.attr[name] then return bad("enc.atr: %s is no attribute of %s", name, T.root) end
+  end
+  for _, ty in ipairs(enc.chty or {}) do
+    local C = require("moon2m.types").by_ty[ty]
+    if not C or not T.children[C.name] then
+      return bad("enc.chty: type %d cannot be a child of %s", ty, T.root)
+    end
+  end
+end
+
+-- One default for all event types, else the client must say (TS-0001 Table 9.6.8-4).
+local function default_content_type(enc)
+  local nct
+  for _, e in ipairs(events_of(enc)) do
+    local d = content_types[e][1]
+    if nct and nct ~= d then
+      return nil, bad("nct: needed, the notification event types have different defaults")
+    end
+    nct = d
+  end
+  return nct or 1
+end
+
+local function only_target(nu, originator)
+  return #nu == 1 and path.originator(nu[1]) == originator
+end
+
+local function create(ctx, parent, new)
+  local values = new.values
+  local e = values.enc and check_parent(values.enc, parent)
+  if e then return nil, e end
+  if not values.nct then
+    local nct, why = default_content_type(values.enc)
+    if not nct then return nil, why end
+    new.raw.nct, values.nct = tostring(nct), nct
+  end
+  -- the creator is kept whenever somebody else is notified (TS-0004 7.4.8.2.1), not only on
+  -- request
+  if values.cr ~= null and ctx.originator and not only_target(values.nu, ctx.originator) then
+    new.raw.cr = core.quote(ctx.originator)
+  end
+  return true
+end
+
+local function update(ctx, r, new)
+  local enc = new.values.enc
+  if enc and enc ~= null then
+    local parent = ctx.tree.parent(r)
+    local e = parent and check_parent(enc, parent)
+    if e then return nil, e end
+  end
+  return true
+end
+
+return {
+  ty = 23, name = "subscription", short = "m2m:sub",
+  children = {},
+  check = check, create = create, update = update,
+  attrs = {
+    "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", { "daci", later = false }, "cr",
+    { "cstn", later = false },
+    { "enc", criteria, create = "O", update = "O" },
+    { "exc", "posint", create = "O", update = "O" },
+    { "nu", "uri", list = 1, create = "M", update = "O" },
+    { "gpi", "uri", create = "O", update = "O" },
+    { "nfu", "uri", create = "O", update = "O" },
+    { "bn", batch, create = "O", update = "O" },
+    { "rl", rate, create = "O", update = "O" },
+    { "psn", "posint", create = "O", update = "-" },
+    { "pn", enum("a pending notification", { 1, 2 }), create = "O", update = "O" },
+    { "nsp", "posint", create = "O", update = "O" },
+    { "ln", "bool", create = "O", update = "O" },
+    { "nct", enum("a notification content type", { 1, 2, 3, 4, 5 }), create = "O", update = "O",
+      one = true },
+    { "nec", event_category, create = "O", update = "O" },
+    { "su", "uri", create = "O", update = "-" },
+    { "acrs", "uri", list = 1, create = "O", update = "O" },
+    { "nse", "bool", create = "O", update = "O" },
+    { "nsi", "any", create = "-", update = "-" },
+    { "eeno", "bool", create = "O", update = "O" },
+    { "ma", "duration", create = "O", update = "O" },
+  },
+}
