@@ -16,7 +16,7 @@ struct task_ref {
 	uint32_t generation;
 };
 
-/* Pushes values and returns how many; called with the task's stack. */
+/* Pushes values and returns how many (at most 16); may raise, then the task ends with that error. */
 typedef int (*task_push)(lua_State *L, void *arg);
 /* The task ended: ok, or the error's text (traceback is already logged). */
 typedef void (*task_done)(void *arg, bool ok, struct str error);
@@ -25,14 +25,24 @@ typedef void (*task_done)(void *arg, bool ok, struct str error);
  * yield or end before it returns.  done may be NULL. */
 void task_start(const char *name, task_push push, void *push_arg, task_done done, void *done_arg);
 
-/* The task that is running now.  Asserts that there is one. */
+/* For C functions called from Lua that will wait: raises a Lua error that names the cure when there
+ * is no task, or when it cannot yield here (inside a callback of table.sort, string.gsub, require).
+ * Called before anything is set in motion. */
+void task_check(lua_State *L);
+
+/* The task that is running now.  Asserts that there is one.  A reference taken later makes the
+ * earlier ones of the same task stale. */
 struct task_ref task_current(void);
 
 /* For C functions called from Lua: return task_yield(L) after handing task_current() to whoever
  * will resume it.  Works from coroutines nested in the task (the library passes the yield on). */
 int task_yield(lua_State *L);
 
-/* Resumes with the values that push gives.  False when the reference is stale: nothing happened. */
+/* Resumes with the values that push gives (NULL: none).  False when the reference is stale: nothing
+ * happened.  May be called before the task has yielded: the values wait for it. */
 bool task_resume(struct task_ref r, task_push push, void *arg);
 
 size_t task_count(void);		/* running or waiting */
+
+/* Forgets all tasks without calling their done; before vm_close. */
+void task_close(void);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "buf.h"
 #include "err.h"
 
 #include <lua.h>
@@ -12,6 +13,7 @@
 struct vm_opts {
 	const char *lua_dir;	/* read the library from disk; NULL: the embedded one */
 	size_t memory_cap;	/* bytes for all of Lua; 0: none */
+	bool search_path;	/* package.path as Lua sets it; false: empty, no Lua file is found by name */
 };
 
 bool vm_open(const struct vm_opts *o, struct err *e) MUSTCHECK;
@@ -25,11 +27,29 @@ void vm_module(const char *name, lua_CFunction open);
  * name from C through task_start. */
 bool vm_boot(const char *module, struct err *e) MUSTCHECK;
 
+/* Pushes the boot module's function `name`, or nil when there is none (or no boot module yet). */
+void vm_push_entry(lua_State *L, const char *name);
+
 /* Calls the function below its nargs arguments, with a traceback; like lua_pcall.  Errors are
  * turned into e->msg (first line) and logged with the traceback. */
 bool vm_call(lua_State *L, int nargs, int nresults, struct err *e) MUSTCHECK;
 
+/* The same for calls whose error is the user's (a configuration file): the traceback is logged at
+ * level debug only, the caller shows e->msg. */
+bool vm_try(lua_State *L, int nargs, int nresults, struct err *e) MUSTCHECK;
+
+/* Reads what a coroutine died of: the error's text (a string as it is, an object through __tostring,
+ * anything else by its type) and the traceback, both appended.  Never raises. */
+void vm_failure(lua_State *co, struct buf *text, struct buf *traceback);
+
+/* Logs a failure under `module`: its text, then the traceback, one log line each. */
+void vm_log_failure(const char *module, struct str text, struct str traceback);
+
 size_t vm_memory(void);			/* bytes Lua holds */
+
+/* For the end of a loop turn: LuaJIT does not collect when the cap is hit, so a full collection runs
+ * here once three quarters of it are in use.  Costs nothing below that. */
+void vm_relieve(void);
 
 void vm_push_str(lua_State *L, struct str s);	/* nil when s.p is NULL */
 struct str vm_check_str(lua_State *L, int i);	/* borrowed while the value is on the stack */

@@ -1,0 +1,68 @@
+/*
+ * What the commands share.  Messages go to standard error, one line each, and begin with the name of
+ * the program, as those of getopt do.
+ */
+#include "cmd.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "guard.h"
+#include "lua_json.h"
+#include "lua_sys.h"
+#include "task.h"
+#include "vm.h"
+
+#define STUCK_SECONDS 5.0	/* in C code, called by a script; then the process exits */
+
+int cmd_help(const struct cmd *c)
+{
+	fputs(c->help, stdout);
+	return CMD_OK;
+}
+
+int cmd_usage(const struct cmd *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (fmt) {
+		fprintf(stderr, "moon2m %s: ", c->name);
+		va_start(ap, fmt);
+		vfprintf(stderr, fmt, ap);
+		va_end(ap);
+		fputc('\n', stderr);
+	}
+	fprintf(stderr, "Try 'moon2m %s --help'.\n", c->name);
+	return CMD_USAGE;
+}
+
+int cmd_fail(const struct err *e)
+{
+	fprintf(stderr, "moon2m: %s\n", e->msg);
+	return CMD_FAILED;
+}
+
+bool cmd_open_vm(const char *lua_dir, bool search_path, size_t memory_cap, struct err *e)
+{
+	struct vm_opts o = {
+		.lua_dir = lua_dir,
+		.search_path = search_path,
+		.memory_cap = memory_cap,
+	};
+
+	if (!vm_open(&o, e))
+		return false;
+	guard_open(vm_state(), STUCK_SECONDS);
+	vm_module("guard", guard_lua_open);
+	vm_module("json", lua_json_open);
+	vm_module("sys", lua_sys_open);
+	return true;
+}
+
+void cmd_close_vm(void)
+{
+	lua_sys_close();
+	task_close();
+	guard_close();
+	vm_close();
+}

@@ -1,0 +1,14 @@
+/*
+ * lua_file.h - Lua code that C runs synchronously, outside of any task: a file with arguments, and
+ * the boot module's `check`.
+ */
+#pragma once
+
+#include "err.h"
+
+/* Runs a file as the `lua` interpreter would: `arg` and `...` hold the arguments.  Its result (a number,
+ * or a boolean) is the exit code; on an error the traceback is on standard error and it is 1. */
+int lua_file_run(const char *path, int argc, char **argv);
+
+/* Entry check(path) of the boot module: false with the message when the script would not load. */
+bool lua_file_check(const char *path, struct err *e) MUSTCHECK;

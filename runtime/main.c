@@ -1,0 +1,46 @@
+/*
+ * The binary's front door: finds the command and runs it.  No logic.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+
+#include "cmd.h"
+
+#ifdef MOON2M_PARTIAL
+static const struct cmd *const commands[] = { &cmd_check, &cmd_lua };
+#else
+static const struct cmd *const commands[] = { &cmd_run, &cmd_listen, &cmd_check, &cmd_lua };
+#endif
+
+static int help(FILE *out, int code)
+{
+	fputs("moon2m " MOON2M_VERSION ": a oneM2M CSE, scriptable in Lua\n\nUsage: moon2m COMMAND ...\n\n", out);
+	for (size_t i = 0; i < countof(commands); i++)
+		fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\n`moon2m COMMAND --help` explains a command, `moon2m --version` names this one.\n"
+	      "Exit codes: 0 done, 1 failure, 2 wrong usage.\n", out);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	char name[64];
+
+	if (argc < 2)
+		return help(stderr, CMD_USAGE);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+		return help(stdout, CMD_OK);
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("moon2m " MOON2M_VERSION);
+		return CMD_OK;
+	}
+	for (size_t i = 0; i < countof(commands); i++) {
+		if (strcmp(argv[1], commands[i]->name) != 0)
+			continue;
+		snprintf(name, sizeof(name), "moon2m %s", commands[i]->name);
+		argv[1] = name;
+		return commands[i]->run(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "moon2m: no command '%s'\n", argv[1]);
+	return help(stderr, CMD_USAGE);
+}
