@@ -29,7 +29,7 @@ struct deferred {
 struct arena {
 	struct block *blocks; /* besides the first, which follows this struct */
 	struct deferred *deferred;
-	char *at;    /* next free byte of the current block */
+	char *at; /* next free byte of the current block */
 	size_t left; /* bytes after it */
 	alignas(max_align_t) char mem[];
 };

@@ -21,7 +21,8 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, struct str s);
 void buf_char(struct buf *b, char c);
 void buf_u64(struct buf *b, uint64_t v);	/* decimal */
-void buf_double(struct buf *b, double v);	/* shortest text that reads back as v, a finite number */
+void buf_double(struct buf *b, double v);	/* finite; the fewest of 15, 16 or 17 digits that
+						 * read back as v, without trailing zeros */
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_json(struct buf *b, struct str s);	/* a quoted JSON string, escaped; '/' stays '/';
 						 * a byte that is not UTF-8 becomes U+FFFD */

@@ -27,8 +27,8 @@ struct reader {
 	const unsigned *limit;
 	unsigned depth, members;
 	struct jscan_limits lim;
-	bool done;	  /* the outermost item is complete */
-	char chunks;	  /* inside an indefinite string: 't' text, 'b' bytes */
+	bool done; /* the outermost item is complete */
+	char chunks; /* inside an indefinite string: 't' text, 'b' bytes */
 	struct buf joined; /* its pieces */
 	struct level level[DEEPEST];
 };
@@ -111,7 +111,8 @@ static void open_level(struct reader *r, bool map, bool indefinite, uint64_t cou
 		return;
 	}
 	l = &r->level[r->depth++];
-	*l = (struct level){ .left = map ? count * 2 : count, .map = map, .indefinite = indefinite };
+	*l = (struct level){ .map = map, .indefinite = indefinite };
+	l->left = map ? count * 2 : count;
 }
 
 static void on_array(void *ctx, size_t n)

@@ -227,7 +227,7 @@ struct unit {
 
 static const struct unit units[] = {
 	{ 'Y', false, 365 * DAY }, { 'M', false, 30 * DAY }, { 'W', false, 7 * DAY },
-	{ 'D', false, DAY },	   { 'H', true, 3600 },	     { 'M', true, 60 },
+	{ 'D', false, DAY },       { 'H', true, 3600 },      { 'M', true, 60 },
 	{ 'S', true, 1 },
 };
 
