@@ -13,7 +13,8 @@ enum session_serial { SESSION_JSON, SESSION_CBOR, SESSION_RAW };	/* by subprotoc
 
 struct session *session_open(struct conn *c, enum session_serial serial);
 void session_close(struct session *s);		/* the connection is gone: unbinds, tells the observer */
-bool session_bind(struct session *s, struct str aei);	/* false: it was bound to s already */
+/* False: nothing changed, as it was bound to s already, s was taken over, or s has 1,024 AE-IDs. */
+bool session_bind(struct session *s, struct str aei);
 void session_unbind(struct str aei);		/* the AE is deregistered; the socket stays open */
 bool session_has(const struct session *s, struct str aei);
 struct str session_only(const struct session *s);	/* its AE-ID when it has exactly one, else empty */

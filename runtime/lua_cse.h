@@ -1,0 +1,35 @@
+/*
+ * lua_cse.h - Lua module "moon2m.core.cse": primitives, sessions, notification and listening.
+ *
+ *  configure{rvi=, origins={..}, admin_port=, request_time=}   release named in answers, browser origins
+ *                                     that may read them ("*": any), port of /healthz and /metrics (0: all),
+ *                                     seconds an answer may take when rqet is absent; absent: default
+ *  listen{host=, port=, http=, ws=} -> port | nil, message     http and ws default to true, port to 0
+ *  reply(id, rsc, pc|nil, extra|nil) -> true when request id was still waiting.  extra: ot rset ec vsi
+ *                                     cnst cnot location service bind, as struct answer has them
+ *  submit{op=, to=, rqi=, ty=, fr=, rvi=, pc=, query=, ...} -> rsc, pc|nil, extra.  Yields: a primitive
+ *                                     of a script; the members are those that entry "request" is given
+ *  bind(conn_id, aei) -> true when the connection speaks for the AE now
+ *  refuse(conn_id, code, reason) -> true when there was such a connection
+ *  connected(aei) -> boolean          unbind(aei)
+ *  slot("sur"|"to"|"rqi"|"cr") -> text
+ *  audience() -> a with a:add(sub, sur, cr|nil, target) a:remove(sub) a:size()
+ *  event(a, {frame="primitive"|"raw", binary=, type=, ec=, format_failed=}, body) -> ev
+ *  publish(ev), abandon(ev)           each event once: publish when its transaction is on disk
+ *  routes(target, {urls})  forget_target(target)  forget_sub(sub)
+ *  ask(target, pc, ec|nil, seconds) -> rsc, pc|nil.  Yields; rsc 0: unreachable or no answer
+ *  stats() -> {name = number}
+ *
+ * Starts the tasks delivered(sub, n), at most one per subscription and turn of the loop, and
+ * unknown_target(target).
+ */
+#pragma once
+
+#include <lua.h>
+
+struct net;
+
+/* The net to listen on; sets notify's hooks and registers gauges.  After notify_open. */
+void lua_cse_use(struct net *n);
+int lua_cse_open(lua_State *L);
+void lua_cse_close(void);		/* before net_free */

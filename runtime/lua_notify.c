@@ -1,0 +1,331 @@
+/*
+ * lua_notify.c - binds notify to Lua; no decisions.  An event is a userdata whose first field is the
+ * struct event, emptied when it is published or abandoned; one that is collected unpublished is
+ * abandoned.  Never holds C memory across a call that can raise.
+ */
+#include "lua_notify.h"
+
+#include <stdlib.h>
+
+#include <lauxlib.h>
+
+#include "lua_field.h"
+#include "net.h"
+#include "notify.h"
+#include "task.h"
+#include "vm.h"
+
+#define AUDIENCE "moon2m.audience"
+#define EVENT "moon2m.event"
+#define ROUTES_MAX 64
+
+struct delivery {
+	int64_t sub;
+	unsigned n;
+};
+
+static struct {
+	struct net_timer *timer;	/* runs flush_deliveries in the next turn */
+	struct delivery *list;
+	size_t n, cap;
+} deliveries;
+
+/* ---- audiences and events -------------------------------------------------------------------- */
+
+static int cse_slot(lua_State *L)
+{
+	static const char *const names[] = { "sur", "to", "rqi", "cr", NULL };
+
+	vm_push_str(L, notify_slot_text((enum notify_slot)luaL_checkoption(L, 1, NULL, names)));
+	return 1;
+}
+
+static int cse_audience(lua_State *L)
+{
+	struct audience **a = lua_newuserdata(L, sizeof(*a));
+
+	*a = NULL;
+	luaL_getmetatable(L, AUDIENCE);
+	lua_setmetatable(L, -2);
+	*a = audience_new();
+	return 1;
+}
+
+static struct audience *check_audience(lua_State *L, int i)
+{
+	return *(struct audience **)luaL_checkudata(L, i, AUDIENCE);
+}
+
+static int audience_lua_add(lua_State *L)
+{
+	struct audience *a = check_audience(L, 1);
+	int64_t sub = lua_check_id(L, 2);
+	struct str cr = lua_isnil(L, 4) ? STR("") : vm_check_str(L, 4);
+
+	audience_add(a, sub, vm_check_str(L, 3), cr, vm_check_str(L, 5));
+	return 0;
+}
+
+static int audience_lua_remove(lua_State *L)
+{
+	audience_remove(check_audience(L, 1), lua_check_id(L, 2));
+	return 0;
+}
+
+static int audience_lua_size(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)audience_size(check_audience(L, 1)));
+	return 1;
+}
+
+static int audience_lua_gc(lua_State *L)
+{
+	struct audience **a = luaL_checkudata(L, 1, AUDIENCE);
+
+	if (*a)
+		audience_unref(*a);
+	*a = NULL;
+	return 0;
+}
+
+static int cse_event(lua_State *L)
+{
+	static const char *const frames[] = { "primitive", "raw", NULL };
+	struct audience *a = check_audience(L, 1);
+	struct str body = vm_check_str(L, 3), failed;
+	struct event_opts o = { .frame = FRAME_PRIMITIVE };
+	struct event **ev;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 3);
+	lua_getfield(L, 2, "frame");
+	o.frame = luaL_checkoption(L, 4, "primitive", frames) ? FRAME_RAW : FRAME_PRIMITIVE;
+	o.binary = lua_field_bool(L, 2, "binary", false);
+	o.ec = (int)lua_field_number(L, 2, "ec", 0, 999);
+	o.type = lua_field_str(L, 2, "type");
+	failed = lua_field_str(L, 2, "format_failed");
+	o.format_failed = failed.p;
+	ev = lua_newuserdata(L, sizeof(*ev));
+	*ev = NULL;
+	luaL_getmetatable(L, EVENT);
+	lua_setmetatable(L, -2);
+	*ev = event_new(a, &o, body);
+	return 1;
+}
+
+/* The event, which the userdata gives up. */
+static struct event *take_event(lua_State *L)
+{
+	struct event **ev = luaL_checkudata(L, 1, EVENT), *e = *ev;
+
+	*ev = NULL;
+	return e;
+}
+
+static int cse_publish(lua_State *L)
+{
+	struct event *e = take_event(L);
+
+	luaL_argcheck(L, e, 1, "the event was published or abandoned before");
+	event_publish(e);
+	return 0;
+}
+
+static int cse_abandon(lua_State *L)
+{
+	struct event *e = take_event(L);
+
+	if (e)
+		event_abandon(e);
+	return 0;
+}
+
+/* ---- targets --------------------------------------------------------------------------------- */
+
+static int cse_routes(lua_State *L)
+{
+	struct str target = vm_check_str(L, 1), url[ROUTES_MAX];
+	size_t n;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	n = lua_objlen(L, 2);
+	if (n > ROUTES_MAX)
+		n = ROUTES_MAX;
+	luaL_checkstack(L, ROUTES_MAX, "too many values");
+	for (size_t i = 0; i < n; i++) {
+		lua_rawgeti(L, 2, (int)i + 1);	/* stays on the stack */
+		url[i] = vm_check_str(L, lua_gettop(L));
+	}
+	notify_target_routes(target, url, n);
+	return 0;
+}
+
+static int cse_forget_target(lua_State *L)
+{
+	notify_forget_target(vm_check_str(L, 1));
+	return 0;
+}
+
+static int cse_forget_sub(lua_State *L)
+{
+	notify_forget_sub(lua_check_id(L, 1));
+	return 0;
+}
+
+struct asked_answer {
+	int rsc;
+	struct str pc;
+};
+
+static int push_asked(lua_State *L, void *arg)
+{
+	const struct asked_answer *a = arg;
+
+	lua_pushinteger(L, a->rsc);
+	vm_push_str(L, a->pc);
+	return 2;
+}
+
+static void asked(void *arg, int rsc, struct str pc)
+{
+	struct task_ref *waiting = arg;
+	struct asked_answer a = { rsc, pc };
+
+	task_resume(*waiting, push_asked, &a);
+	free(waiting);
+}
+
+static int cse_ask(lua_State *L)
+{
+	struct str target = vm_check_str(L, 1), pc = vm_check_str(L, 2);
+	int ec = (int)luaL_optinteger(L, 3, 0);
+	double seconds = luaL_checknumber(L, 4);
+	struct task_ref *waiting;
+
+	luaL_argcheck(L, seconds > 0 && seconds <= 3600, 4, "expected 0 to 3600 seconds");
+	task_check(L);
+	waiting = xmalloc(sizeof(*waiting));
+	*waiting = task_current();
+	notify_ask(target, pc, ec, seconds, asked, waiting);
+	return task_yield(L);
+}
+
+/* ---- hooks ----------------------------------------------------------------------------------- */
+
+static int push_delivery(lua_State *L, void *arg)
+{
+	const struct delivery *d = arg;
+
+	lua_pushnumber(L, (lua_Number)d->sub);
+	lua_pushnumber(L, d->n);
+	return 2;
+}
+
+static int by_sub(const void *a, const void *b)
+{
+	const struct delivery *x = a, *y = b;
+
+	return x->sub < y->sub ? -1 : x->sub > y->sub;
+}
+
+static void flush_deliveries(void *arg)
+{
+	struct delivery *d = deliveries.list;
+	size_t n = deliveries.n;
+
+	(void)arg;
+	deliveries.list = NULL;	/* tasks may cause further ones */
+	deliveries.n = deliveries.cap = 0;
+	qsort(d, n, sizeof(*d), by_sub);
+	for (size_t i = 0; i < n; i++) {
+		if (i + 1 < n && d[i].sub == d[i + 1].sub)
+			d[i + 1].n += d[i].n;
+		else
+			task_start("delivered", push_delivery, &d[i], NULL, NULL);
+	}
+	free(d);
+}
+
+/* Acknowledgements arrive one by one; Lua hears of them once per subscription and turn. */
+static void delivered(void *arg, int64_t sub, unsigned count)
+{
+	size_t n = deliveries.n;
+
+	(void)arg;
+	if (n && deliveries.list[n - 1].sub == sub) {
+		deliveries.list[n - 1].n += count;
+		return;
+	}
+	if (n == deliveries.cap) {
+		deliveries.cap = deliveries.cap ? deliveries.cap * 2 : 64;
+		deliveries.list = xrealloc(deliveries.list, deliveries.cap * sizeof(*deliveries.list));
+	}
+	if (n == 0)
+		net_timer_start(deliveries.timer, 0);
+	deliveries.list[deliveries.n++] = (struct delivery){ sub, count };
+}
+
+static int push_target(lua_State *L, void *arg)
+{
+	const struct str *target = arg;
+
+	vm_push_str(L, *target);
+	return 1;
+}
+
+static void unknown_target(void *arg, struct str target)
+{
+	(void)arg;
+	task_start("unknown_target", push_target, &target, NULL, NULL);
+}
+
+/* ---- module ---------------------------------------------------------------------------------- */
+
+void lua_notify_use(struct net *n)
+{
+	deliveries.timer = net_timer_new(n, flush_deliveries, NULL);
+	notify_on_delivered(delivered, NULL);
+	notify_on_unknown_target(unknown_target, NULL);
+}
+
+void lua_notify_close(void)
+{
+	notify_on_delivered(NULL, NULL);
+	notify_on_unknown_target(NULL, NULL);
+	if (deliveries.timer)
+		net_timer_free(deliveries.timer);
+	free(deliveries.list);
+	memset(&deliveries, 0, sizeof(deliveries));
+}
+
+static void make_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc)
+{
+	luaL_newmetatable(L, name);
+	lua_newtable(L);
+	luaL_setfuncs(L, methods, 0);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, gc);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
+}
+
+void lua_notify_functions(lua_State *L)
+{
+	static const luaL_Reg audience_methods[] = { { "add", audience_lua_add },
+						     { "remove", audience_lua_remove },
+						     { "size", audience_lua_size },
+						     { NULL, NULL } };
+	static const luaL_Reg no_methods[] = { { NULL, NULL } };
+	static const luaL_Reg functions[] = {
+		{ "slot", cse_slot },	    { "audience", cse_audience },
+		{ "event", cse_event },	    { "publish", cse_publish },
+		{ "abandon", cse_abandon }, { "routes", cse_routes },
+		{ "forget_sub", cse_forget_sub },
+		{ "ask", cse_ask },	    { "forget_target", cse_forget_target },
+		{ NULL, NULL },
+	};
+
+	make_class(L, AUDIENCE, audience_methods, audience_lua_gc);
+	make_class(L, EVENT, no_methods, cse_abandon);
+	luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,13 @@
+/*
+ * lua_notify.h - the part of Lua module "moon2m.core.cse" that binds notify.h: audiences, events,
+ * targets, ask.  What the functions are is said in lua_cse.h.
+ */
+#pragma once
+
+#include <lua.h>
+
+struct net;
+
+void lua_notify_use(struct net *n);		/* sets notify's hooks; after notify_open */
+void lua_notify_close(void);			/* before net_free */
+void lua_notify_functions(lua_State *L);	/* adds them to the table on top of the stack */
