@@ -74,7 +74,7 @@ size_t utf8_step(const char *p, const char *end)
 
 bool str_utf8(struct str s)
 {
-	const char *p = s.p, *end = s.p + s.n;
+	const char *p = s.p, *end = str_end(s);
 
 	while (p < end) {
 		size_t n = utf8_step(p, end);

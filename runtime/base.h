@@ -31,6 +31,12 @@ static inline struct str str_of(const char *z)
 	return (struct str){ z, z ? strlen(z) : 0 };
 }
 
+/* Behind the last byte; NULL for STR_NONE, to which nothing may be added. */
+static inline const char *str_end(struct str s)
+{
+	return s.n ? s.p + s.n : s.p;
+}
+
 static inline bool str_eq(struct str a, struct str b)
 {
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);

@@ -4,6 +4,7 @@
  * Must never: shrink or move memory behind a reader that has not called it; no locking.
  */
 #include "buf.h"
+#include "plain.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -113,8 +114,8 @@ void buf_fmt(struct buf *b, const char *fmt, ...)
 	b->n += (size_t)n;
 }
 
-/* What a byte becomes inside a JSON string: 0 itself, 'u' \u00xx, 'm' more than one byte of UTF-8,
- * any other letter stands after a backslash. */
+/* What a byte that is not plain becomes inside a JSON string: 'u' \u00xx, 'm' more than one byte of
+ * UTF-8, any other letter stands after a backslash. */
 static char escape_of(unsigned char c)
 {
 	switch (c) {
@@ -132,9 +133,7 @@ static char escape_of(unsigned char c)
 	case '\t':
 		return 't';
 	}
-	if (c < 0x20)
-		return 'u';
-	return c < 0x80 ? 0 : 'm';
+	return c < 0x20 ? 'u' : 'm';
 }
 
 static void add_escape(struct buf *b, unsigned char c, char esc)
@@ -149,13 +148,13 @@ static void add_escape(struct buf *b, unsigned char c, char esc)
 
 void buf_json(struct buf *b, struct str s)
 {
-	const char *p = s.p, *end = s.p + s.n, *run = p;
+	const char *p = s.p, *end = str_end(s), *run = p;
 
 	buf_reserve(b, s.n + 2);
 	buf_char(b, '"');
-	while (p < end) {
+	while ((p = skip_plain(p, end)) < end) {
 		char esc = escape_of((unsigned char)*p);
-		size_t step = esc == 'm' ? utf8_step(p, end) : esc == 0;
+		size_t step = esc == 'm' ? utf8_step(p, end) : 0;
 
 		if (step) {
 			p += step;

@@ -47,7 +47,7 @@ static bool closes_next(const char *p, const char *end)
 
 static void count_containers(struct str json, struct buf *list)
 {
-	const char *p = json.p, *end = json.p + json.n;
+	const char *p = json.p, *end = str_end(json);
 	uint32_t current = 0, total = 0;
 
 	while (p < end) {
@@ -172,7 +172,7 @@ static const char *scalar_end(const char *p, const char *end)
 static bool write_text(struct str json, struct buf *list, struct buf *scratch, struct buf *out,
 		       struct err *e)
 {
-	const char *p = json.p, *end = json.p + json.n, *start;
+	const char *p = json.p, *end = str_end(json), *start;
 	uint32_t opened = 0;
 
 	while (p < end) {

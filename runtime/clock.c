@@ -278,7 +278,7 @@ static bool parse_part(const char **pp, const char *end, bool time, size_t *from
 
 bool clock_parse_duration(struct str s, int64_t *us)
 {
-	const char *p = s.p, *end = s.p + s.n;
+	const char *p = s.p, *end = str_end(s);
 	bool time = false, weeks = s.n > 0 && end[-1] == 'W';
 	int64_t total = 0;
 	size_t from = 0;

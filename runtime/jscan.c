@@ -5,8 +5,7 @@
  * Must never: allocate, or read outside the given bytes.
  */
 #include "jscan.h"
-
-#include <endian.h>
+#include "plain.h"
 
 #define DEEPEST 1024 /* hard bound of max_depth: one byte of stack per level */
 
@@ -25,31 +24,6 @@ static bool is_digit(char c)
 static const char *skip_space(const char *p, const char *end)
 {
 	while (p < end && is_space(*p))
-		p++;
-	return p;
-}
-
-#define REPEAT(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Bytes of a string that need no thought: printable ASCII but for quote and backslash.  Eight at a
- * time: a byte's top bit comes out set when it is below 0x20, a quote, a backslash, or not ASCII;
- * the lowest such byte is exact (a borrow spoils only bytes above it). */
-static const char *skip_plain(const char *p, const char *end)
-{
-	while (end - p >= 8) {
-		uint64_t w, hit;
-
-		memcpy(&w, p, 8);
-		w = le64toh(w);
-		hit = w | (w - REPEAT(0x20)) | ((w ^ REPEAT('"')) - REPEAT(1)) |
-		      ((w ^ REPEAT('\\')) - REPEAT(1));
-		hit &= REPEAT(0x80);
-		if (hit)
-			return p + (__builtin_ctzll(hit) >> 3);
-		p += 8;
-	}
-	while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' &&
-	       *p != '\\')
 		p++;
 	return p;
 }
@@ -314,7 +288,7 @@ bool jscan_check(struct str text, struct jscan_limits lim, struct err *e)
 	struct check c;
 
 	c.p = text.p;
-	c.end = text.p + text.n;
+	c.end = str_end(text);
 	c.why = NULL;
 	c.limit = NULL;
 	c.depth = c.members = 0;

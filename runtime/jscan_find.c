@@ -25,7 +25,7 @@ static const char *skip_space(const char *p, const char *end)
 
 enum jscan_type jscan_type(struct str value)
 {
-	const char *end = value.p + value.n;
+	const char *end = str_end(value);
 	const char *p = skip_space(value.p, end);
 
 	if (p == end)
@@ -107,7 +107,7 @@ static const char *skip_value(const char *p, const char *end)
 
 struct jscan jscan_enter(struct str value)
 {
-	const char *end = value.p + value.n;
+	const char *end = str_end(value);
 	const char *p = skip_space(value.p, end);
 	struct jscan it = { STR_NONE, STR_NONE, end, end, '\0' };
 
@@ -263,7 +263,7 @@ static bool has_escape(struct str s)
 /* Whether a key, still escaped, spells this text. */
 static bool key_is(struct str key, struct str text)
 {
-	const char *p = key.p, *end = key.p + key.n;
+	const char *p = key.p, *end = str_end(key);
 	size_t at = 0;
 
 	if (key.n <= text.n)
@@ -299,7 +299,7 @@ bool jscan_member(struct str object, const char *name, struct str *value)
 
 static void add_unescaped(struct str inside, struct buf *out)
 {
-	const char *p = inside.p, *end = inside.p + inside.n;
+	const char *p = inside.p, *end = str_end(inside);
 
 	buf_reserve(out, inside.n);
 	while (p < end) {
@@ -320,7 +320,7 @@ static void add_unescaped(struct str inside, struct buf *out)
 
 bool jscan_string(struct str value, struct buf *out)
 {
-	const char *end = value.p + value.n;
+	const char *end = str_end(value);
 	const char *p = skip_space(value.p, end), *close;
 
 	if (p == end || *p != '"')
@@ -353,7 +353,7 @@ struct names {
 static uint32_t hash_key(struct str key, uint32_t object)
 {
 	static uint64_t secret;
-	const char *p = key.p, *end = key.p + key.n;
+	const char *p = key.p, *end = str_end(key);
 	uint64_t h;
 
 	if (secret == 0 && getrandom(&secret, sizeof(secret), GRND_NONBLOCK) < 0)
@@ -371,7 +371,7 @@ static uint32_t hash_key(struct str key, uint32_t object)
 
 static bool same_key(struct str a, struct str b)
 {
-	const char *p = a.p, *pend = a.p + a.n, *q = b.p, *qend = b.p + b.n;
+	const char *p = a.p, *pend = str_end(a), *q = b.p, *qend = str_end(b);
 
 	if (!has_escape(a) && !has_escape(b))
 		return str_eq(a, b);
@@ -440,7 +440,7 @@ static bool is_name(const char *behind, const char *end)
  * kept in `open`. */
 static bool find_duplicate(struct str text, struct names *t, struct buf *open, struct str *name)
 {
-	const char *p = text.p, *end = text.p + text.n, *start;
+	const char *p = text.p, *end = str_end(text), *start;
 	uint32_t current = 0, last = 0;
 
 	while (p < end) {

@@ -85,8 +85,7 @@ static void utf8_is_strict(void **state)
 					   "\xc0\x80",
 					   "\xc1\xbf",
 					   "\xc2",
-					   "\xc2"
-					   "a",
+					   "\xc2\x61",
 					   "\xe0\x9f\xbf",
 					   "\xe0\xa0",
 					   "\xed\xa0\x80",
