@@ -77,8 +77,17 @@ bool str_utf8(struct str s)
 	const char *p = s.p, *end = str_end(s);
 
 	while (p < end) {
-		size_t n = utf8_step(p, end);
+		uint64_t w;
+		size_t n;
 
+		if (end - p >= 8) { /* mostly ASCII: eight bytes at a time */
+			memcpy(&w, p, 8);
+			if ((w & UINT64_C(0x8080808080808080)) == 0) {
+				p += 8;
+				continue;
+			}
+		}
+		n = utf8_step(p, end);
 		if (n == 0)
 			return false;
 		p += n;

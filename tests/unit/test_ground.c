@@ -102,6 +102,11 @@ static void utf8_is_strict(void **state)
 		assert_true(str_utf8(str_of(good[i])));
 	for (size_t i = 0; i < countof(bad); i++)
 		assert_false(str_utf8(str_of(bad[i])));
+	assert_true(str_utf8(STR("0123456789\xc3\xa4"
+				 "0123456\xf0\x90\x80\x80")));
+	assert_false(str_utf8(STR("0123456789abcdef\xc3")));
+	assert_false(str_utf8(STR("0123456\xff"
+				  "89abcdef")));
 }
 
 static void memory_helpers(void **state)
