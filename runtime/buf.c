@@ -84,7 +84,7 @@ void buf_double(struct buf *b, double v)
 		buf_u64(b, (uint64_t)fabs(v));
 		return;
 	}
-	/* 15 digits always survive decimal -> double -> decimal, 17 always survive the other way. */
+	/* 15 digits survive decimal -> double -> decimal, 17 survive the other way. */
 	for (int digits = 15; digits <= 17; digits++) {
 		n = snprintf(text, sizeof(text), "%.*g", digits, v);
 		if (strtod(text, NULL) == v)

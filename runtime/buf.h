@@ -16,7 +16,7 @@ struct buf {
 
 void buf_free(struct buf *b);			/* releases the memory; b may be used again */
 void buf_clear(struct buf *b);			/* n = 0, memory kept */
-char *buf_reserve(struct buf *b, size_t more);	/* room for more bytes after n; returns where they go */
+char *buf_reserve(struct buf *b, size_t more);	/* room after n; returns where it is */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, struct str s);
 void buf_char(struct buf *b, char c);

@@ -1,7 +1,7 @@
 /*
  * cbor.c - CBOR to JSON text.
- * Guarantees: no recursion, linear time; what is written is JSON that jscan_check accepts; a refused
- * item leaves out as it was; integers keep all 64 bits, floats their exact value.
+ * Guarantees: no recursion, linear time; what is written is JSON that jscan_check accepts; a
+ * refused item leaves out as it was; integers keep all 64 bits, floats their exact value.
  * Must never: trust a length or count in the bytes before comparing it with a limit.
  */
 #include "cbor.h"

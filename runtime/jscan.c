@@ -1,5 +1,5 @@
 /*
- * jscan.c - checks JSON text in one pass; every request body and WebSocket frame comes through here.
+ * jscan.c - checks JSON text in one pass; all request bodies and WebSocket frames come here.
  * Guarantees: linear time and no recursion whatever the text; what is accepted is RFC 8259 in UTF-8
  * within the limits; a refusal names the byte and the reason.
  * Must never: allocate, or read outside the given bytes.

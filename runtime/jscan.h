@@ -10,7 +10,7 @@
 #include "err.h"
 
 struct jscan_limits {
-	unsigned max_depth;	/* nesting of arrays and objects; default 64 */
+	unsigned max_depth;	/* nesting of arrays and objects; default 64, at most 1024 */
 	unsigned max_members;	/* members and elements in all; default 4096 */
 };
 
@@ -25,7 +25,7 @@ enum jscan_type jscan_type(struct str value);
 
 /* Iterates over an object's members or an array's elements:
  *   struct jscan it = jscan_enter(text);
- *   while (jscan_next(&it)) use it.key (still escaped, without quotes; empty in arrays), it.value */
+ *   while (jscan_next(&it)) use it.value and it.key (still escaped, no quotes; empty in arrays) */
 struct jscan {
 	struct str key, value;	/* value: raw text without surrounding space */
 	const char *p, *end;
@@ -40,8 +40,9 @@ bool jscan_member(struct str object, const char *name, struct str *value);
 /* The text of a raw JSON string, unescaped, appended to out.  False when value is no string. */
 bool jscan_string(struct str value, struct buf *out);
 
-/* From the opening quote of a raw string at p < end to behind its closing quote; end if it has none. */
+/* From the opening quote of a raw string at p < end to behind its closing one; end without one. */
 const char *jscan_skip_string(const char *p, const char *end);
 
-/* Name (still escaped) of a member that occurs twice in one object at any depth into *name, else false (T4 8.4.2). */
+/* Name (still escaped) of a member that occurs twice in one object, at any depth, into *name; false
+ * when there is none (TS-0004 8.4.2). */
 bool jscan_duplicate(struct str text, struct str *name);

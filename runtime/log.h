@@ -20,7 +20,8 @@ void log_line(enum log_level level, const char *module, const char *fmt, ...) PR
  * One of eight rotating static buffers; loop thread only. */
 const char *log_quote(struct str s);
 
-#define log_debug(mod, ...) (log_enabled(LOG_DEBUG) ? log_line(LOG_DEBUG, mod, __VA_ARGS__) : (void)0)
+#define log_debug(mod, ...) \
+	(log_enabled(LOG_DEBUG) ? log_line(LOG_DEBUG, mod, __VA_ARGS__) : (void)0)
 #define log_info(mod, ...) log_line(LOG_INFO, mod, __VA_ARGS__)
 #define log_warn(mod, ...) log_line(LOG_WARN, mod, __VA_ARGS__)
 #define log_error(mod, ...) log_line(LOG_ERROR, mod, __VA_ARGS__)

@@ -28,11 +28,11 @@ extern const double METRIC_SECONDS[14];	/* 50 us ... 10 s */
 
 void metric_register(struct metric *m);			/* m lives for ever */
 void metric_add(struct metric *m, double v);
-void metric_add_atomic(struct metric *m, double v);	/* any thread; then never metric_add on it */
+void metric_add_atomic(struct metric *m, double v);	/* any thread; no metric_add then */
 void metric_set(struct metric *m, double v);
 void metric_observe(struct metric *m, double v);
-double metric_quantile(const struct metric *m, double q);	/* upper bound of the bucket; 0 if
-								 * empty, the last bound if beyond */
+/* 0 when empty, the last bound when beyond it. */
+double metric_quantile(const struct metric *m, double q);	/* upper bound of the bucket */
 
 /* A family with one metric per label text (`script="x"`, or NULL), found or made; at most `max`
  * of them, the rest count under the text with each value replaced by "other".  name, help and

@@ -1,6 +1,6 @@
 /*
  * plain.h - the inner loop of reading and writing JSON strings, for jscan.c and buf.c alone.
- * Guarantees: stops at every byte that JSON or UTF-8 gives a meaning, and reads none at or after end.
+ * Guarantees: stops at every byte that JSON or UTF-8 gives a meaning; reads none at or after end.
  * Inline, because most strings cost less than a call.  Must never: decide what such a byte means.
  */
 #pragma once

@@ -1,7 +1,7 @@
 /*
  * fuzz_cbor.c - libFuzzer target for CBOR.
  * Whatever the bytes: a refusal has a reason and leaves the output alone.  What is accepted is JSON
- * that jscan_check accepts under the same limits, and its CBOR gives that JSON again, byte for byte.
+ * that jscan_check accepts under the same limits, and its CBOR gives that JSON again.
  */
 #include "cbor.h"
 #include "jscan.h"
