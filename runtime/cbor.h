@@ -14,7 +14,7 @@
 bool cbor_to_json(struct str cbor, struct jscan_limits lim, struct buf *out,
 		  struct err *e) MUSTCHECK;
 
-/* JSON text that jscan_check passed (no other: behaviour is then undefined), as CBOR appended to out.
+/* JSON text that jscan_check passed, as CBOR appended to out; other gives an error or nonsense.
  * Integers outside -2^64..2^64-1 become floats; a number beyond a 64-bit float is refused. */
 bool cbor_from_json(struct str json, struct buf *out, struct err *e) MUSTCHECK;
 

@@ -92,8 +92,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(inside(found, text), "found inside the text");
 	if (jscan_string(text, &scratch)) /* a bad "\\u", two bytes, becomes U+FFFD, three */
 		require(scratch.n <= (ok ? size : size * 2), "unescaping does not lengthen");
-	buf_free(&scratch);
 	if (ok)
 		convert(text);
+	else if (!cbor_from_json(text, &scratch, &e)) /* nonsense perhaps, but no crash */
+		require(e.msg[0], "a refusal has a reason");
+	buf_free(&scratch);
 	return 0;
 }

@@ -249,6 +249,10 @@ static void refusals(void **state)
 	assert_false(cbor_from_json(STR("[1, -1e999]"), &out, &e));
 	assert_string_equal(e.msg, "byte 4: number beyond a 64-bit float");
 	assert_int_equal(out.n, 1);
+	assert_false(cbor_from_json(STR("[\""), &out, &e)); /* what no check has passed */
+	assert_string_equal(e.msg, "byte 1: not a JSON string");
+	assert_false(cbor_from_json(STR("\"a\\"), &out, &e));
+	assert_int_equal(out.n, 1);
 	buf_free(&out);
 }
 
