@@ -4,7 +4,7 @@
 --
 -- Values are bound, never written into the text: the text depends on the shape of the criteria
 -- only, so the store's statement cache holds.  An instance's row has its container's path;
--- discovery.lua names it. What drives the search: the posting list of a single label, else the
+-- discovery.lua names it. What drives the search: the posting lists of labels, else the
 -- index (ty, path) for a single type, else the path range; sizes and other conditions are looked
 -- at row by row.
 
@@ -19,7 +19,7 @@ local sql = {}
 local NEVER = 9223372036854774784  -- later than any time; exact as a double
 local CONTAINER = 3
 
--- ---- a statement under construction --------------------------------------------------------------
+-- ---- a statement under construction -------------------------------------------------------------
 
 local function new_query()
   return { params = {}, n = 0 }
@@ -43,7 +43,7 @@ local function one_of(q, column, values)
   return column .. " IN (" .. bind_all(q, values) .. ")"
 end
 
--- ---- attribute conditions ------------------------------------------------------------------------
+-- ---- attribute conditions -----------------------------------------------------------------------
 
 -- A value with "*" for any characters as a GLOB pattern; nil when it has none.
 local function glob(value)
@@ -118,7 +118,7 @@ local function cin_attribute(q, nm, value)
   return compare_json(q, "i.att", nm, value)
 end
 
--- ---- conditions of the two kinds of rows ---------------------------------------------------------
+-- ---- conditions of the two kinds of rows --------------------------------------------------------
 
 -- Lower bounds hold for the value itself, upper ones do not (TS-0004 7.3.3.17).
 local RANGES = {
@@ -216,7 +216,7 @@ local function where(must, asked, fc)
   return concat(must, " AND ")
 end
 
--- ---- resources -----------------------------------------------------------------------------------
+-- ---- resources ----------------------------------------------------------------------------------
 
 local function res_scope(q, column, scope)
   local top, after = scope.path, scope.after
@@ -246,17 +246,31 @@ local function needs_counters(fc)
   return false
 end
 
-local RES = "SELECT r.path AS path,0 AS st,r.ty AS ty,r.id AS id,r.pid AS pid,r.rn AS rn,"
+-- The posting lists of fc.lbl within a scope, as a table l in path order: one list is read as it
+-- is, several are joined, each row once.  scoped(q, path column, st column) and ty are its
+-- conditions.
+local function postings(q, fc, scoped, ty)
+  if single(fc.lbl) then
+    local must = scoped(q, "l.path", "l.st")
+    table.insert(must, 1, "l.lbl=" .. bind(q, fc.lbl[1]))
+    must[#must + 1] = "l.ty" .. ty
+    return "lbl l", must
+  end
+  local must = scoped(q, "path", "st")
+  table.insert(must, 1, one_of(q, "lbl", fc.lbl))
+  must[#must + 1] = "ty" .. ty
+  return "(SELECT DISTINCT path,st,id FROM lbl WHERE " .. concat(must, " AND ") .. ") l", {}
+end
+
+local RES = " AS st,r.ty AS ty,r.id AS id,r.pid AS pid,r.rn AS rn,"
   .. "r.aei AS aei FROM "
 
 local function resources(q, scope, fc)
-  local by_label = fc.fo ~= 2 and single(fc.lbl)
+  local by_label = fc.fo ~= 2 and fc.lbl ~= nil
   local must, from
   if by_label then
-    must = res_scope(q, "l.path", scope)
-    table.insert(must, 1, "l.lbl=" .. bind(q, fc.lbl[1]))
-    must[#must + 1] = "l.st=0"
-    from = "lbl l CROSS JOIN res r ON r.id=l.id"
+    from, must = postings(q, fc, function(_, column) return res_scope(q, column, scope) end, "<>4")
+    from = from .. " CROSS JOIN res r ON r.id=l.id"
   else
     must = res_scope(q, "r.path", scope)
     from = "res r"
@@ -265,20 +279,22 @@ local function resources(q, scope, fc)
   if fc.lvl == 1 then must[#must + 1] = "r.pid=" .. bind(q, scope.id) end
   if fc.lvl and fc.lvl > 1 then must[#must + 1] = depth(q, "r.path", scope.path, fc.lvl) end
   must[#must + 1] = "(r.et IS NULL OR r.et>" .. bind(q, scope.now) .. ")"
-  return RES .. from .. " WHERE "
+  local key = by_label and "l.path AS path,l.st" or "r.path AS path,0"
+  return "SELECT " .. key .. RES .. from .. " WHERE "
     .. where(must, conditions(q, res, fc, { lbl = by_label }), fc)
 end
 
--- ---- instances -----------------------------------------------------------------------------------
+-- ---- instances ----------------------------------------------------------------------------------
 
 -- The containers whose instances are in scope: the top itself and what is below it.
-local function cin_scope(q, column, scope)
+local function cin_scope(q, column, st, scope)
   local top, after = scope.path, scope.after
   local must = {}
   if after then
     local p = bind(q, after.path)
     must[1] = column .. ">=" .. p
-    must[2] = "(" .. column .. ">" .. p .. " OR i.st>" .. bind(q, after.st) .. ")"
+    must[2] = st .. ">CASE WHEN " .. column .. "=" .. p .. " THEN " .. bind(q, after.st)
+      .. " ELSE 0 END"
   end
   if top ~= "" then
     local p = bind(q, top)
@@ -290,20 +306,20 @@ local function cin_scope(q, column, scope)
   return must
 end
 
-local CIN = "SELECT c.path AS path,i.st AS st,4 AS ty,i.cid AS id,c.id AS pid,i.rn AS rn,"
+local CIN = " AS st,4 AS ty,c.id AS id,c.id AS pid,i.rn AS rn,"
   .. "NULL AS aei FROM "
 
 local function instances(q, scope, fc)
-  local by_label = fc.fo ~= 2 and single(fc.lbl)
+  local by_label = fc.fo ~= 2 and fc.lbl ~= nil
   local must, from
   if by_label then
-    must = cin_scope(q, "l.path", scope)
-    table.insert(must, 1, "l.lbl=" .. bind(q, fc.lbl[1]))
-    must[#must + 1] = "l.st>0"
-    from = "lbl l CROSS JOIN res c ON c.id=l.id CROSS JOIN cs s ON s.cid=c.id"
+    from, must = postings(q, fc, function(_, column, st)
+      return cin_scope(q, column, st, scope)
+    end, "=4")
+    from = from .. " CROSS JOIN res c ON c.id=l.id CROSS JOIN cs s ON s.cid=c.id"
       .. " CROSS JOIN cin i ON i.cid=c.id AND i.st=l.st"
   else
-    must = cin_scope(q, "c.path", scope)
+    must = cin_scope(q, "c.path", "i.st", scope)
     must[#must + 1] = "c.ty=" .. bind(q, CONTAINER)
     from = "res c CROSS JOIN cs s ON s.cid=c.id CROSS JOIN cin i ON i.cid=c.id"
   end
@@ -322,11 +338,12 @@ local function instances(q, scope, fc)
   must[#must + 1] = "(s.mia IS NULL OR i.ct+s.mia*1000000>" .. now .. ")"
   must[#must + 1] = "(i.et IS NULL OR i.et>" .. now .. ")"
   must[#must + 1] = "coalesce(json_extract(c.doc,'$.disr'),0)=0"
-  return CIN .. from .. " WHERE "
+  local key = by_label and "l.path AS path,l.st" or "c.path AS path,i.st"
+  return "SELECT " .. key .. CIN .. from .. " WHERE "
     .. where(must, conditions(q, cin, fc, { lbl = by_label, ty = fc.fo ~= 2 }), fc)
 end
 
--- ---- both ----------------------------------------------------------------------------------------
+-- ---- both ---------------------------------------------------------------------------------------
 
 local function has(list, v)
   for _, x in ipairs(list or {}) do
@@ -347,6 +364,14 @@ local function arms(fc)
   return wants_res, wants_cin
 end
 
+-- The same order in the words that let an index give it: (ty, path) knows that it is unique only
+-- with its row id, the posting list is unique with stateTag, paths alone are when no instance is
+-- there.
+local function order(fc, wants_cin)
+  if not wants_cin then return " ORDER BY path" end
+  return fc.fo ~= 2 and fc.lbl and " ORDER BY path,st" or " ORDER BY path,id,st"
+end
+
 --- The search below a resource.  scope = { id, path, now = microseconds, after = { path, st } of
 -- the last row seen or nil }; fc as query.lua makes it.  Returns the statement and its
 -- parameters; columns path, st (0: no instance), ty, id (of an instance: its container), pid, rn
@@ -358,7 +383,7 @@ function sql.search(scope, fc)
   if wants_res then parts[1] = resources(q, scope, fc) end
   if wants_cin then parts[#parts + 1] = instances(q, scope, fc) end
   if not parts[1] then return nil end
-  return concat(parts, " UNION ALL ") .. " ORDER BY path,st", q.params
+  return concat(parts, " UNION ALL ") .. order(fc, wants_cin), q.params
 end
 
 return sql

@@ -1,0 +1,103 @@
+-- Finding resources by filter criteria (TS-0001 10.2.6, TS-0004 7.3.3.14, 7.3.3.17): a search
+-- below a resource, pushed down to the store and paged.  (One resource alone: condition.lua.)
+--
+-- Order: by structured path, the instances of a container by stateTag right after it.  What the
+-- caller may not see is left out without a trace; ofst and lim count what is left, so paging by
+-- cnot never loses or repeats a result while nothing changes.  Memory is bounded by the page and
+-- the result limit.
+
+local store = require "moon2m.core.store"
+local sys = require "moon2m.core.sys"
+local path = require "moon2m.path"
+local sql = require "moon2m.sql"
+
+local discovery = {}
+
+local MAX_RESULTS = 10000
+local PAGE_MIN, PAGE_MAX = 32, 1000
+
+-- ---- rows ---------------------------------------------------------------------------------------
+
+-- A row of the store as a result: path, ty, rn, ri; pid: the parent's number; of an instance id
+-- is its container's number and st its stateTag, of others st is nil.
+local function result(row)
+  if row.ty ~= 4 then
+    return { path = row.path, ty = row.ty, id = row.id, pid = row.pid, rn = row.rn,
+      ri = row.aei or path.ri(row.id) }
+  end
+  local ri = path.ri_inst(row.id, row.st)
+  local rn = row.rn or ri
+  return { path = row.path .. "/" .. rn, ty = 4, id = row.id, pid = row.id, rn = rn, ri = ri,
+    st = row.st }
+end
+
+--- The rows that match, one after the other, in order.  Yields.
+local function rows(root, fc, page)
+  local scope = { id = root.id, path = root.path, now = sys.now() }
+  local list, i, more = {}, 0, true
+  return function()
+    i = i + 1
+    if not list[i] then
+      if not more then return nil end
+      local statement, params = sql.search(scope, fc)
+      if not statement then return nil end
+      list, more = store.find(statement, params, page)
+      page, i = math.min(page * 2, PAGE_MAX), 1
+      local last = list[#list]
+      if not last then return nil end
+      scope.after = { path = last.path, st = last.st }
+    end
+    return list[i]
+  end
+end
+
+-- ---- search -------------------------------------------------------------------------------------
+
+-- The resource that a match stands for when a relative path is applied to it; nil: not there.
+local function applied(hit, arp, resolve)
+  local there = hit.path .. "/" .. arp
+  local r = resolve(path.structured(there))
+  if not r then return nil end
+  if r.virtual then
+    return { path = there, ty = r.parent.ty, id = r.parent.id, pid = r.parent.pid,
+      rn = r.virtual, ri = r.parent.ri .. "/" .. r.virtual, virtual = r.virtual }
+  end
+  return { path = there, ty = r.ty, id = r.cid or r.id, pid = r.cid or r.pid, rn = r.rn,
+    ri = r.ri, st = r.cid and r.st or nil }
+end
+
+--- Searches below root (id and path; root itself is no result).  fc: as query.lua makes it, may
+-- be empty. opts: allow(hit) -> whether the originator may see a hit (may yield; nil: all);
+--   resolve(address) -> resource | nil, needed for arp (tree.resolve);
+--   max: most results (default 10,000); fc.lim lowers it.
+-- Returns a list of hits { path, ty, id, pid, rn, ri, st of an instance } and the number of the
+-- next result (contentOffset, TS-0004 6.4.2) when there are more, else nil.  Yields; raises when
+-- the store fails.
+function discovery.find(root, fc, opts)
+  local allow, out, n = opts.allow, {}, 0
+  local skip = (fc.ofst or 1) - 1
+  local most = math.min(fc.lim or MAX_RESULTS, opts.max or MAX_RESULTS)
+  local page = math.max(PAGE_MIN, math.min(PAGE_MAX, skip + most + 1))
+  local seen = fc.arp and {}
+  for row in rows(root, fc, page) do
+    local hit = result(row)
+    if fc.arp then
+      hit = applied(hit, fc.arp, opts.resolve)
+      if hit and seen[hit.path] then hit = nil end
+      if hit then seen[hit.path] = true end
+    end
+    if hit and (not allow or allow(hit)) then
+      if skip > 0 then
+        skip = skip - 1
+      elseif n >= most then
+        return out, (fc.ofst or 1) + n
+      else
+        n = n + 1
+        out[n] = hit
+      end
+    end
+  end
+  return out, nil
+end
+
+return discovery
