@@ -1,5 +1,6 @@
 -- Finding resources by filter criteria (TS-0001 10.2.6, TS-0004 7.3.3.14, 7.3.3.17): a search
--- below a resource, pushed down to the store and paged.  (One resource alone: condition.lua.)
+-- below a resource, pushed down to the store and paged, and the same criteria on one resource in
+-- memory (conditional operations).
 --
 -- Order: by structured path, the instances of a container by stateTag right after it.  What the
 -- caller may not see is left out without a trace; ofst and lim count what is left, so paging by
@@ -10,6 +11,8 @@ local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local path = require "moon2m.path"
 local sql = require "moon2m.sql"
+
+local find, gsub, match = string.find, string.gsub, string.match
 
 local discovery = {}
 
@@ -98,6 +101,93 @@ function discovery.find(root, fc, opts)
     end
   end
   return out, nil
+end
+
+-- ---- one resource -------------------------------------------------------------------------------
+
+local function contains(list, v)
+  for _, x in ipairs(list) do
+    if x == v then return true end
+  end
+  return false
+end
+
+-- Lua pattern of a value with "*".
+local function pattern(value)
+  return "^" .. gsub(gsub(value, "[^%w*]", "%%%0"), "%*", ".*") .. "$"
+end
+
+local function text_of(v)
+  return type(v) == "number" and v % 1 == 0 and ("%.0f"):format(v) or tostring(v)
+end
+
+-- As sql.lua's compare_json: any element of a list, any member of an object, the same number.
+local function same(v, wanted)
+  if type(v) == "table" then
+    for _, x in pairs(v) do
+      if type(x) ~= "table" and same(x, wanted) then return true end
+    end
+    return false
+  end
+  if find(wanted, "*", 1, true) then return find(text_of(v), pattern(wanted)) ~= nil end
+  return text_of(v) == wanted or type(v) == "number" and v == tonumber(wanted)
+end
+
+local function below(attr)
+  return function(get, bound)
+    local v = get(attr)
+    return v ~= nil and v < bound
+  end
+end
+
+local function from(attr)
+  return function(get, bound)
+    local v = get(attr)
+    return v ~= nil and v >= bound
+  end
+end
+
+-- The conditions by tag: test(get, value of the tag).
+local TESTS = {
+  crb = below "ct", us = below "lt", sts = below "st", exb = below "et", szb = below "cs",
+  cra = from "ct", ms = from "lt", stb = from "st", exa = from "et", sza = from "cs",
+  ty = function(get, list) return contains(list, get("ty")) end,
+  lbl = function(get, list)
+    for _, label in ipairs(get("lbl") or {}) do
+      if contains(list, label) then return true end
+    end
+    return false
+  end,
+  cty = function(get, list)
+    local cnf = get("cnf")
+    local media = type(cnf) == "string" and match(cnf, "^[^:;]*"):lower()
+    for _, wanted in ipairs(list) do
+      if wanted:lower() == media then return true end
+    end
+    return false
+  end,
+  atr = function(get, list)
+    for _, a in ipairs(list) do
+      local v = get(a.nm)
+      if v ~= nil and same(v, a.val) then return true end
+    end
+    return false
+  end,
+}
+
+--- Whether a resource meets the conditions of fc (TS-0004 7.3.3.1): get(name) -> decoded value of an
+-- attribute, times in microseconds, nil when absent.  fo joins different tags, the values of one
+-- tag are alternatives.  No condition at all: true.
+function discovery.match(fc, get)
+  local met, unmet = 0, 0
+  for tag, test in pairs(TESTS) do
+    local v = fc[tag]
+    if v ~= nil then
+      if test(get, v) then met = met + 1 else unmet = unmet + 1 end
+    end
+  end
+  if fc.fo == 2 then return met > 0 or unmet == 0 end
+  return unmet == 0
 end
 
 return discovery

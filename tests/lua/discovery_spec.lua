@@ -343,6 +343,46 @@ describe_sql("discovery", function()
   end)
 end)
 
+describe("discovery.match", function()
+  local r = { ct = 100, lt = 200, st = 5, et = 300, cs = 10, ty = 4, lbl = { "a", "b" },
+    cnf = "text/plain:0", cr = "Cx", mni = 5, rr = true, nu = { "Cy" } }
+  local function holds(fc) return discovery.match(fc, function(name) return r[name] end) end
+
+  it("has the same edges as the search", function()
+    for tag, edge in pairs { crb = { 100, 101 }, us = { 200, 201 }, sts = { 5, 6 },
+      exb = { 300, 301 }, szb = { 10, 11 } } do
+      assert.is_false(holds { [tag] = edge[1] }, tag)
+      assert.is_true(holds { [tag] = edge[2] }, tag)
+    end
+    for tag, edge in pairs { cra = { 101, 100 }, ms = { 201, 200 }, stb = { 6, 5 },
+      exa = { 301, 300 }, sza = { 11, 10 } } do
+      assert.is_false(holds { [tag] = edge[1] }, tag)
+      assert.is_true(holds { [tag] = edge[2] }, tag)
+    end
+  end)
+
+  it("compares types, labels, media types and attributes", function()
+    assert.is_true(holds { ty = { 3, 4 } })
+    assert.is_false(holds { ty = { 3 } })
+    assert.is_true(holds { lbl = { "z", "b" } })
+    assert.is_false(holds { lbl = { "z" } })
+    assert.is_true(holds { cty = { "Text/Plain" } })
+    assert.is_false(holds { cty = { "text" } })
+    local function atr(nm, val) return holds { atr = { { nm = nm, val = val } } } end
+    assert.is_true(atr("cr", "Cx") and atr("cr", "C*") and atr("mni", "5") and atr("mni", "5.0"))
+    assert.is_true(atr("rr", "true") and atr("nu", "Cy") and atr("nu", "*y"))
+    assert.is_false(atr("cr", "C") or atr("cr", "*y") or atr("mni", "50") or atr("or", "*"))
+  end)
+
+  it("joins tags by fo", function()
+    assert.is_true(holds {})
+    assert.is_true(holds { fo = 2 })
+    assert.is_false(holds { ty = { 4 }, lbl = { "z" } })
+    assert.is_true(holds { ty = { 4 }, lbl = { "z" }, fo = 2 })
+    assert.is_false(holds { ty = { 3 }, lbl = { "z" }, fo = 2 })
+  end)
+end)
+
 describe("sql", function()
   it("binds every value", function()
     local scope = { id = 1, path = "a'b", now = 5 }
