@@ -22,7 +22,7 @@ ifeq ($(PARTIAL),1)
 SRC := $(addprefix runtime/,$(addsuffix .c,base err buf arena jscan jscan_find cbor cbor_write log clock metrics \
 	vm guard task lua_json lua_sys lua_file cmd cmd_lua cmd_check))
 CFLAGS += -DMOON2M_PARTIAL
-LDFLAGS += -Wl,--unresolved-symbols=ignore-all
+$(B)/moon2m: LDFLAGS += -Wl,--unresolved-symbols=ignore-all
 LUA_LIB :=
 else
 SRC := $(filter-out runtime/main.c,$(wildcard runtime/*.c))
@@ -71,6 +71,10 @@ UNIT_json := $(GROUND)
 UNIT_cbor := $(GROUND)
 UNIT_clock := $(GROUND)
 UNIT_metrics := $(GROUND)
+UNIT += vm guard task
+UNIT_vm := $(GROUND) vm
+UNIT_guard := $(GROUND) vm guard
+UNIT_task := $(GROUND) vm guard task
 
 define unit_rule
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(addprefix $(B)/,$$(addsuffix .o,$$(UNIT_$(1)))) $$(UNIT_EXTRA_$(1))

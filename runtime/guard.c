@@ -21,6 +21,8 @@
 #include <lauxlib.h>
 #include <luajit.h>
 
+#include "vm.h"
+
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
@@ -41,6 +43,7 @@ static struct {
 	volatile int64_t expiry;		/* when the pending timer fires; 0: disarmed */
 	volatile int64_t cpu0;			/* CPU clock at the first expiry of this run */
 	volatile int64_t last;			/* previous expiry of this run, monotonic */
+	volatile int64_t interval;		/* from there to the next one */
 	volatile int64_t overdue;		/* time seen passing since the first expiry */
 	volatile int64_t stuck;			/* limit on overdue; 0: none */
 	volatile sig_atomic_t suspect;		/* first expiry seen */
@@ -143,15 +146,18 @@ static int64_t at_most(int64_t a, int64_t b)
  * starved, is not taken for one that is stuck. */
 static void note_overdue(int64_t now)
 {
-	int64_t slice = g.stuck / 10;
-
-	g.overdue += at_most(now - g.last, slice * 2);
+	g.overdue += at_most(now - g.last, g.interval * 2);
 	g.last = now;
 	if (g.stuck && g.overdue >= g.stuck)
 		give_up();
 }
 
-static void expire(int64_t now, int64_t late)
+static bool used_up(void)
+{
+	return now_us(CLOCK_THREAD_CPUTIME_ID) - g.cpu0 >= g.us * 7 / 10 || g.overdue >= g.us * 20;
+}
+
+static void expire(int64_t now)
 {
 	int64_t slice = g.stuck ? g.stuck / 10 : 1000000;
 
@@ -160,15 +166,16 @@ static void expire(int64_t now, int64_t late)
 		g.cpu0 = now_us(CLOCK_THREAD_CPUTIME_ID);
 		g.last = now;
 		g.overdue = 0;
-		arm(at_most(g.us, slice));
-		return;
+		g.interval = at_most(g.us, slice);
+	} else {
+		note_overdue(now);
+		if (!g.tripped && used_up()) {
+			g.tripped = 1;			/* stays on: pcall cannot outlive it */
+			lua_sethook(g.L, stop_user_code, LUA_MASKCOUNT, 1);
+		}
+		g.interval = g.tripped ? slice : at_most(g.us * 3 / 10, slice);
 	}
-	note_overdue(now);
-	if (!g.tripped && (late >= g.us * 20 || now_us(CLOCK_THREAD_CPUTIME_ID) - g.cpu0 >= g.us * 7 / 10)) {
-		g.tripped = 1;
-		lua_sethook(g.L, stop_user_code, LUA_MASKCOUNT, 1);	/* stays: pcall cannot outlive it */
-	}
-	arm(g.tripped ? slice : at_most(g.us * 3 / 10, slice));
+	arm(g.interval);
 }
 
 static void on_timer(int sig)
@@ -184,7 +191,7 @@ static void on_timer(int sig)
 		if (late < 0)
 			arm(-late);
 		else
-			expire(now, late);
+			expire(now);
 	}
 	errno = saved;
 }
@@ -269,8 +276,10 @@ static int give_error(lua_State *L, lua_State *co, int rc)
 {
 	lua_pushboolean(L, 0);
 	lua_xmove(co, L, 1);
-	if (rc == LUA_ERRMEM)
+	if (rc == LUA_ERRMEM) {
+		vm_relieve();
 		return 2;
+	}
 	luaL_traceback(L, co, NULL, 0);
 	return 3;
 }
@@ -299,6 +308,13 @@ static int guard_resume(lua_State *L)
 
 /* ---- compiling user code --------------------------------------------------------------------- */
 
+static int refuse(lua_State *L, const char *why)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, why);
+	return 2;
+}
+
 static int guard_compile(lua_State *L)
 {
 	size_t n;
@@ -306,11 +322,10 @@ static int guard_compile(lua_State *L)
 	const char *name = luaL_checkstring(L, 2);
 
 	luaL_checktype(L, 3, LUA_TTABLE);
-	if (strncmp(name, "@lib/", 5) == 0) {
-		lua_pushnil(L);
-		lua_pushliteral(L, "chunk names beginning with '@lib/' are the library's");
-		return 2;
-	}
+	if (strncmp(name, "@lib/", 5) == 0)
+		return refuse(L, "chunk names beginning with '@lib/' are the library's");
+	if (n && text[0] == LUA_SIGNATURE[0])
+		return refuse(L, "compiled (binary) chunks are not accepted");
 	if (luaL_loadbufferx(L, text, n, name, "t") != 0) {
 		lua_pushnil(L);
 		lua_insert(L, -2);

@@ -94,6 +94,8 @@ static void finish(struct task *t, bool ok)
 		vm_log_failure("task", buf_view(&text), buf_view(&trace));
 	}
 	give_back(t, ok);
+	if (!ok)
+		vm_relieve();		/* it may have died of a full heap */
 	if (done)
 		done(arg, ok, buf_view(&text));
 	buf_free(&text);

@@ -276,6 +276,8 @@ static bool protected(lua_State *L, int nargs, int nresults, struct err *e)
 	lua_remove(L, at);
 	if (rc == 0)
 		return true;
+	if (rc == LUA_ERRMEM)
+		vm_relieve();
 	text = top_text(L);
 	nl = memchr(text.p, '\n', text.n);
 	return err_set(e, "%.*s", (int)(nl ? nl - text.p : (ptrdiff_t)text.n), text.p);

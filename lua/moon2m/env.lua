@@ -41,6 +41,16 @@ local function user_wrap(fn)
   return function(...) return unwrap(user_resume(co, ...)) end
 end
 
+-- The handler of xpcall runs after unwinding: inside the raising frame the guard could not stop it.
+local function handled(handler, ok, ...)
+  if ok then return true, ... end
+  return false, handler(...)
+end
+
+local function user_xpcall(fn, handler, ...)
+  return handled(handler, pcall(fn, ...))
+end
+
 -- ---- strict globals -----------------------------------------------------------------------------
 
 local function strict(t)
@@ -85,7 +95,7 @@ function env.new(scope)
     assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, pcall = pcall,
     rawequal = rawequal, rawget = rawget, rawset = rawset, select = select,
     setmetatable = setmetatable, tonumber = tonumber, tostring = tostring, type = type,
-    unpack = unpack, xpcall = xpcall, _VERSION = _VERSION,
+    unpack = unpack, xpcall = user_xpcall, _VERSION = _VERSION,
     math = copy(math), table = copy(table), bit = copy(require "bit"),
     string = copy(string, { dump = true }),
     os = { time = os.time, date = os.date, clock = os.clock, difftime = os.difftime },

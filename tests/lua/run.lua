@@ -1,4 +1,5 @@
--- Runs the Lua unit tests with busted inside `moon2m lua`, where the core modules are the real ones:
+-- Runs the Lua unit tests with busted inside `moon2m lua`, where the core modules are the real
+-- ones:
 --   moon2m lua [--lua DIR] tests/lua/run.lua [busted option | file | folder]...
 -- Without a file or folder: all *_spec.lua of tests/lua.  Exit code: busted's (0: all passed).
 
