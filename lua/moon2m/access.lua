@@ -1,0 +1,235 @@
+-- Who may do what: the scripts' policies first, then the access control policies (TS-0001 9.6.2,
+-- TS-0003 7.1: permit overrides).  Without acpi a resource belongs to its creator; the hosting CSE
+-- and the administrator are always allowed.
+-- Decisions are remembered per (acpi, originator) until any ACP changes; only rules that look at
+-- time, address, child type or authentication are evaluated each time.
+-- Never: a grant from a policy that cannot be read.
+
+local bit = require "bit"
+local sys = require "moon2m.core.sys"
+local context = require "moon2m.context"
+local json = require "moon2m.json"
+local path = require "moon2m.path"
+local rsc = require "moon2m.rsc"
+local script = require "moon2m.script"
+local tree = require "moon2m.tree"
+local view = require "moon2m.view"
+
+local band, bor = bit.band, bit.bor
+
+local access = { CREATE = 1, RETRIEVE = 2, UPDATE = 4, DELETE = 8, NOTIFY = 16, DISCOVER = 32 }
+local NAME = { [1] = "create", [2] = "retrieve", [4] = "update", [8] = "delete", [16] = "notify",
+  [32] = "discover" }
+local MAX_REMEMBERED = 65536
+
+local admin, cse_id = "CAdmin", "/moon"
+local restrict = false
+
+--- admin: the administrator's originator; cse: this CSE's CSE-ID; policies: "grant" (a script's
+-- true grants beyond the ACPs) or "restrict" (scripts can only deny).
+function access.configure(o)
+  admin, cse_id, restrict = o.admin, o.cse, o.policies == "restrict"
+end
+
+--- The CSE itself and the administrator.
+function access.privileged(who)
+  return who == admin or who == cse_id
+end
+
+-- ---- rules -------------------------------------------------------------------------------------
+
+-- One access control rule, ready to be judged: who it is for, what it allows, what it asks.
+local function compile_rule(acr)
+  local rule = { acop = acr.acop, all = false, names = {}, patterns = {}, acco = acr.acco,
+    acod = acr.acod, acaf = acr.acaf }
+  for _, name in ipairs(acr.acor) do
+    if name == "all" then
+      rule.all = true
+    elseif name:find("*", 1, true) then
+      local p = name:gsub("[^%w*]", "%%%0"):gsub("%*", "[^/]*")
+      rule.patterns[#rule.patterns + 1] = "^" .. p .. "$"
+    else
+      rule.names[path.originator(name)] = true
+    end
+  end
+  rule.fixed = not (rule.acco or rule.acod or rule.acaf)
+  return rule
+end
+
+local function compile(acp, attr)
+  acp.compiled = acp.compiled or {}
+  local rules = acp.compiled[attr]
+  if not rules then
+    rules = {}
+    local set = tree.value(acp, attr)
+    for i, acr in ipairs(set and set.acr or {}) do rules[i] = compile_rule(acr) end
+    acp.compiled[attr] = rules
+  end
+  return rules
+end
+
+local function is_for(rule, who)
+  if rule.all or rule.names[who] then return true end
+  for _, p in ipairs(rule.patterns) do
+    if who:match(p) or path.sp_relative(who):match(p) then return true end
+  end
+  return false
+end
+
+local function some_context(acco, req)
+  local now = sys.now()
+  for _, entry in ipairs(acco) do
+    if context.holds(entry, req.peer, now) then return true end
+  end
+  return false
+end
+
+local function some_detail(acod, parent_ty, child_ty)
+  for _, d in ipairs(acod) do
+    if not d.ty or d.ty == parent_ty then
+      for _, ty in ipairs(d.chty or {}) do
+        if ty == child_ty then return true end
+      end
+    end
+  end
+  return false
+end
+
+-- Whether a rule that depends on the request grants it.
+local function holds(rule, op, req, r, child_ty)
+  return band(rule.acop, op) ~= 0 and is_for(rule, req.who)
+    and not (rule.acaf and not req.authenticated)
+    and not (rule.acod and op == access.CREATE and not some_detail(rule.acod, r.ty, child_ty))
+    and not (rule.acco and not some_context(rule.acco, req))
+end
+
+-- What the fixed rules allow an originator: a sum of operations; and the rules that are not fixed.
+local function judge(rules, who)
+  local mask, open = 0, nil
+  for _, rule in ipairs(rules) do
+    if not rule.fixed then
+      open = open or {}
+      open[#open + 1] = rule
+    elseif is_for(rule, who) then
+      mask = bor(mask, rule.acop)
+    end
+  end
+  return mask, open
+end
+
+local function granted(rules, op, req, r, child_ty)
+  local mask, open = judge(rules, req.who)
+  if band(mask, op) ~= 0 then return true end
+  for _, rule in ipairs(open or {}) do
+    if holds(rule, op, req, r, child_ty) then return true end
+  end
+  return false
+end
+
+-- ---- acpi --------------------------------------------------------------------------------------
+
+local remembered, count = {}, 0  -- acpi text -> { rules, mask by originator, open by originator }
+local version = 0                -- counts changes of ACPs
+
+--- An ACP was created, changed or deleted: what was decided is forgotten.
+function access.changed()
+  remembered, count = {}, 0
+  version = version + 1
+end
+
+-- The rules of every ACP that an acpi text names; dangling references are ignored.  Yields.
+local function rules_of(acpi, attr)
+  local rules = {}
+  for _, address in ipairs(json.decode(acpi)) do
+    local acp = tree.resolve(address)
+    if acp and acp.ty == 1 then
+      for _, rule in ipairs(compile(acp, attr)) do rules[#rules + 1] = rule end
+    end
+  end
+  return rules
+end
+
+-- mask, open rules of an originator under an acpi text.
+local function decide(acpi, who)
+  local known = remembered[acpi]
+  if known then
+    local mask = known.mask[who]
+    if mask then return mask, known.open[who] end
+  end
+  local before = version
+  local mask, open = judge(known and known.rules or rules_of(acpi, "pv"), who)
+  if before == version then
+    if count >= MAX_REMEMBERED then remembered, count = {}, 0 end
+    known = remembered[acpi]
+    if not known then
+      known = { rules = rules_of(acpi, "pv"), mask = {}, open = {} }
+      if before ~= version then return mask, open end
+      remembered[acpi] = known
+    end
+    known.mask[who], known.open[who] = mask, open
+    count = count + 1
+  end
+  return mask, open
+end
+
+--- Whether the ACPs let req.who do `op` (one of this module's constants) on r; child_ty for CREATE.
+-- req = { who, peer, authenticated }.  Yields when an ACP is not in memory.
+function access.allowed(r, op, req, child_ty)
+  local who = req.who
+  if who == admin or who == cse_id then return true end
+  if r.parent then r = r.parent end
+  local acpi = r.raw.acpi
+  if acpi then
+    local mask, open = decide(acpi, who)
+    if band(mask, op) ~= 0 then return true end
+    for _, rule in ipairs(open or {}) do
+      if holds(rule, op, req, r, child_ty) then return true end
+    end
+    return false
+  end
+  if r.ty == 1 then return granted(compile(r, "pvs"), op, req, r, child_ty) end
+  if r.ty == 5 then return op == access.RETRIEVE or op == access.DISCOVER end
+  return r.creator == who
+end
+
+local function refused(r, op, req, why)
+  local where = path.structured((r.parent or r).path)
+  return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "%s may not %s %s%s", req.who, NAME[op],
+    where, why and ": " .. why or "")
+end
+
+--- What the scripts' policies say: true and whether they grant, or nil and a 4103.  Yields.
+function access.policies(r, op, req)
+  local verdict, why = script.policy(view.request(req, r), view.resource(r))
+  if verdict == false then return refused(r, op, req, why) end
+  return true, verdict == true and not restrict
+end
+
+--- true, or nil and a 4103: policies of scripts, then ACPs.  Yields.
+function access.check(r, op, req, child_ty)
+  if script.has.policy then
+    local ok, grants = access.policies(r, op, req)
+    if not ok then return nil, grants end
+    if grants then return true end
+  end
+  if access.allowed(r, op, req, child_ty) then return true end
+  return refused(r, op, req)
+end
+
+--- Whether req.who may replace r's acpi: UPDATE in the pvs of the ACPs it names now, or the creator
+-- when it names none (TS-0001 9.6.1.3.2).  Yields.
+function access.check_acpi(r, req)
+  local acpi = r.raw.acpi
+  local ok
+  if access.privileged(req.who) then
+    ok = true
+  elseif acpi then
+    ok = granted(rules_of(acpi, "pvs"), access.UPDATE, req, r)
+  else
+    ok = r.creator == req.who
+  end
+  if ok then return true end
+  return refused(r, access.UPDATE, req, "acpi is changed by the selfPrivileges of its policies")
+end
+
+return access

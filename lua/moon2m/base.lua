@@ -1,0 +1,71 @@
+-- The CSEBase (TS-0001 9.6.3): made at the first start, brought up to date at each.  Nothing of it
+-- is ever written by a request.
+
+local json = require "moon2m.json"
+local path = require "moon2m.path"
+local rsc = require "moon2m.rsc"
+local sys = require "moon2m.core.sys"
+local tree = require "moon2m.tree"
+local types = require "moon2m.types"
+local write = require "moon2m.write"
+
+local base = {}
+
+local function supported_types()
+  local list = json.array {}
+  for ty in pairs(types.by_ty) do list[#list + 1] = ty end
+  table.sort(list)
+  return list
+end
+
+-- The attributes as they are now.
+local function attributes(o)
+  local csi, _, spi = path.configured()
+  local raw = {
+    cst = "1", csi = json.encode(csi), spi = json.encode(spi), srt = json.encode(supported_types()),
+    csz = '["application/json","application/cbor"]', srv = json.encode(json.array(o.releases)),
+    poa = json.encode(json.array(o.poa)), _cr = json.encode(csi),
+  }
+  if not o.poa[1] then raw.poa = nil end
+  return raw
+end
+
+local function create(o)
+  local _, csn = path.configured()
+  local now = sys.now()
+  local r = { id = tree.next_id(), pid = 0, ty = 5, type = types.by_ty[5], rn = csn, path = "",
+    ri = path.ri(1), pi = "", ct = now, lt = now, st = 0, raw = attributes(o) }
+  if r.id ~= 1 then error("the store has no CSEBase: it is damaged, or not one of moon2m's", 0) end
+  tree.add(r)
+  local ok, e = write.commit({ { "put", tree.row(r) } }, nil, r)
+  if not ok then error("the CSEBase cannot be stored: " .. e.msg, 0) end
+end
+
+local function update(r, o)
+  local raw, changed = attributes(o), false
+  for name, text in pairs(raw) do changed = changed or r.raw[name] ~= text end
+  if not changed then return end
+  r.raw = raw
+  r.lt = sys.now()
+  tree.refresh(r)
+  local ok, e = write.commit({ { "set", tree.row(r) } }, nil, r)
+  if not ok and e.rsc ~= rsc.NOT_FOUND then
+    error("the CSEBase cannot be stored: " .. e.msg, 0)
+  end
+end
+
+--- Makes the CSEBase or brings it up to date.  o = { releases = {"3", ...}, poa = {urls} }; names
+-- from path.configure.  Raises when the store belongs to a CSE of another name.  Yields.
+function base.ensure(o)
+  local r = tree.by_id(1)
+  if not r then return create(o) end
+  local csi, csn = path.configured()
+  local stored = tree.value(r, "csi")
+  if r.rn ~= csn or stored ~= csi then
+    error(("the store belongs to the CSE %s with CSEBase %s; the configuration says %s and %s")
+      :format(stored, r.rn, csi, csn), 0)
+  end
+  return update(r, o)
+end
+
+return base

@@ -1,0 +1,107 @@
+-- One primitive from request to response: admitted, resolved, handed to its operation, answered.
+-- Guarantees exactly one response per request, with m2m:dbg when it is an error and never with a
+-- traceback; what went wrong inside is logged under the request's identifier.
+
+local sys = require "moon2m.core.sys"
+local op_create = require "moon2m.op_create"
+local op_delete = require "moon2m.op_delete"
+local op_notify = require "moon2m.op_notify"
+local op_retrieve = require "moon2m.op_retrieve"
+local op_update = require "moon2m.op_update"
+local request = require "moon2m.request"
+local result = require "moon2m.result"
+local rsc = require "moon2m.rsc"
+local script = require "moon2m.script"
+local store = require "moon2m.core.store"
+local tree = require "moon2m.tree"
+local view = require "moon2m.view"
+
+local CREATE, RETRIEVE, UPDATE, DELETE, NOTIFY = 1, 2, 3, 4, 5
+local ATTEMPTS = 5               -- the target changed under the operation: resolve again
+local OPERATION = {
+  [CREATE] = function(req, target)
+    if target.virtual then
+      return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED, "to: nothing can be created below %s",
+        target.virtual)
+    end
+    return op_create.perform(req, target)
+  end,
+  [RETRIEVE] = op_retrieve.perform, [UPDATE] = op_update.perform, [DELETE] = op_delete.perform,
+  [NOTIFY] = op_notify.perform,
+}
+
+local dispatch = {}
+
+-- A target that is not here: registrations are never forwarded (TS-0004 7.3.2.8); a script may
+-- have a virtual resource there.
+local function absent(req, e)
+  if req.op == RETRIEVE and script.has.virtual and e.rsc == rsc.NOT_FOUND then
+    local code, pc = op_retrieve.virtual(req)
+    if code or pc then return code, pc end
+  end
+  if req.op == CREATE and req.ty == 2 and e.remote then
+    return nil, rsc.err(rsc.BAD_REQUEST, "to: a registration is not forwarded")
+  end
+  return nil, e
+end
+
+local function run(req)
+  local e = request.admit(req)
+  if e then return nil, e end
+  local perform = OPERATION[req.op]
+  for _ = 1, ATTEMPTS do
+    local target, attr = tree.resolve(req.to)
+    if not target then return absent(req, attr) end
+    e = request.check_group(req)
+    if e then return nil, e end
+    req.gid = nil                             -- seen once, whatever happens below
+    local code, pc, extra = perform(req, target, attr)
+    if code ~= false then return code, pc, extra end
+  end
+  error("the target changes too fast")
+end
+
+-- Over WebSocket an accepted primitive of a registered AE binds the connection to it (TS-0020
+-- Annex A).
+local function bind(req, code, extra)
+  if req.via ~= "ws" or not req.ae or req.known == req.who or code >= 3000 then return extra end
+  extra = extra or {}
+  extra.bind = extra.bind or req.who
+  return extra
+end
+
+local function trace(what)
+  return debug.traceback(tostring(what), 2)
+end
+
+--- Performs one primitive.  req as C hands it over (or a script's verb: via = "script", decoded
+-- rcn, fc, drt, and hop, chain).  Returns rsc, pc (JSON text or nil), extra (see boot.lua).
+-- Yields.
+function dispatch.perform(req)
+  req.via = req.via or "script"
+  local ok, code, pc, extra = xpcall(run, trace, req)
+  if not ok then
+    sys.log("error", "dispatch", ("rqi=%s to=%s: %s"):format(tostring(req.rqi), tostring(req.to),
+      code))
+    return rsc.INTERNAL_SERVER_ERROR, result.debug("internal error")
+  end
+  if not code then return pc.rsc, result.debug(pc.msg) end
+  return code, pc, bind(req, code, extra)
+end
+
+--- The n newest instances of a container as plain tables, newest first, for scripts; nil, err.
+-- Yields.
+function dispatch.newest(address, n)
+  local r, e = tree.resolve(address)
+  if not r then return nil, e end
+  if r.virtual or r.ty ~= 3 then
+    return nil, rsc.err(rsc.BAD_REQUEST, "to: %s is no container", address)
+  end
+  local list = {}
+  for i, row in ipairs(store.insts(r.id, "newest", n)) do
+    list[i] = view.resource(tree.instance_of(r, row))
+  end
+  return list
+end
+
+return dispatch

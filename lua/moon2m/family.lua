@@ -1,0 +1,112 @@
+-- A resource with what is below it: discovery, the children and child references of a response,
+-- and conditions on the resource itself (TS-0001 10.2.6, 8.1.2; TS-0004 7.3.3.14, 7.3.3.17). What
+-- the originator may not see is left out without a trace.  Results are bounded: a response that is
+-- cut says so (contentStatus) and where it goes on (contentOffset).
+
+local store = require "moon2m.core.store"
+local access = require "moon2m.access"
+local discovery = require "moon2m.discovery"
+local path = require "moon2m.path"
+local result = require "moon2m.result"
+local tree = require "moon2m.tree"
+
+local MAX_REFERENCES, MAX_CHILDREN = 10000, 1000
+local WITH_FAMILY = { [4] = true, [5] = true, [6] = true, [8] = true }
+
+local family = {}
+
+--- Whether rcn asks for children: the filter criteria then select those (TS-0001 8.1.2).
+function family.asks(rcn)
+  return WITH_FAMILY[rcn] or false
+end
+
+--- Whether r meets fc itself (conditional operation).
+function family.meets(r, fc)
+  return discovery.match(fc, function(name) return tree.value(r, name) end)
+end
+
+-- Who may see a hit.  nil: everything.
+local function filter(req, op)
+  if access.privileged(req.who) then return nil end
+  return function(hit)
+    local r = tree.by_id(hit.id)
+    return r ~= nil and access.allowed(r, op, req)
+  end
+end
+
+local NONE = {}
+
+-- The hits below r, each with its address; extra parameters of a response that was cut.
+local function hits(req, r, op, most)
+  if r.parent then return NONE end
+  local list, next_at = discovery.find(r, req.params.fc or NONE,
+    { allow = filter(req, op), resolve = tree.resolve, max = most })
+  for _, hit in ipairs(list) do hit.address = path.structured(hit.path) end
+  return list, next_at and { cnst = "1", cnot = tostring(next_at) } or nil
+end
+
+local function unstructured(req)
+  return req.params.drt == 2
+end
+
+--- Discovery (fu 1): pc, extra.  Yields.
+function family.discover(req, r)
+  local list, extra = hits(req, r, access.DISCOVER, MAX_REFERENCES)
+  if req.params.rcn == 6 then return result.child_references(list, unstructured(req)), extra end
+  return result.uris(list, unstructured(req)), extra
+end
+
+-- The instances of one container among the hits i.., which are next to each other.  Returns the
+-- index behind them.  Reads as many as are wanted at once; gaps cost another read.
+local function load_instances(container, list, i)
+  local j = i
+  while list[j + 1] and list[j + 1].st and list[j + 1].id == container.id do j = j + 1 end
+  local k = i
+  while k <= j do
+    local before = k
+    for _, row in ipairs(store.insts(container.id, "from", j - k + 1, list[k].st)) do
+      while k <= j and list[k].st < row.st do k = k + 1 end
+      if k <= j and list[k].st == row.st then
+        list[k].r = tree.instance_of(container, row)
+        k = k + 1
+      end
+    end
+    if k == before then k = k + 1 end         -- gone meanwhile
+  end
+  return j + 1
+end
+
+-- Puts the resource into each hit (`r`), and its parent's identifier.
+local function load(r, list)
+  local ri_of = { [r.id] = r.ri }
+  local i = 1
+  while list[i] do
+    local hit = list[i]
+    if hit.st then
+      local container = tree.by_id(hit.id)
+      i = container and load_instances(container, list, i) or i + 1
+    else
+      hit.r = tree.by_id(hit.id)
+      ri_of[hit.id] = hit.ri
+      i = i + 1
+    end
+  end
+  local found = {}
+  for _, hit in ipairs(list) do
+    hit.parent_ri = ri_of[hit.pid] or r.ri
+    if hit.r then found[#found + 1] = hit end
+  end
+  return found
+end
+
+--- The content for rcn 4, 5, 6 and 8: pc, extra.  Yields.
+function family.describe(req, r)
+  local rcn = req.rcn
+  local whole = rcn == 4 or rcn == 8
+  local list, extra = hits(req, r, access.RETRIEVE, whole and MAX_CHILDREN or MAX_REFERENCES)
+  if rcn == 5 then return result.with_references(r, list, unstructured(req)), extra end
+  if rcn == 6 then return result.child_references(list, unstructured(req)), extra end
+  return result.with_children(rcn, r, load(r, list)), extra
+end
+
+return family

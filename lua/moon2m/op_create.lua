@@ -1,0 +1,179 @@
+-- CREATE (TS-0004 7.3.3.3, 7.3.3.5): checks in the order of the standard, then one transaction
+-- with the resource and the notices of its parent's subscriptions.  A resource is visible to later
+-- requests as soon as it is queued, and gone again when its transaction fails.
+
+local json = require "moon2m.core.json"
+local access = require "moon2m.access"
+local content = require "moon2m.content"
+local event = require "moon2m.event"
+local op_instance = require "moon2m.op_instance"
+local path = require "moon2m.path"
+local register = require "moon2m.register"
+local result = require "moon2m.result"
+local rsc = require "moon2m.rsc"
+local schema = require "moon2m.schema"
+local script = require "moon2m.script"
+local tree = require "moon2m.tree"
+local types = require "moon2m.types"
+local verify = require "moon2m.verify"
+local write = require "moon2m.write"
+
+local ACP, AE, INSTANCE, SUBSCRIPTION = 1, 2, 4, 23
+local MAX_PATH, MAX_LEVELS = 2000, 50
+local default_life = 365 * 86400 * 1e6
+
+local op = {}
+
+--- seconds: the life of a resource whose creator names no expiration time.
+function op.configure(seconds)
+  default_life = seconds * 1e6
+end
+
+-- ---- checks ------------------------------------------------------------------------------------
+
+-- Rows 18 to 21 of the receiver's checks: access, type implemented, type allowed here.
+local function check_place(req, parent)
+  local ok, e
+  local T = types.by_ty[req.ty]
+  if req.ty ~= AE then
+    ok, e = access.check(parent, access.CREATE, req, req.ty)
+    if ok and req.ty == SUBSCRIPTION then ok, e = access.check(parent, access.RETRIEVE, req) end
+    if not ok then return e end
+  elseif script.has.policy then
+    ok, e = access.policies(parent, access.CREATE, req)
+    if not ok then return e end
+  end
+  if not T then
+    return rsc.err(rsc.NOT_IMPLEMENTED, "ty: %s is not supported by this CSE", types.known[req.ty])
+  end
+  if req.ty == 5 then
+    return rsc.err(rsc.OPERATION_NOT_ALLOWED, "ty: a CSEBase cannot be created")
+  end
+  return types.child_error(parent.type, T)
+end
+
+local function check_name(parent, rn)
+  local p = parent.path == "" and rn or parent.path .. "/" .. rn
+  if tree.peek_path(p) then
+    return nil, rsc.err(rsc.CONFLICT, "rn: %s is already used below this resource", rn)
+  end
+  local _, levels = p:gsub("/", "")
+  if #p > MAX_PATH or levels >= MAX_LEVELS then
+    return nil, rsc.err(rsc.BAD_REQUEST,
+      "rn: the address would have more than %d bytes or %d levels", MAX_PATH, MAX_LEVELS)
+  end
+  return p
+end
+
+-- Instances have names too; theirs are not in the table of paths.  Yields for a container.
+local function check_instance_name(parent, rn)
+  if parent.ty ~= 3 then return nil end
+  local e = op_instance.check_reserved(rn)
+  if e then return e end
+  if parent.cni > 0 and tree.named(parent, rn) then
+    return rsc.err(rsc.CONFLICT, "rn: %s is already used below this resource", rn)
+  end
+end
+
+--- The expiration time of a resource below parent: what was asked for or the default life, never
+-- beyond the parent's.  nil, err when it is in the past.
+function op.expiry(parent, want, now)
+  if want and want <= now then return nil, rsc.err(rsc.BAD_REQUEST, "et: in the past") end
+  local et = want or now + default_life
+  return parent.et and parent.et < et and parent.et or et
+end
+
+-- ---- the new resource --------------------------------------------------------------------------
+
+local function make(req, parent, T, raw, values)
+  local et, e = op.expiry(parent, values.et, req.now)
+  if not et then return nil, e end
+  local id = tree.next_id()
+  local r = { id = id, pid = parent.id, ty = T.ty, type = T, ri = path.ri(id), pi = parent.ri,
+    ct = req.now, lt = req.now, et = et, st = 0, raw = raw, values = values }
+  r.rn = values.rn or T.root:match(":(.*)$") .. "_" .. r.ri
+  if parent.ty == AE then raw._pi = json.quote(parent.ri) end
+  if T.container then r.cni, r.cbs, r.oldest = 0, 0, 0 end
+  if T.attr.cr and values.cr then raw.cr = json.quote(req.who) end
+  return r
+end
+
+-- Everything about r that may wait for others: hooks, registration, verification.
+local function complete(req, parent, r, ops)
+  local T = r.type
+  if T.create then
+    local ok, e = T.create({ req = req, originator = req.who, tree = tree, ops = ops }, parent, r)
+    if not ok then return e end
+  end
+  if r.ty == AE then return register.assign(req, r) end
+  if not r.raw.cr then r.raw._cr = json.quote(req.who) end
+  if r.ty == SUBSCRIPTION then
+    return verify.targets(r.values.nu, path.sp_relative(r.ri), r.raw.cr and req.who, req)
+  end
+end
+
+local function committed(req, parent, r, body)
+  r.values = nil
+  if r.ty == SUBSCRIPTION then
+    tree.subs_changed(parent, r, "create")
+    event.changed(parent, r, "create")
+  elseif r.ty == ACP then
+    access.changed()
+  elseif r.ty == AE then
+    register.created(r)
+  end
+  if parent.type.child_created then
+    parent.type.child_created({ req = req, originator = req.who, tree = tree }, parent, r)
+  end
+  if script.has.on then
+    script.committed { op = "create", to = "/" .. parent.path, fr = req.who, rep = body,
+      at = event.sequence(), hop = req.hop, chain = req.chain }
+  end
+end
+
+-- Queues and waits.  Nothing yields before the commit.
+local function store(req, parent, r, ops)
+  local p, e = check_name(parent, r.rn)
+  if not p then return nil, e end
+  r.path = p
+  if r.ty == AE and tree.peek_aei(r.ri) then return nil, register.taken(r.ri) end
+  tree.add(r)
+  local body = schema.encode(r.type, r)
+  local index = parent.events
+  local events = index and index.by_net[3] and
+    event.prepare(parent, 3, r, { rep = body, originator = req.who })
+  table.insert(ops, 1, { "put", tree.row(r) })
+  local ok
+  ok, e = write.commit(ops, events, r, parent)
+  if ok then return body end
+  tree.remove(r)
+  if r.ty == AE and e.rsc == rsc.CONFLICT and tree.by_aei(r.ri) then e = register.taken(r.ri) end
+  return nil, e
+end
+
+--- CREATE.  rsc, pc, extra | false: try again | nil, err.  Yields.
+function op.perform(req, parent)
+  local e = check_place(req, parent)
+  if e then return nil, e end
+  if req.ty == INSTANCE then return op_instance.create(req, parent) end
+  local T = types.by_ty[req.ty]
+  local members, raw, values, r, body
+  members, e = content.members(req.pc, T)
+  if not members then return nil, e end
+  raw, values = content.check(req, T, members, nil, parent)
+  if not raw then return nil, values end
+  r, e = make(req, parent, T, raw, values)
+  if not r then return nil, e end
+  local ops = {}
+  e = values.rn and check_instance_name(parent, values.rn) or complete(req, parent, r, ops)
+  if e then return nil, e end
+  event.index(parent)
+  if parent.gone then return false end
+  body, e = store(req, parent, r, ops)
+  if not body then return nil, e end
+  committed(req, parent, r, body)
+  return rsc.CREATED, result.created(req.rcn, r, body, members),
+    { location = path.sp_relative(r.ri), service = r.service, bind = r.ty == AE and r.ri or nil }
+end
+
+return op

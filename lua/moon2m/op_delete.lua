@@ -1,0 +1,202 @@
+-- DELETE (TS-0004 7.3.3.8): a resource with everything below it, or one instance.  Subscriptions
+-- of the resource, of its parent and of descendants are told in the same transaction; deletion
+-- notices to `su`, connections and routes of AEs follow after it is on disk.  Expiry deletes
+-- through here too.
+
+local core = require "moon2m.core.cse"
+local store = require "moon2m.core.store"
+local access = require "moon2m.access"
+local event = require "moon2m.event"
+local family = require "moon2m.family"
+local path = require "moon2m.path"
+local register = require "moon2m.register"
+local result = require "moon2m.result"
+local rsc = require "moon2m.rsc"
+local schema = require "moon2m.schema"
+local script = require "moon2m.script"
+local sql_life = require "moon2m.sql_life"
+local tree = require "moon2m.tree"
+local verify = require "moon2m.verify"
+local view = require "moon2m.view"
+local write = require "moon2m.write"
+
+local ACP, AE, INSTANCE, CSE_BASE, SUBSCRIPTION = 1, 2, 4, 5, 23
+local PAGE = 500
+local MAX_TOLD = 2000            -- descendants with subscriptions that are told of their deletion
+
+local op = {}
+
+-- ---- a resource --------------------------------------------------------------------------------
+
+-- Descendants that need more than their rows removed.  Yields.
+local function below(r)
+  local list, after, more = {}, 0, true
+  local low = r.path .. "/"
+  while more do
+    local rows
+    rows, more = store.find(sql_life.below, { low, r.path .. "0", after }, PAGE)
+    for _, row in ipairs(rows) do
+      list[#list + 1] = row
+      after = row.id
+    end
+  end
+  return list
+end
+
+-- Descendants whose own deletion somebody subscribed to.  Yields.
+local function told(r, descendants)
+  local list, seen = {}, { [r.id] = true }
+  for _, row in ipairs(descendants) do
+    if row.ty == SUBSCRIPTION and not seen[row.pid] and #list < MAX_TOLD then
+      seen[row.pid] = true
+      local p = tree.by_id(row.pid)
+      if p and event.index(p).by_net[2] then list[#list + 1] = p end
+    end
+  end
+  return list
+end
+
+local function append(list, more)
+  for i = 1, #more do list[#list + 1] = more[i] end
+end
+
+-- The notices of the deletion.  Does not yield: the indexes are there.
+local function notices(r, parent, others, who)
+  local events = {}
+  append(events, event.prepare(r, 2, r, { originator = who }))
+  for _, p in ipairs(others) do
+    if not p.gone then append(events, event.prepare(p, 2, p, { originator = who })) end
+  end
+  append(events, event.prepare(parent, 4, r, { originator = who }))
+  return events
+end
+
+local function after_subscription(id, ri, su)
+  if su then verify.deleted(su, ri) end
+  return id
+end
+
+local function after(r, parent, descendants)
+  local policies = r.ty == ACP
+  for _, row in ipairs(descendants) do
+    if row.ty == AE then register.deleted(row.aei) end
+    if row.ty == SUBSCRIPTION then after_subscription(row.id, path.ri(row.id), row.su) end
+    policies = policies or row.ty == ACP
+  end
+  if policies then access.changed() end
+  if r.ty == AE then register.deleted(r.ri) end
+  if r.ty == SUBSCRIPTION then
+    core.forget_sub(after_subscription(r.id, r.ri, tree.value(r, "su")))
+    tree.subs_changed(parent, r, "delete")
+  end
+end
+
+--- Deletes resource r and all below it on behalf of `who` (nil: the CSE).  true | false: r is not
+-- the cached one any more, resolve again | nil, err.  Yields.
+function op.resource(r, who)
+  local parent = tree.parent(r)
+  if not parent then return false end
+  local descendants = below(r)
+  local others = told(r, descendants)
+  event.index(r)
+  event.index(parent)
+  if r.gone or parent.gone then return false end
+  local events = notices(r, parent, others, who)
+  if r.ty == SUBSCRIPTION then
+    tree.subs_changed(parent, r, "delete")
+    event.changed(parent, r, "delete")
+  end
+  if r.ty == ACP then access.changed() end
+  tree.delete(r)
+  local ok, e = write.commit({ { "delete", r.id, r.path } }, events)
+  tree.delete_done(r)
+  if not ok then return nil, e end
+  after(r, parent, descendants)
+  return true
+end
+
+-- ---- an instance -------------------------------------------------------------------------------
+
+--- Deletes instance i.  As `resource`.
+function op.instance(i, who)
+  local r = i.parent
+  local index = event.index(r)
+  if r.gone then return false end
+  local events = index.by_net[4] and event.prepare(r, 4, i, { originator = who })
+  tree.forget_newest(r)
+  local ok, e = write.commit({ { "inst_delete", r.id, i.st } }, events, r)
+  tree.forget_newest(r)
+  if not ok then return nil, e end
+  return true
+end
+
+-- ---- the operation -----------------------------------------------------------------------------
+
+-- la and ol stand for the instance; disr hides instances (TS-0004 7.4.7.2.4, 7.4.27).  Yields.
+local function pick(target)
+  local r = target
+  if target.virtual then
+    r = target.virtual == "la" and tree.latest(target.parent) or target.virtual == "ol"
+      and tree.oldest(target.parent) or nil
+  end
+  local container = target.parent
+  if container and container.raw.disr == "true" then
+    return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED,
+      "disr: the container's instances cannot be deleted")
+  end
+  if not r then return nil, rsc.err(rsc.NOT_FOUND, "to: the container has no instance") end
+  return r
+end
+
+local function check_target(req, target)
+  local ok, e = access.check(target.virtual and target.parent or target, access.DELETE, req)
+  if not ok then return nil, e end
+  if target.ty == CSE_BASE then
+    return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED, "the CSEBase cannot be deleted")
+  end
+  local r
+  r, e = pick(target)
+  if not r then return nil, e end
+  local fc = req.params.fc
+  if fc and not family.asks(req.rcn) and not family.meets(r, fc) then
+    return nil, rsc.err(rsc.NOT_FOUND, "fc: the resource does not meet the conditions")
+  end
+  if script.has.check then
+    local verdict, why, code = script.check(view.request(req, target), nil)
+    if verdict == false then return nil, rsc.err(code or rsc.BAD_REQUEST, "%s", tostring(why)) end
+  end
+  return r
+end
+
+-- What was there, for rcn other than 0.
+local function before(req, r)
+  if req.rcn == 0 then return nil end
+  if req.rcn == 1 then return result.attributes(r) end
+  return family.describe(req, r)
+end
+
+--- DELETE.  rsc, pc | false: try again | nil, err.  Yields.
+function op.perform(req, target)
+  local r, e = check_target(req, target)
+  if not r then return nil, e end
+  local T = r.type
+  if T.delete then
+    local ok
+    ok, e = T.delete({ req = req, originator = req.who, tree = tree }, r)
+    if not ok then return nil, e end
+  end
+  local pc, extra
+  pc, extra = before(req, r)
+  if not pc and req.rcn ~= 0 then return nil, extra end
+  local rep = script.has.on and schema.encode(T, r)
+  local ok
+  if r.ty == INSTANCE then ok, e = op.instance(r, req.who) else ok, e = op.resource(r, req.who) end
+  if not ok then return ok, e end
+  if script.has.on then
+    script.committed { op = "delete", to = view.path(r), fr = req.who, rep = rep, old = rep,
+      at = event.sequence(), hop = req.hop, chain = req.chain }
+  end
+  return rsc.DELETED, pc, extra
+end
+
+return op

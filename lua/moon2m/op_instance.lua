@@ -1,0 +1,118 @@
+-- CREATE of a contentInstance: the path of every reading, so it does the least that is right.
+-- Between taking the container's next stateTag and queueing the transaction nothing yields: the
+-- order of stateTags is the order on disk (TS-0004 7.4.7.2.1).  The representation is encoded once:
+-- it is the response, the notices' content and what `la` answers with.
+
+local json = require "moon2m.core.json"
+local sys = require "moon2m.core.sys"
+local content = require "moon2m.content"
+local event = require "moon2m.event"
+local path = require "moon2m.path"
+local result = require "moon2m.result"
+local rsc = require "moon2m.rsc"
+local schema = require "moon2m.schema"
+local script = require "moon2m.script"
+local tree = require "moon2m.tree"
+local types = require "moon2m.types"
+local write = require "moon2m.write"
+
+local KEEP_BODY = 4096           -- bytes of a representation that is kept for `la`
+local T = types.by_ty[4]
+
+local op = {}
+
+-- Attributes without a column of their own, as JSON object text; nil when there are none.
+local COLUMN = { con = true, lbl = true, cr = true }
+local function further(raw)
+  local parts
+  for _, name in ipairs(T.order) do
+    if raw[name] and not COLUMN[name] then
+      parts = parts or {}
+      parts[#parts + 1] = '"' .. name .. '":' .. raw[name]
+    end
+  end
+  return parts and "{" .. table.concat(parts, ",") .. "}"
+end
+
+--- Nothing in a container may have a name that looks like those the CSE gives to instances.
+function op.check_reserved(rn)
+  local _, st = path.parse_ri(rn)
+  if st then
+    return rsc.err(rsc.BAD_REQUEST, "rn: %s is reserved, the CSE names instances so", rn)
+  end
+end
+
+-- A name that the creator chose must be free; a resource may have it too.  Yields.
+local function check_name(r, rn)
+  local e = op.check_reserved(rn)
+  if e then return e end
+  if tree.by_path(r.path .. "/" .. rn) then
+    return rsc.err(rsc.CONFLICT, "rn: %s is already used below this resource", rn)
+  end
+end
+
+local function prepare(req, r, members)
+  local raw, values = content.check(req, T, members, nil, r)
+  if not raw then return nil, values end
+  if values.et and values.et <= req.now then
+    return nil, rsc.err(rsc.BAD_REQUEST, "et: in the past")
+  end
+  if values.rn then
+    local e = check_name(r, values.rn)
+    if e then return nil, e end
+  end
+  local i = { cid = r.id, ty = 4, type = T, parent = r, pi = r.ri, raw = raw, values = values }
+  local ok, e = T.create({ req = req, originator = req.who, tree = tree }, r, i)
+  if not ok then return nil, e end
+  if values.cr then raw.cr = json.quote(req.who) end
+  return i
+end
+
+local function committed(req, r, i, body)
+  if r.cni > 0 then
+    if #body <= KEEP_BODY then i.body = body end
+    i.values = nil
+    tree.set_newest(r, i)
+  end
+  if r.type.child_created then
+    r.type.child_created({ req = req, originator = req.who, tree = tree }, r, i)
+  end
+  if script.has.on then
+    script.committed { op = "create", to = "/" .. r.path, fr = req.who, rep = body,
+      at = event.sequence(), hop = req.hop, chain = req.chain }
+  end
+end
+
+--- Creates an instance in container r.  rsc, pc, extra; false: r went out of the cache, resolve
+-- again; nil, err.
+function op.create(req, r)
+  local members, e = content.members(req.pc, T)
+  if not members then return nil, e end
+  local i
+  i, e = prepare(req, r, members)
+  if not i then return nil, e end
+  local index = r.events or event.index(r)
+  if r.gone then return false end
+
+  local st, now, values, raw = r.st + 1, sys.now(), i.values, i.raw
+  i.st, i.ct, i.lt, i.et = st, now, now, tree.expiry(r, now, values.et)
+  i.ri = path.ri_inst(r.id, st)
+  i.rn = values.rn or i.ri
+  local body = schema.encode(T, i)
+  local events = index.by_net[3] and
+    event.prepare(r, 3, i, { rep = body, originator = req.who })
+  local lt = r.lt
+  r.st, r.lt = st, now
+  local ok
+  ok, e = write.commit({ { "inst", r.id, st, now, values.et, i.size, r.path, values.rn,
+    values.cr and req.who, raw.lbl, further(raw), raw.con } }, events, r)
+  if not ok then
+    if r.st == st then r.st, r.lt = st - 1, lt end
+    return nil, e
+  end
+  committed(req, r, i, body)
+  local pc = req.rcn == 1 and body or result.created(req.rcn, i, body, members)
+  return rsc.CREATED, pc, req.via == "http" and { location = path.sp_relative(i.ri) } or nil
+end
+
+return op

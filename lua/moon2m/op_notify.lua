@@ -1,0 +1,55 @@
+-- NOTIFY (TS-0004 7.3.3.9): to an AE it is passed on and the AE's answer comes back; to the
+-- CSEBase it ends here, the scripts' handlers see it.  Nothing else takes notifications.
+
+local core = require "moon2m.core.cse"
+local json = require "moon2m.core.json"
+local access = require "moon2m.access"
+local event = require "moon2m.event"
+local rsc = require "moon2m.rsc"
+local script = require "moon2m.script"
+
+local AE, CSE_BASE = 2, 5
+local ROOTS = { ["m2m:sgn"] = true, ["m2m:agn"] = true, ["m2m:rsp"] = true, ["m2m:seci"] = true }
+
+local op = {}
+local answer_time = 10
+
+--- seconds an AE has to answer.
+function op.configure(seconds)
+  answer_time = seconds
+end
+
+local function check_content(pc)
+  if not pc then return rsc.err(rsc.BAD_REQUEST, "pc: missing, mandatory in a NOTIFY") end
+  local outer, names = json.members(pc)
+  if not outer then return rsc.err(rsc.BAD_REQUEST, "pc: %s", names) end
+  if #names ~= 1 or not ROOTS[names[1]] then
+    return rsc.err(rsc.BAD_REQUEST, "pc: expected one of m2m:sgn, m2m:agn, m2m:rsp, m2m:seci")
+  end
+end
+
+--- NOTIFY.  rsc, pc | nil, err.  Yields.
+function op.perform(req, target)
+  if target.virtual or target.ty ~= AE and target.ty ~= CSE_BASE then
+    return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED, "to: only an AE or the CSEBase takes a NOTIFY")
+  end
+  local ok, e = access.check(target, access.NOTIFY, req)
+  if not ok then return nil, e end
+  e = check_content(req.pc)
+  if e then return nil, e end
+  local code, pc = rsc.OK, nil
+  if target.ty == AE then
+    code, pc = core.ask(target.ri, req.pc, tonumber(req.ec), answer_time)
+    if code == 0 then
+      return nil, rsc.err(rsc.TARGET_NOT_REACHABLE, "to: %s is not reachable, or gave no answer",
+        target.ri)
+    end
+  end
+  if script.has.on then
+    script.committed { op = "notify", to = "/" .. target.path, fr = req.who, rep = req.pc,
+      at = event.sequence(), hop = req.hop, chain = req.chain }
+  end
+  return code, pc
+end
+
+return op

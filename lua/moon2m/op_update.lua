@@ -1,0 +1,184 @@
+-- UPDATE (TS-0004 7.3.3.7): checks in the order of the standard, then one transaction with the row
+-- and the notices.  The change is visible to later requests as soon as it is queued.  acpi is
+-- changed alone, by the selfPrivileges of the policies that it names now (TS-0001 9.6.1.3.2).
+
+local access = require "moon2m.access"
+local content = require "moon2m.content"
+local event = require "moon2m.event"
+local family = require "moon2m.family"
+local null = require("moon2m.json").null
+local path = require "moon2m.path"
+local register = require "moon2m.register"
+local result = require "moon2m.result"
+local rsc = require "moon2m.rsc"
+local schema = require "moon2m.schema"
+local script = require "moon2m.script"
+local sys = require "moon2m.core.sys"
+local tree = require "moon2m.tree"
+local verify = require "moon2m.verify"
+local write = require "moon2m.write"
+
+local ACP, AE, INSTANCE, CSE_BASE, SUBSCRIPTION = 1, 2, 4, 5, 23
+
+local op = {}
+local lifetime                   -- op_create's expiry(parent, want, now)
+
+function op.configure(expiry)
+  lifetime = expiry
+end
+
+local function not_allowed(what)
+  return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED, "%s cannot be updated", what)
+end
+
+-- Access, then what can be updated at all.
+local function check_target(req, target, members)
+  local r = target.virtual and target.parent or target
+  local ok, e
+  if members and members.acpi then
+    ok, e = access.check_acpi(r, req)
+  else
+    ok, e = access.check(r, access.UPDATE, req)
+  end
+  if not ok then return nil, e end
+  if target.virtual then return not_allowed(target.virtual) end
+  if r.ty == INSTANCE then return not_allowed("a contentInstance") end
+  if r.ty == CSE_BASE then return not_allowed("the CSEBase") end
+  return true
+end
+
+-- A new expiration time: not in the past, not beyond the parent's, not before a child's.  Yields.
+local function check_expiry(r, want, now)
+  local parent = tree.parent(r)
+  if not parent then
+    return nil, rsc.err(rsc.NOT_FOUND, "to: the resource was deleted meanwhile")
+  end
+  local et, e = lifetime(parent, want ~= null and want or nil, now)
+  if not et then return nil, e end
+  for child in tree.children(r) do
+    if child.et and child.et > et then
+      return nil, rsc.err(rsc.BAD_REQUEST, "et: earlier than that of the child %s", child.rn)
+    end
+  end
+  return et
+end
+
+-- New notification targets are verified as in a CREATE.  Yields.
+local function check_targets(req, r, nu)
+  local old, new = {}, {}
+  for _, v in ipairs(tree.value(r, "nu")) do old[v] = true end
+  for _, v in ipairs(nu) do
+    if not old[v] then new[#new + 1] = v end
+  end
+  return verify.targets(new, path.sp_relative(r.ri), r.raw.cr and tree.value(r, "cr"), req)
+end
+
+-- All that may wait.  et, or nil, err; et nil without err: unchanged.
+local function prepare(req, r, new)
+  if r.type.update then
+    local ok, e = r.type.update({ req = req, originator = req.who, tree = tree }, r, new)
+    if not ok then return e end
+  end
+  local values = new.values
+  if r.ty == SUBSCRIPTION and values.nu then
+    local e = check_targets(req, r, values.nu)
+    if e then return e end
+  end
+  if values.et ~= nil then
+    local et, e = check_expiry(r, values.et, req.now)
+    if not et then return e end
+    new.et = et
+  end
+end
+
+-- Puts the new texts into the resource.  Returns what changed: name -> true, or null when removed.
+local function apply(r, new)
+  local raw, changed = {}, { lt = true }
+  for name, text in pairs(r.raw) do raw[name] = text end
+  for name, text in pairs(new.raw) do
+    raw[name] = text ~= "null" and text or nil
+    changed[name] = text ~= "null" and true or null
+  end
+  if new.et then
+    r.et = new.et
+    changed.et = true
+  end
+  if r.type.attr.st then
+    r.st = r.st + 1
+    changed.st = true
+  end
+  r.lt = sys.now()
+  r.raw = raw
+  tree.refresh(r)
+  return changed
+end
+
+-- The transaction's operations: the row; for a container its hot row; all instances when disr
+-- ended.
+local function operations(r, new)
+  local ops = {}
+  if new.empty then
+    local row = tree.row(r)
+    row.mni = 0
+    ops[1] = { "set", row }
+  end
+  ops[#ops + 1] = { "set", tree.row(r) }
+  if r.ty == 3 then ops[#ops + 1] = { "touch", r.id, r.st, r.lt } end
+  return ops
+end
+
+local function after(req, r, parent, old, rep)
+  if r.ty == SUBSCRIPTION then
+    tree.subs_changed(parent, r, "update")
+    event.changed(parent, r, "update")
+  elseif r.ty == ACP then
+    access.changed()
+  elseif r.ty == AE then
+    register.routes(r)
+  end
+  if script.has.on then
+    script.committed { op = "update", to = "/" .. r.path, fr = req.who, rep = rep, old = old,
+      at = event.sequence(), hop = req.hop, chain = req.chain }
+  end
+end
+
+-- Nothing yields before the commit.
+local function store(req, r, new)
+  local old = (script.has.on or r.events and r.events.by_net[1]) and schema.encode(r.type, r)
+  local changed = apply(r, new)
+  local opts = { old = old or nil, changed = changed, originator = req.who }
+  local events = r.events and r.events.by_net[1] and event.prepare(r, 1, r, opts)
+  if r.ty == ACP then access.changed() end
+  if r.ty == 3 then tree.forget_newest(r) end
+  local ok, e = write.commit(operations(r, new), events, r)
+  if r.ty == 3 then tree.forget_newest(r) end
+  if not ok then return nil, e end
+  return changed, old
+end
+
+--- UPDATE.  rsc, pc | false: try again | nil, err.  Yields.
+function op.perform(req, target)
+  local T = target.virtual and target.parent.type or target.type
+  local members, bad = content.members(req.pc, T)
+  local ok, e = check_target(req, target, members)
+  if not ok then return nil, e end
+  if not members then return nil, bad end
+  local r, fc = target, req.params.fc
+  if fc and not family.meets(r, fc) then
+    return nil, rsc.err(rsc.NOT_FOUND, "fc: the resource does not meet the conditions")
+  end
+  local raw, values = content.check(req, T, members, r, r)
+  if not raw then return nil, values end
+  local new = { raw = raw, values = values }
+  e = prepare(req, r, new)
+  if e then return nil, e end
+  local parent = r.ty == SUBSCRIPTION and tree.parent(r)
+  event.index(r)
+  if r.gone or parent == nil then return false end
+  local changed, old = store(req, r, new)
+  if not changed then return nil, old end
+  after(req, r, parent, old, script.has.on and schema.encode(T, r))
+  return rsc.UPDATED, result.updated(req.rcn, r, changed)
+end
+
+return op

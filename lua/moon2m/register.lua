@@ -1,0 +1,149 @@
+-- Registration of AEs (TS-0001 10.2.2.2, TS-0004 7.4.5): the AE-ID, the notification service URL
+-- with its token, the routes to the AE, and who a connection speaks for. A token is the AE's
+-- resource identifier, a dot and 128 random bits; the store has its digest only. It ends with the
+-- AE: a new registration, also under the same AE-ID, has another one.
+
+local core = require "moon2m.core.cse"
+local json = require "moon2m.core.json"
+local sys = require "moon2m.core.sys"
+local path = require "moon2m.path"
+local rsc = require "moon2m.rsc"
+local tree = require "moon2m.tree"
+
+local AE = 2
+local POLICY_VIOLATION = 1008    -- WebSocket close code
+
+local register = {}
+local service                    -- { url = public base or nil, ports = {...} }; nil: switched off
+
+--- o.service: give AEs a notification service URL.  o.url: its public base, "wss://host/x"; without
+-- it the host that the request named is used.  o.listen: { host, port, ws } entries as listened
+-- on.
+function register.configure(o)
+  service = o.service and { url = o.url, listen = o.listen or {} } or nil
+end
+
+--- 4117 for an AE-ID that is in use.
+function register.taken(aei)
+  return rsc.err(rsc.ORIGINATOR_HAS_ALREADY_REGISTERED, "fr: %s is already registered", aei)
+end
+
+-- ---- AE-ID -------------------------------------------------------------------------------------
+
+local function assigned(stem)
+  return stem .. sys.random(6)
+end
+
+-- The AE-ID that a registration's originator asks for; nil, err.
+local function wanted(who)
+  if not who or who == "C" or who == "S" then return assigned(who or "C") end
+  local _, csn = path.configured()
+  if not who:find("^[CS]%w[%w%-%._]*$") or #who > 128 or who == csn then
+    return nil, rsc.err(rsc.BAD_REQUEST,
+      "fr: %s is no AE-ID-Stem (C or S, then letters, digits, - . _)", who)
+  end
+  return who
+end
+
+-- ---- the notification service URL --------------------------------------------------------------
+
+local function port_of(host)
+  return tonumber(host:match(":(%d+)$"))
+end
+
+-- "ws://HOST:PORT" for the host that the request named: the same port when WebSocket is there too,
+-- else the first that has it.
+local function base(host)
+  if service.url then return (service.url:gsub("/$", "")) end
+  local first
+  for _, l in ipairs(service.listen) do
+    if l.ws then
+      if host and port_of(host) == l.port then return "ws://" .. host end
+      first = first or l
+    end
+  end
+  if not first then return nil end
+  local name = host and host:gsub(":%d+$", "") or first.host
+  return ("ws://%s:%d"):format(name, first.port)
+end
+
+local function give_service(req, r)
+  local at = service and base(req.host)
+  if not at then return end
+  local secret = sys.random(16)
+  r.raw._tok = json.quote(sys.sha256(secret))
+  r.service = at .. "/notify/" .. path.ri(r.id) .. "." .. secret
+end
+
+--- Completes a new AE: its identifier and its token.  nil, or an err (4000, 4117).  Yields.
+function register.assign(req, r)
+  local aei, e = wanted(req.who)
+  if not aei then return e end
+  if tree.by_aei(aei) then return register.taken(aei) end
+  r.ri = aei
+  r.raw.aei = json.quote(aei)
+  give_service(req, r)
+end
+
+-- ---- routes ------------------------------------------------------------------------------------
+
+local DIALLED = { http = true, https = true, ws = true, wss = true }
+
+--- Tells the notification engine where an AE may be reached when it has no connection: its poa.
+function register.routes(r)
+  local urls = {}
+  for _, url in ipairs(tree.value(r, "poa") or {}) do
+    if DIALLED[url:match("^(%a+)://"):lower()] then urls[#urls + 1] = url end
+  end
+  core.routes(r.ri, urls)
+end
+
+--- An AE is on disk.
+function register.created(r)
+  if r.raw.poa then register.routes(r) end
+end
+
+--- An AE is gone: its connection speaks for it no longer, what waits for it is dropped.
+function register.deleted(aei)
+  core.unbind(aei)
+  core.forget_target(aei)
+end
+
+--- Entry of the C core: something waits for a target whose routes are unknown.  Yields.
+function register.unknown_target(key)
+  local r = tree.by_aei(key)
+  if r then
+    register.routes(r)
+  elseif not key:find("://", 1, true) then
+    core.forget_target(key)
+  end
+end
+
+-- ---- who a connection speaks for ---------------------------------------------------------------
+
+local function alive(r)
+  return r and r.ty == AE and not (r.et and r.et <= sys.now())
+end
+
+local function by_token(token)
+  local ri, secret = token:match("^(%w+)%.(%x+)$")
+  local id = ri and path.parse_ri(ri)
+  local r = id and tree.by_id(id)
+  if not alive(r) or not r.raw._tok then return nil end
+  return json.string(r.raw._tok) == sys.sha256(secret) and r or nil
+end
+
+--- Entry of the C core: a handshake named itself by a token ("token") or by X-M2M-Origin
+-- ("origin"). A bad token is refused; an originator that is not registered (yet) stays anonymous
+-- and may register over the connection.  Yields.
+function register.identify(conn, how, text)
+  if how == "token" then
+    local r = by_token(text)
+    if r then return core.bind(conn, r.ri) end
+    return core.refuse(conn, POLICY_VIOLATION, "unknown or revoked token")
+  end
+  local r = tree.by_aei(path.originator(text))
+  if alive(r) then core.bind(conn, r.ri) end
+end
+
+return register

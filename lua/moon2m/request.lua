@@ -1,0 +1,176 @@
+-- What is checked of a request before anything is looked up (TS-0004 7.3.2.1): who sent it, its
+-- release, its parameters.  admit() leaves in the request: who (the originator's normal form, nil
+-- for an AE that asks for an identifier), now (microseconds), rcn, params. Checks run in the order
+-- of the standard; the first that fails decides the status code.
+
+local sys = require "moon2m.core.sys"
+local json = require "moon2m.json"
+local path = require "moon2m.path"
+local query = require "moon2m.query"
+local result = require "moon2m.result"
+local rsc = require "moon2m.rsc"
+local tree = require "moon2m.tree"
+local types = require "moon2m.types"
+
+local request = {}
+
+local CREATE, AE = 1, 2
+local NONE = {}
+local admin, cse_id = "CAdmin", "/moon"
+local releases = {}
+
+--- admin, cse: originators that are no AE; releases: list of rvi values that are answered.
+function request.configure(o)
+  admin, cse_id, releases = o.admin, o.cse, {}
+  for _, v in ipairs(o.releases) do releases[v] = true end
+end
+
+local function bad(...)
+  return rsc.err(rsc.BAD_REQUEST, ...)
+end
+
+-- ---- parameters --------------------------------------------------------------------------------
+
+-- A delayed execution is not offered; a time in the past means now (TS-0001 8.1.2).
+local function check_times(req)
+  local oet = req.oet
+  if not oet then return nil end
+  local at = tonumber(oet) and req.now + tonumber(oet) * 1000 or sys.parse_stamp(oet)
+  if not at then return bad("oet: expected a timestamp or milliseconds, got %s", oet) end
+  if at > req.now then
+    return rsc.err(rsc.NOT_IMPLEMENTED, "oet: delayed execution is not supported by this CSE")
+  end
+end
+
+local function read_params(req)
+  if req.via == "script" then
+    if req.rcn == nil and req.fc == nil and req.drt == nil then return NONE end
+    return query.from_fields(json.encode { rcn = req.rcn, fc = req.fc, drt = req.drt })
+  end
+  if req.fields then return query.from_fields(req.fields) end
+  if req.query and req.query ~= "" then return query.params(req.query) end
+  return NONE
+end
+
+-- Response types (TS-0004 7.3.2.2): blocking, and flexBlocking, which the CSE may treat as such.
+local function check_response_type(rt)
+  if rt == nil then return nil end
+  local rtv = type(rt) == "table" and rt.rtv or rt
+  if rtv == 3 or rtv == 4 then return nil end
+  if rtv == 1 then
+    return rsc.err(rsc.NON_BLOCKING_SYNCH_REQUEST_NOT_SUPPORTED,
+      "rt: non-blocking synchronous requests are not supported by this CSE")
+  end
+  return rsc.err(rsc.NOT_IMPLEMENTED, "rt: response type %s is not supported by this CSE",
+    tostring(rtv))
+end
+
+local function check_create(req, params)
+  if req.op ~= CREATE then return nil end
+  if not req.ty then return bad("ty: missing, mandatory in a CREATE") end
+  if not types.by_ty[req.ty] and not types.known[req.ty] then
+    return bad("ty: %d is no resource type", req.ty)
+  end
+  if params.fc then return bad("fc: not permitted in a CREATE") end
+end
+
+local function check_content(req, params)
+  local rcn = params.rcn
+  if not rcn then
+    req.rcn = result.default(req.op)
+    return nil
+  end
+  local ok, later = result.allows(req.op, rcn, params.fc and params.fc.fu == 1)
+  if later then return rsc.err(rsc.NOT_IMPLEMENTED, "rcn: %d is not supported by this CSE", rcn) end
+  if not ok then return bad("rcn: %d is not possible for this operation", rcn) end
+  req.rcn = rcn
+end
+
+-- ---- originator --------------------------------------------------------------------------------
+
+-- "/moon/Cx" for an AE of this CSE, a CSE-ID, an AE of another CSE.
+local function check_slashes(fr)
+  local plain = path.originator(fr)
+  if plain:byte() ~= 47 then
+    return bad("fr: an AE of this CSE is its AE-ID-Stem, %s", plain)
+  end
+  if plain:find("^/[^/]+$") then
+    return rsc.err(rsc.SECURITY_ASSOCIATION_REQUIRED, "fr: %s is a CSE-ID", fr)
+  end
+  return rsc.err(rsc.ORIGINATOR_NOT_AUTHENTICATED, "fr: %s is not registered here", fr)
+end
+
+local function check_registered(req, fr)
+  local ae = tree.by_aei(fr)
+  if not ae or ae.et and ae.et <= req.now then
+    return rsc.err(rsc.ORIGINATOR_NOT_AUTHENTICATED, "fr: %s is not registered here", fr)
+  end
+  req.ae = ae
+end
+
+-- Sets req.who.  Yields when the AE is not in memory.
+local function identify(req)
+  local fr = req.fr
+  local registering = req.op == CREATE and req.ty == AE
+  if req.via == "script" then
+    req.who = fr and path.originator(fr) or not registering and cse_id or nil
+    return nil
+  end
+  if not fr or fr == "" then
+    if registering then return nil end
+    fr = req.known
+    if not fr then return bad("fr: missing") end
+  end
+  if fr:byte() == 47 then return check_slashes(fr) end
+  req.who = fr
+  if registering or fr == admin then return nil end
+  return check_registered(req, fr)
+end
+
+-- ---- all of it ---------------------------------------------------------------------------------
+
+local function check_release(req)
+  if req.via == "script" then return nil end
+  local rvi = req.rvi or "1"
+  if releases[rvi] then return nil end
+  if not req.rvi then
+    return rsc.err(rsc.RELEASE_VERSION_NOT_SUPPORTED,
+      "rvi: missing, and Release 1 is not supported")
+  end
+  return rsc.err(rsc.RELEASE_VERSION_NOT_SUPPORTED, "rvi: release %s is not supported", rvi)
+end
+
+--- nil, or the error that refuses the request.  Yields.
+function request.admit(req)
+  req.now = sys.now()
+  local e = check_times(req)
+  if e then return e end
+  if not req.to or req.to == "" then return bad("to: missing") end
+  e = identify(req)
+  if e then return e end
+  local params, why = read_params(req)
+  if not params then return why end
+  req.params = params
+  return check_create(req, params) or check_content(req, params) or check_release(req)
+    or check_response_type(params.rt)
+end
+
+-- ---- group request identifiers -----------------------------------------------------------------
+
+local MAX_SEEN = 2048
+local seen, before, nseen = {}, {}, 0
+
+--- TS-0004 7.3.3.2: a fan-out that comes back to the same target is a loop.  nil, or a 4104.
+function request.check_group(req)
+  local gid = req.gid
+  if not gid then return nil end
+  local key = gid .. "\n" .. req.to
+  if seen[key] or before[key] then
+    return rsc.err(rsc.GROUP_REQUEST_IDENTIFIER_EXISTS, "gid: %s has been here before", gid)
+  end
+  if nseen >= MAX_SEEN then seen, before, nseen = {}, seen, 0 end
+  seen[key] = true
+  nseen = nseen + 1
+end
+
+return request

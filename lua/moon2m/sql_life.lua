@@ -1,0 +1,27 @@
+-- Statements about the life of resources: what is below one that is deleted and must be told, and
+-- what has expired.  SQLite's dialect, like sql.lua; values are bound.  Each is limited by its
+-- caller.
+
+local sql_life = {}
+
+--- The AEs, subscriptions and policies below a path, by id: columns id pid ty path aei su.
+-- Parameters: the path with "/" behind, the path with "0" behind, the id to start after.
+sql_life.below = [[
+SELECT id, pid, ty, path, aei, json_extract(doc, '$.su') AS su FROM res
+WHERE path >= ?1 AND path < ?2 AND ty IN (1, 2, 23) AND id > ?3 ORDER BY id]]
+
+--- Resources whose expiration time has come, by it: columns id path.  Parameter: now.
+sql_life.expired = "SELECT id, path FROM res WHERE et <= ?1 ORDER BY et"
+
+--- Instances whose creator's expiration time has come: columns cid st.  Parameter: now.
+sql_life.expired_instances = "SELECT cid, st FROM cin WHERE et <= ?1 ORDER BY et"
+
+--- Containers whose oldest instance is older than their `mia` allows, among the ids ?1 < id <= ?2,
+-- by id: columns cid mia.  Parameters: the two ids, now.
+sql_life.aged = [[
+SELECT s.cid AS cid, s.mia AS mia FROM cs s
+WHERE s.cid > ?1 AND s.cid <= ?2 AND s.mia IS NOT NULL AND s.cni > 0
+AND (SELECT i.ct FROM cin i WHERE i.cid = s.cid AND i.st >= s.ol ORDER BY i.st LIMIT 1)
+  <= ?3 - s.mia * 1000000 ORDER BY s.cid]]
+
+return sql_life

@@ -1,0 +1,46 @@
+-- One transaction of the store and what belongs to it: resources are pinned while it is under way,
+-- notices are published after it is on disk and abandoned when it failed, and a failing disk makes
+-- the cache be read again.  Store failures become oneM2M errors here and nowhere else.
+
+local core = require "moon2m.core.cse"
+local sys = require "moon2m.core.sys"
+local store = require "moon2m.core.store"
+local rsc = require "moon2m.rsc"
+local tree = require "moon2m.tree"
+
+local write = {}
+
+local function failure(kind, msg)
+  if kind == "conflict" then
+    return rsc.err(rsc.CONFLICT, "rn: the name is already used below this resource")
+  elseif kind == "gone" then
+    return rsc.err(rsc.NOT_FOUND, "to: the resource was deleted meanwhile")
+  elseif kind == "toobig" then
+    return rsc.err(rsc.NOT_ACCEPTABLE, "con: larger than the container's mbs")
+  end
+  sys.log("error", "store", "transaction failed: " .. tostring(msg))
+  tree.drop()
+  return rsc.err(rsc.INTERNAL_SERVER_ERROR, "the store failed, nothing was changed")
+end
+
+--- Commits ops and the notices of `events` (a list, may be nil) in one transaction; r1 and r2 (may
+-- be nil) stay cached meanwhile.  true, or nil, err.  Queued before it yields: calls order the
+-- disk.
+function write.commit(ops, events, r1, r2)
+  local n = events and #events or 0
+  for i = 1, n do ops[#ops + 1] = { "event", events[i] } end
+  if r1 then tree.pin(r1) end
+  if r2 then tree.pin(r2) end
+  local ok, result, msg = store.commit(ops)
+  if r1 then tree.unpin(r1) end
+  if r2 then tree.unpin(r2) end
+  if not ok then
+    for i = 1, n do core.abandon(events[i]) end
+    return nil, failure(result, msg)
+  end
+  tree.counters(result)
+  for i = 1, n do core.publish(events[i]) end
+  return true
+end
+
+return write

@@ -1,0 +1,108 @@
+-- A CSE over the stand-ins of fake.lua, and requests to it as one line each.
+
+local fake = require "fake"
+
+local world = {}
+
+local sys
+
+--- A new CSE; AEs "Calice" (resource "alice") and "Cbob" ("bob") when registered is true.
+function world.new(registered)
+  fake.reset()
+  sys = require "moon2m.core.sys"
+  local w = setmetatable({ fake = fake, rqi = 0 }, { __index = world })
+  local path = require "moon2m.path"
+  path.configure { csi = "/moon", csn = "moon", spi = "//sp.example" }
+  require("moon2m.access").configure { admin = "CAdmin", cse = "/moon", policies = "grant" }
+  require("moon2m.request").configure { admin = "CAdmin", cse = "/moon",
+    releases = { "2", "2a", "3", "4" } }
+  require("moon2m.op_create").configure(365 * 86400)
+  require("moon2m.register").configure { service = true,
+    listen = { { host = "127.0.0.1", port = 8080, ws = true } } }
+  local tree = require "moon2m.tree"
+  tree.open()
+  fake.task(function()
+    require("moon2m.base").ensure { releases = { "3" }, poa = { "http://127.0.0.1:8080" } }
+  end)
+  fake.run()
+  w.tree = tree
+  if registered then
+    assert(w:ae("Calice", "alice") == 2001)
+    assert(w:ae("Cbob", "bob") == 2001)
+  end
+  return w
+end
+
+local function decode(text)
+  return text and require("moon2m.json").decode(text)
+end
+
+--- Starts a request without running it to its end; returns the task's box.
+function world:start(req)
+  self.rqi = self.rqi + 1
+  req.rqi, req.rvi = req.rqi or "r" .. self.rqi, req.rvi or "3"
+  req.via = req.via or "http"
+  if type(req.pc) == "table" then req.pc = require("moon2m.json").encode(req.pc) end
+  return fake.task(require("moon2m.dispatch").perform, req)
+end
+
+--- Performs a request: rsc, decoded content, extra.
+function world:request(req)
+  local box = self:start(req)
+  fake.run()
+  assert(box.done, "the request did not end")
+  return box[1], decode(box[2]), box[3]
+end
+
+--- The text of m2m:dbg, for error answers.
+function world.dbg(pc)
+  return pc and pc["m2m:dbg"] or ""
+end
+
+function world:ae(fr, rn, more)
+  local attrs = { rn = rn, api = "Ntest", rr = true, srv = { "3" } }
+  for k, v in pairs(more or {}) do attrs[k] = v end
+  return self:request { op = 1, to = "moon", fr = fr, ty = 2, pc = { ["m2m:ae"] = attrs },
+    host = "cse.example:8080" }
+end
+
+local ROOT = { [1] = "m2m:acp", [3] = "m2m:cnt", [4] = "m2m:cin", [23] = "m2m:sub" }
+
+function world:create(fr, to, ty, attrs, more)
+  local req = { op = 1, to = to, fr = fr, ty = ty,
+    pc = type(attrs) == "string" and attrs or { [ROOT[ty]] = attrs or {} } }
+  if next(attrs or {}) == nil then req.pc = '{"' .. ROOT[ty] .. '":{}}' end
+  for k, v in pairs(more or {}) do req[k] = v end
+  return self:request(req)
+end
+
+function world:retrieve(fr, to, query, more)
+  local req = { op = 2, to = to, fr = fr, query = query }
+  for k, v in pairs(more or {}) do req[k] = v end
+  return self:request(req)
+end
+
+function world:update(fr, to, root, attrs, query)
+  return self:request { op = 3, to = to, fr = fr, pc = { [root] = attrs }, query = query }
+end
+
+function world:delete(fr, to, query)
+  return self:request { op = 4, to = to, fr = fr, query = query }
+end
+
+--- Moves the clock by seconds.
+function world.advance(seconds)
+  local now = sys.now
+  local by = seconds * 1e6
+  local old = sys.real_now or now
+  sys.real_now = old
+  sys.shift = (sys.shift or 0) + by
+  sys.now = function() return old() + sys.shift end
+end
+
+--- The clock is the real one again.
+function world.real_time()
+  if sys and sys.real_now then sys.now, sys.real_now, sys.shift = sys.real_now, nil, nil end
+end
+
+return world
