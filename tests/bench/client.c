@@ -1,0 +1,392 @@
+/* client.c - the epoll loop, HTTP and WebSocket connections of the load generator; see client.h. */
+#define _GNU_SOURCE
+#include "client.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+struct bytes {
+	char *p;
+	size_t n, cap;
+};
+
+struct hconn {
+	bool is_ws;
+	int fd;
+	struct bytes in, out;
+	http_cb cb;
+	void *arg;
+};
+
+struct wconn {
+	bool is_ws;
+	int fd;
+	struct bytes in, out;
+	frame_cb cb;
+	void *arg;
+	struct wconn *next_dirty;
+	bool dirty;
+};
+
+static int ep;
+static struct sockaddr_in addr;
+static char hostport[64];
+static struct wconn *dirty;
+static unsigned alive;
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fputs("load: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	exit(1);
+}
+
+int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void add(struct bytes *b, const void *p, size_t n)
+{
+	if (b->n + n > b->cap) {
+		b->cap = (b->n + n) * 2 + 256;
+		b->p = realloc(b->p, b->cap);
+		if (!b->p)
+			die("out of memory");
+	}
+	memcpy(b->p + b->n, p, n);
+	b->n += n;
+}
+
+static void drop(struct bytes *b, size_t n)
+{
+	memmove(b->p, b->p + n, b->n - n);
+	b->n -= n;
+}
+
+void client_init(const char *host, int port)
+{
+	ep = epoll_create1(0);
+	addr.sin_family = AF_INET;
+	addr.sin_port = htons((uint16_t)port);
+	if (inet_pton(AF_INET, host, &addr.sin_addr) != 1)
+		die("%s is no IPv4 address", host);
+	snprintf(hostport, sizeof(hostport), "%s:%d", host, port);
+}
+
+static int dial(void)
+{
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		die("connect: %s", strerror(errno));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+static void watch(int fd, void *c)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) < 0)
+		die("epoll: %s", strerror(errno));
+}
+
+static void flush(int fd, struct bytes *out)
+{
+	while (out->n) {
+		ssize_t k = send(fd, out->p, out->n, MSG_NOSIGNAL);
+
+		if (k < 0 && errno == EAGAIN)
+			return;
+		if (k < 0)
+			die("send: %s", strerror(errno));
+		drop(out, (size_t)k);
+	}
+}
+
+/* ---- HTTP ------------------------------------------------------------------------------------ */
+
+struct hconn *http_open(void)
+{
+	struct hconn *c = calloc(1, sizeof(*c));
+
+	c->fd = dial();
+	watch(c->fd, c);
+	return c;
+}
+
+void http_close(struct hconn *c)
+{
+	close(c->fd);
+	free(c->in.p);
+	free(c->out.p);
+	free(c);
+}
+
+void http_request(struct hconn *c, const char *text, size_t n, http_cb cb, void *arg)
+{
+	c->cb = cb;
+	c->arg = arg;
+	add(&c->out, text, n);
+	flush(c->fd, &c->out);
+}
+
+static size_t content_length(const char *head, size_t n)
+{
+	const char *p = memmem(head, n, "ontent-", 7);
+
+	while (p && strncasecmp(p, "ontent-length:", 14) != 0)
+		p = memmem(p + 1, n - (size_t)(p + 1 - head), "ontent-", 7);
+	return p ? (size_t)strtoull(p + 14, NULL, 10) : 0;
+}
+
+static void http_parse(struct hconn *c)
+{
+	char *end = c->in.n ? memmem(c->in.p, c->in.n, "\r\n\r\n", 4) : NULL;
+	size_t head, body;
+	http_cb cb = c->cb;
+	struct bytes in;
+
+	if (!end)
+		return;
+	head = (size_t)(end - c->in.p) + 4;
+	body = content_length(c->in.p, head);
+	if (c->in.n < head + body)
+		return;
+	in = c->in;			/* cb may send again: hand the answer over first */
+	c->in = (struct bytes){ NULL, 0, 0 };
+	if (in.n > head + body)
+		die("more than one answer to one request");
+	cb(c->arg, c, atoi(in.p + 9), in.p + head, body);
+	free(in.p);
+}
+
+/* ---- WebSocket ------------------------------------------------------------------------------- */
+
+struct wconn *ws_open(const char *path, const char *origin, const char *protocol, frame_cb cb, void *arg)
+{
+	struct wconn *c = calloc(1, sizeof(*c));
+	char req[1024], *end;
+	int n = snprintf(req, sizeof(req),
+			 "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			 "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 13\r\n"
+			 "%s%s%s%s%s%s\r\n", path, hostport,
+			 protocol ? "Sec-WebSocket-Protocol: " : "", protocol ? protocol : "", protocol ? "\r\n" : "",
+			 origin ? "X-M2M-Origin: " : "", origin ? origin : "", origin ? "\r\n" : "");
+
+	c->is_ws = true;
+	c->fd = dial();
+	c->cb = cb;
+	c->arg = arg;
+	if (send(c->fd, req, (size_t)n, MSG_NOSIGNAL) != n)
+		die("handshake: %s", strerror(errno));
+	for (;;) {
+		char tmp[2048];
+		ssize_t k = recv(c->fd, tmp, sizeof(tmp), 0);
+
+		if (k <= 0)
+			die("handshake of %s was refused: %.*s", origin ? origin : path, (int)c->in.n, c->in.p);
+		add(&c->in, tmp, (size_t)k);
+		end = memmem(c->in.p, c->in.n, "\r\n\r\n", 4);
+		if (end)
+			break;
+	}
+	if (strncmp(c->in.p, "HTTP/1.1 101", 12) != 0)
+		die("handshake: %.*s", (int)(end - c->in.p), c->in.p);
+	drop(&c->in, (size_t)(end - c->in.p) + 4);
+	watch(c->fd, c);
+	alive++;
+	return c;
+}
+
+/* Masked with the key 0: legal, and no work. */
+static void put_frame(struct wconn *c, int opcode, const char *p, size_t n)
+{
+	unsigned char h[8] = { (unsigned char)(0x80 | opcode) };
+	size_t k = 2;
+
+	if (n < 126) {
+		h[1] = (unsigned char)(0x80 | n);
+	} else {
+		h[1] = 0x80 | 126;
+		h[2] = (unsigned char)(n >> 8);
+		h[3] = (unsigned char)n;
+		k = 4;
+	}
+	add(&c->out, h, k);
+	add(&c->out, "\0\0\0\0", 4);
+	add(&c->out, p, n);
+	if (!c->dirty) {
+		c->dirty = true;
+		c->next_dirty = dirty;
+		dirty = c;
+	}
+}
+
+void ws_text(struct wconn *c, const char *text, size_t n)
+{
+	put_frame(c, 1, text, n);
+}
+
+unsigned ws_alive(void)
+{
+	return alive;
+}
+
+static void ws_parse(struct wconn *c)
+{
+	size_t at = 0;
+
+	for (;;) {
+		const unsigned char *p = (const unsigned char *)c->in.p + at;
+		size_t left = c->in.n - at, n, head = 2;
+
+		if (left < 2)
+			break;
+		n = p[1] & 127;
+		if (n == 126) {
+			head = 4;
+			if (left < head)
+				break;
+			n = (size_t)p[2] << 8 | p[3];
+		} else if (n == 127) {
+			head = 10;
+			if (left < head)
+				break;
+			n = 0;
+			for (int i = 2; i < 10; i++)
+				n = n << 8 | p[i];
+		}
+		if (left < head + n)
+			break;
+		if ((p[0] & 15) == 9)
+			put_frame(c, 10, (const char *)p + head, n);
+		else if ((p[0] & 15) == 8)
+			die("the server closed a WebSocket: %d", n >= 2 ? p[head] << 8 | p[head + 1] : 0);
+		else if ((p[0] & 15) < 3)
+			c->cb(c->arg, c, (const char *)p + head, n);
+		at += head + n;
+	}
+	if (at)
+		drop(&c->in, at);
+}
+
+/* ---- loop ------------------------------------------------------------------------------------ */
+
+static void readable(struct hconn *c)
+{
+	static char tmp[256 * 1024];
+
+	for (;;) {
+		ssize_t k = recv(c->fd, tmp, sizeof(tmp), 0);
+
+		if (k < 0 && errno == EAGAIN)
+			break;
+		if (k <= 0)
+			die("the server closed a connection%s", c->is_ws ? " (WebSocket)" : "");
+		add(&c->in, tmp, (size_t)k);
+		if ((size_t)k < sizeof(tmp))
+			break;
+	}
+	if (c->is_ws)
+		ws_parse((struct wconn *)c);
+	else
+		http_parse(c);
+}
+
+void client_poll(int timeout_ms)
+{
+	struct epoll_event ev[512];
+	int n = epoll_wait(ep, ev, 512, timeout_ms);
+
+	for (int i = 0; i < n; i++)
+		readable(ev[i].data.ptr);
+	while (dirty) {
+		struct wconn *c = dirty;
+
+		dirty = c->next_dirty;
+		c->dirty = false;
+		flush(c->fd, &c->out);
+	}
+}
+
+/* ---- figures --------------------------------------------------------------------------------- */
+
+void sample_add(struct samples *s, int64_t ns)
+{
+	if (s->n == s->cap) {
+		if (s->cap >= 8u << 20)
+			return;
+		s->cap = s->cap ? s->cap * 2 : 4096;
+		s->v = realloc(s->v, s->cap * sizeof(*s->v));
+		if (!s->v)
+			die("out of memory");
+	}
+	s->v[s->n++] = (uint32_t)(ns / 1000);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+double sample_quantile(struct samples *s, double q)
+{
+	size_t i;
+
+	if (!s->n)
+		return 0;
+	qsort(s->v, s->n, sizeof(*s->v), by_value);
+	i = (size_t)(q * (double)(s->n - 1));
+	return s->v[i];
+}
+
+int64_t cpu_ns(int pid)
+{
+	char name[300];
+	int64_t sum = 0;
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(name, sizeof(name), "/proc/%d/task", pid);
+	dir = pid ? opendir(name) : NULL;
+	if (!dir)
+		return 0;
+	while ((d = readdir(dir))) {
+		long long ns = 0;
+		FILE *f;
+
+		snprintf(name, sizeof(name), "/proc/%d/task/%s/schedstat", pid, d->d_name);
+		f = d->d_name[0] != '.' ? fopen(name, "r") : NULL;
+		if (f && fscanf(f, "%lld", &ns) == 1)
+			sum += ns;
+		if (f)
+			fclose(f);
+	}
+	closedir(dir);
+	return sum;
+}
