@@ -159,13 +159,14 @@ static int next_ae(uint64_t i, char *out, size_t size)
 
 static int next_sub(uint64_t i, char *out, size_t size)
 {
-	char body[512], label[128] = "";
+	char body[512], label[128] = "", origin[32];
 
+	snprintf(origin, sizeof(origin), "Cf%05llu", (unsigned long long)i);
 	if (*sub_format != '-')
 		snprintf(label, sizeof(label), ",\"lbl\":[\"format:%s\"]", sub_format);
-	snprintf(body, sizeof(body), "{\"m2m:sub\":{\"rn\":\"s%05llu\",\"nu\":[\"Cf%05llu\"],\"enc\":{\"net\":[3]}%s}}",
-		 (unsigned long long)i, (unsigned long long)i, label);
-	return post(out, size, "/moon/bench/fan", "CAdmin", "application/json;ty=23", body);
+	snprintf(body, sizeof(body), "{\"m2m:sub\":{\"rn\":\"s%05llu\",\"nu\":[\"%s\"],\"enc\":{\"net\":[3]}%s}}",
+		 (unsigned long long)i, origin, label);
+	return post(out, size, "/moon/bench/fan", origin, "application/json;ty=23", body);
 }
 
 static void mode_requests(const char *mode, unsigned conns, double seconds, uint64_t total, int expect,
