@@ -75,6 +75,10 @@ UNIT += vm guard task
 UNIT_vm := $(GROUND) vm
 UNIT_guard := $(GROUND) vm guard
 UNIT_task := $(GROUND) vm guard task
+UNIT += session bind bind_ws
+UNIT_session := $(GROUND) session
+UNIT_bind := $(GROUND) primitive bind_media bind_http_text bind_http
+UNIT_bind_ws := $(GROUND) primitive session bind_ws_text bind_ws
 
 define unit_rule
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(addprefix $(B)/,$$(addsuffix .o,$$(UNIT_$(1)))) $$(UNIT_EXTRA_$(1))

@@ -65,9 +65,10 @@ static bool add_cors(const struct http_req *r, struct buf *head)
 	if (!origin.p || !origin_allowed(origin))
 		return false;
 	http_text_header(head, "Access-Control-Allow-Origin", origin);
-	buf_str(head, STR("Access-Control-Expose-Headers: X-M2M-RSC, X-M2M-RI, X-M2M-RVI, X-M2M-Origin, "
-			  "X-M2M-OT, X-M2M-RST, X-M2M-EC, X-M2M-CTS, X-M2M-CTO, X-M2M-VSI, "
-			  "Content-Location, Link\r\n"));
+	buf_str(head,
+		STR("Access-Control-Expose-Headers: X-M2M-RSC, X-M2M-RI, X-M2M-RVI, X-M2M-Origin, "
+		    "X-M2M-OT, X-M2M-RST, X-M2M-EC, X-M2M-CTS, X-M2M-CTO, X-M2M-VSI, "
+		    "Content-Location, Link\r\n"));
 	return true;
 }
 
@@ -77,11 +78,12 @@ static void answer_options(struct http_req *r)
 
 	buf_str(&head, STR("Allow: " HTTP_METHODS "\r\n"));
 	if (add_cors(r, &head))
-		buf_str(&head, STR("Access-Control-Allow-Methods: " HTTP_METHODS "\r\n"
-				   "Access-Control-Allow-Headers: Accept, Authorization, Content-Type, "
-				   "X-M2M-Origin, X-M2M-RI, X-M2M-RVI, X-M2M-GID, X-M2M-RTU, "
-				   "X-M2M-OT, X-M2M-RST, X-M2M-RET, X-M2M-OET, X-M2M-EC, X-M2M-VSI\r\n"
-				   "Access-Control-Max-Age: 600\r\n"));
+		buf_str(&head,
+			STR("Access-Control-Allow-Methods: " HTTP_METHODS "\r\n"
+			    "Access-Control-Allow-Headers: Accept, Authorization, Content-Type, "
+			    "X-M2M-Origin, X-M2M-RI, X-M2M-RVI, X-M2M-GID, X-M2M-RTU, "
+			    "X-M2M-OT, X-M2M-RST, X-M2M-RET, X-M2M-OET, X-M2M-EC, X-M2M-VSI\r\n"
+			    "Access-Control-Max-Age: 600\r\n"));
 	http_reply(r, 204, buf_view(&head), STR(""));
 	buf_free(&head);
 }
@@ -122,8 +124,8 @@ static void reply(void *arg, const struct primitive *p, const struct answer *a)
 {
 	struct pending *pending = arg;
 	struct buf head = BUF_INIT, body = BUF_INIT;
-	int status = http_text_write(p, a, &pending->form, str_of(conf.rvi ? conf.rvi : "3"), &head,
-				     &body);
+	int status =
+	    http_text_write(p, a, &pending->form, str_of(conf.rvi ? conf.rvi : "3"), &head, &body);
 
 	add_cors(pending->r, &head);
 	http_reply(pending->r, status, buf_view(&head), buf_view(&body));

@@ -1,6 +1,6 @@
 /*
- * bind_http.h - the HTTP binding's server side (TS-0009): requests become primitives, answers leave as
- * HTTP responses; CORS, OPTIONS, GET /healthz and GET /metrics are answered here.
+ * bind_http.h - the HTTP binding's server side (TS-0009): requests become primitives, answers
+ * leave as HTTP responses; CORS, OPTIONS, GET /healthz and GET /metrics are answered here.
  */
 #pragma once
 

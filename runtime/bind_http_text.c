@@ -98,8 +98,8 @@ static bool read_header(struct primitive *p, const struct http_header *h, struct
 		if (field->p)
 			return err_code(e, RSC_BAD_REQUEST, "%s: given twice", fields[i].name);
 		if (!is_text(h->value))
-			return err_code(e, RSC_BAD_REQUEST, "%s: invalid UTF-8 or control character",
-					fields[i].name);
+			return err_code(e, RSC_BAD_REQUEST,
+					"%s: invalid UTF-8 or control character", fields[i].name);
 		*field = keep(p, h->value);
 		return true;
 	}
@@ -127,8 +127,11 @@ static bool read_method(struct str method, int *op, struct err *e)
 	static const struct {
 		const char *name;
 		int op;
-	} methods[] = { { "GET", OP_RETRIEVE },	 { "POST", OP_NOTIFY },	 { "PUT", OP_UPDATE },
-			{ "DELETE", OP_DELETE }, { "HEAD", OP_RETRIEVE } };
+	} methods[] = { { "GET", OP_RETRIEVE },
+			{ "POST", OP_NOTIFY },
+			{ "PUT", OP_UPDATE },
+			{ "DELETE", OP_DELETE },
+			{ "HEAD", OP_RETRIEVE } };
 
 	for (size_t i = 0; i < countof(methods); i++) {
 		if (str_is(method, methods[i].name)) {
@@ -165,9 +168,11 @@ static bool decode(struct str path, char *out, size_t *n, struct err *e)
 		high = i + 2 < path.n ? hex(path.p[i + 1]) : -1;
 		low = i + 2 < path.n ? hex(path.p[i + 2]) : -1;
 		if (high < 0 || low < 0)
-			return err_code(e, RSC_BAD_REQUEST, "to: incomplete percent-encoding in the path");
+			return err_code(e, RSC_BAD_REQUEST,
+					"to: incomplete percent-encoding in the path");
 		if (high * 16 + low == '/')
-			return err_code(e, RSC_BAD_REQUEST, "to: encoded '/' in a segment of the path");
+			return err_code(e, RSC_BAD_REQUEST,
+					"to: encoded '/' in a segment of the path");
 		out[len++] = (char)(high * 16 + low);
 		i += 2;
 	}

@@ -1,9 +1,10 @@
 /*
- * bind_ws.c - glue between net's WebSocket messages and primitives.  A connection has a link with its
- * session and what it waits for; the link outlives the connection until its last request is answered.
- * Guarantees: messages are read in order, also those that arrive while the connection is still being
- * identified; every request gets one response while the connection lives; a response never gets one.
- * Never holds more than the limits below per connection.  Loop thread only.
+ * bind_ws.c - glue between net's WebSocket messages and primitives.  A connection has a link with
+ * its session and what it waits for; the link outlives the connection until its last request is
+ * answered.  Guarantees: messages are read in order, also those that arrive while the connection
+ * is still being identified; every request gets one response while the connection lives; a
+ * response never gets one.  Never holds more than the limits below per connection.  Loop thread
+ * only.
  */
 #include "bind_ws.h"
 
@@ -18,9 +19,9 @@
 #include "task.h"
 #include "vm.h"
 
-#define IN_FLIGHT_MAX 1024		/* requests of one connection that wait for their answer */
-#define UNREAD_MAX ((size_t)8 << 20)	/* bytes of responses that the client has not read */
-#define HELD_MAX 64			/* messages kept while the connection is being identified */
+#define IN_FLIGHT_MAX 1024 /* requests of one connection that wait for their answer */
+#define UNREAD_MAX ((size_t)8 << 20) /* bytes of responses that the client has not read */
+#define HELD_MAX 64 /* messages kept while the connection is being identified */
 #define HELD_BYTES_MAX ((size_t)1 << 20)
 
 struct held {
@@ -31,18 +32,18 @@ struct held {
 };
 
 struct link {
-	struct link *chain;		/* same slot of the table by connection id */
-	struct conn *conn;		/* NULL: closed */
-	struct session *session;	/* NULL: closed */
+	struct link *chain; /* same slot of the table by connection id */
+	struct conn *conn; /* NULL: closed */
+	struct session *session; /* NULL: closed */
 	uint64_t id;
 	unsigned in_flight;
-	unsigned refs;			/* the connection, its requests in flight, its identification */
-	bool closing;			/* a close was sent: what arrives is ignored */
+	unsigned refs; /* the connection, its requests in flight, its identification */
+	bool closing; /* a close was sent: what arrives is ignored */
 	bool identifying;
 	struct held *held, **held_end;
 	unsigned nheld;
 	size_t held_bytes;
-	struct str id_kind;		/* "token" or "origin", during `open` */
+	struct str id_kind; /* "token" or "origin", during `open` */
 	struct str id_text;
 };
 
@@ -53,8 +54,8 @@ static struct {
 } conf;
 
 static struct link *links[1024];
-static struct buf scratch;		/* one message as JSON, or an answer as CBOR */
-static struct buf plain;		/* an unescaped rqi */
+static struct buf scratch; /* one message as JSON, or an answer as CBOR */
+static struct buf plain; /* an unescaped rqi */
 
 static struct metric unmatched = {
 	.name = "moon2m_ws_unmatched_responses_total",
@@ -107,8 +108,8 @@ static void shut(struct link *l, int code, const char *reason)
 	if (l->closing || !l->conn)
 		return;
 	l->closing = true;
-	log_info("bind_ws", "closing peer=%s code=%d reason=%s", log_quote(conn_peer(l->conn)), code,
-		 log_quote(str_of(reason)));
+	log_info("bind_ws", "closing peer=%s code=%d reason=%s", log_quote(conn_peer(l->conn)),
+		 code, log_quote(str_of(reason)));
 	conn_close(l->conn, code, reason);
 }
 
@@ -203,8 +204,8 @@ static void take_request(struct link *l, const struct ws_message *m)
 		return;
 	}
 	if (l->in_flight >= IN_FLIGHT_MAX) {
-		err_code(&e, RSC_INTERNAL_SERVER_ERROR, "too many requests in flight: %d are waiting",
-			 IN_FLIGHT_MAX);
+		err_code(&e, RSC_INTERNAL_SERVER_ERROR,
+			 "too many requests in flight: %d are waiting", IN_FLIGHT_MAX);
 		refuse(l, m, &e);
 		return;
 	}
@@ -263,7 +264,7 @@ static void take(struct link *l, struct str data, bool binary)
 	}
 	buf_clear(&scratch);
 	if (cbor_to_json(data, JSCAN_DEFAULT, &scratch, &e)) {
-		struct buf json = scratch;	/* an answer may need the scratch meanwhile */
+		struct buf json = scratch; /* an answer may need the scratch meanwhile */
 
 		scratch = BUF_INIT;
 		take_text(l, buf_view(&json));
@@ -384,7 +385,8 @@ static int accept_hello(void *arg, const struct ws_hello *h, char *protocol, siz
 	protocol[0] = '\0';
 	if (h->protocols.n == 0)
 		return notify ? 0 : 400;
-	if (!ws_text_protocol(h->protocols, conf.format, conf.arg, &name, &serial) || name.n >= size)
+	if (!ws_text_protocol(h->protocols, conf.format, conf.arg, &name, &serial) ||
+	    name.n >= size)
 		return 400;
 	memcpy(protocol, name.p, name.n);
 	protocol[name.n] = '\0';

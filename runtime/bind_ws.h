@@ -1,8 +1,8 @@
 /*
- * bind_ws.h - the WebSocket binding (TS-0020): one message is one primitive, both ways.  Requests go
- * to primitive_submit, answers to the CSE's own requests go to notify_answer without touching Lua.
- * Who a connection speaks for: the token of /notify/TOKEN or X-M2M-Origin in the handshake (entry
- * "identify"), or the first accepted primitive (answer.bind).
+ * bind_ws.h - the WebSocket binding (TS-0020): one message is one primitive, both ways.  Requests
+ * go to primitive_submit, answers to the CSE's own requests go to notify_answer without touching
+ * Lua.  Who a connection speaks for: the token of /notify/TOKEN or X-M2M-Origin in the handshake
+ * (entry "identify"), or the first accepted primitive (answer.bind).
  */
 #pragma once
 

@@ -1,15 +1,15 @@
 /*
- * bind_ws_text.c - WebSocket messages as primitives.  Guarantees: one pass to check a text and one over
- * its top level decide what it is; whatever the bytes, nothing outside of them is read; a parameter
- * of the wrong type or given twice is refused by name.  Never interprets content.
+ * bind_ws_text.c - WebSocket messages as primitives.  Guarantees: one pass to check a text and one
+ * over its top level decide what it is; whatever the bytes, nothing outside of them is read; a
+ * parameter of the wrong type or given twice is refused by name.  Never interprets content.
  */
-#define _GNU_SOURCE	/* memmem */
+#define _GNU_SOURCE /* memmem */
 #include "bind_ws_text.h"
 
 #include "jscan.h"
 #include "log.h"
 
-#define RQI_GUESS_MAX 256		/* bytes of an rqi taken from malformed text */
+#define RQI_GUESS_MAX 256 /* bytes of an rqi taken from malformed text */
 
 /* ---- what is it ------------------------------------------------------------------------------ */
 
@@ -66,7 +66,8 @@ static struct str guess_rqi(struct str text)
 
 	while (p && p < end && (p = memmem(p, (size_t)(end - p), "\"rqi\"", 5))) {
 		p += 5;
-		while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == ':'))
+		while (p < end &&
+		       (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == ':'))
 			p++;
 		if (p == end || *p != '"')
 			continue;
@@ -144,7 +145,7 @@ enum kind { OP, TY, TEXT, ID, TIME, NUMBER, CONTENT };
 static const struct {
 	const char *name;
 	enum kind kind;
-	size_t at;			/* of a struct str in the primitive */
+	size_t at; /* of a struct str in the primitive */
 } params[] = {
 	{ "op", OP, 0 },
 	{ "to", ID, offsetof(struct primitive, to) },
@@ -204,7 +205,8 @@ static bool read_value(struct primitive *p, size_t i, struct str raw, struct err
 		if (type != JSCAN_STRING)
 			return wrong(e, params[i].name, "a string");
 		*field = text_of(p, raw);
-		return field->n > 0 || params[i].kind == TEXT || wrong(e, params[i].name, "some text");
+		return field->n > 0 || params[i].kind == TEXT ||
+		       wrong(e, params[i].name, "some text");
 	}
 }
 
@@ -219,7 +221,8 @@ static bool read_params(struct primitive *p, struct err *e)
 			if (!key_is(it.key, params[i].name))
 				continue;
 			if (ok && seen & 1u << i)
-				ok = err_code(e, RSC_BAD_REQUEST, "%s: given twice", params[i].name);
+				ok =
+				    err_code(e, RSC_BAD_REQUEST, "%s: given twice", params[i].name);
 			else if (!(seen & 1u << i) && !read_value(p, i, it.value, ok ? e : NULL))
 				ok = false;
 			seen |= 1u << i;
@@ -267,7 +270,8 @@ static void add_number(struct buf *out, const char *name, struct str value)
 	buf_u64(out, v);
 }
 
-void ws_text_write(const struct primitive *p, const struct answer *a, struct str rvi, struct buf *out)
+void ws_text_write(const struct primitive *p, const struct answer *a, struct str rvi,
+		   struct buf *out)
 {
 	buf_fmt(out, "{\"rsc\":%d", a->rsc);
 	add_text(out, "rqi", p->rqi);

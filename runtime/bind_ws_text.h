@@ -1,7 +1,8 @@
 /*
- * bind_ws_text.h - the WebSocket binding as a mapping of texts (TS-0020, TS-0004 8.4): one message is
- * one primitive.  Recognises a response without building anything; reads a request into a primitive;
- * writes an answer.  No sockets, no state: what the fuzzer runs.  CBOR is converted before and after.
+ * bind_ws_text.h - the WebSocket binding as a mapping of texts (TS-0020, TS-0004 8.4): one message
+ * is one primitive.  Recognises a response without building anything; reads a request into a
+ * primitive; writes an answer.  No sockets, no state: what the fuzzer runs.  CBOR is converted
+ * before and after.
  */
 #pragma once
 
@@ -23,8 +24,9 @@ struct ws_message {
 };
 
 /*
- * Says what a JSON text is.  WS_BAD comes with a reason in e (code 4000); rqi is then a best effort,
- * also from malformed text, so that the sender can match the answer.  All of m borrows from text.
+ * Says what a JSON text is.  WS_BAD comes with a reason in e (code 4000); rqi is then a best
+ * effort, also from malformed text, so that the sender can match the answer.  All of m borrows
+ * from text.
  */
 enum ws_kind ws_text_classify(struct str text, struct ws_message *m, struct err *e);
 
@@ -38,10 +40,11 @@ struct str ws_text_plain(struct str raw, struct buf *scratch);
 bool ws_text_read(const struct ws_message *m, struct primitive *p, struct err *e) MUSTCHECK;
 
 /*
- * Appends the response up to the value of its pc; when a->pc is there the text ends in `"pc":` and the
- * value and '}' follow, else it is complete.  rvi is the release to name when p names none.
+ * Appends the response up to the value of its pc; when a->pc is there the text ends in `"pc":` and
+ * the value and '}' follow, else it is complete.  rvi is the release to name when p names none.
  */
-void ws_text_write(const struct primitive *p, const struct answer *a, struct str rvi, struct buf *out);
+void ws_text_write(const struct primitive *p, const struct answer *a, struct str rvi,
+		   struct buf *out);
 
 enum ws_serial { WS_JSON, WS_CBOR, WS_OTHER };
 

@@ -31,10 +31,14 @@ static const struct {
 	const char *name;
 	size_t at;
 } extras[] = {
-	{ "ot", offsetof(struct answer, ot) },	     { "rset", offsetof(struct answer, rset) },
-	{ "ec", offsetof(struct answer, ec) },	     { "vsi", offsetof(struct answer, vsi) },
-	{ "cnst", offsetof(struct answer, cnst) },   { "cnot", offsetof(struct answer, cnot) },
-	{ "bind", offsetof(struct answer, bind) },   { "location", offsetof(struct answer, location) },
+	{ "ot", offsetof(struct answer, ot) },
+	{ "rset", offsetof(struct answer, rset) },
+	{ "ec", offsetof(struct answer, ec) },
+	{ "vsi", offsetof(struct answer, vsi) },
+	{ "cnst", offsetof(struct answer, cnst) },
+	{ "cnot", offsetof(struct answer, cnot) },
+	{ "bind", offsetof(struct answer, bind) },
+	{ "location", offsetof(struct answer, location) },
 	{ "service", offsetof(struct answer, service) },
 };
 
@@ -92,14 +96,22 @@ static const struct {
 	const char *name;
 	size_t at;
 } params[] = {
-	{ "to", offsetof(struct primitive, to) },     { "fr", offsetof(struct primitive, fr) },
-	{ "rqi", offsetof(struct primitive, rqi) },   { "rvi", offsetof(struct primitive, rvi) },
-	{ "pc", offsetof(struct primitive, pc) },     { "query", offsetof(struct primitive, query) },
-	{ "rqet", offsetof(struct primitive, rqet) }, { "rset", offsetof(struct primitive, rset) },
-	{ "oet", offsetof(struct primitive, oet) },   { "ot", offsetof(struct primitive, ot) },
-	{ "ec", offsetof(struct primitive, ec) },     { "gid", offsetof(struct primitive, gid) },
-	{ "vsi", offsetof(struct primitive, vsi) },   { "rtu", offsetof(struct primitive, rtu) },
-	{ "peer", offsetof(struct primitive, peer) }, { "fields", offsetof(struct primitive, fields) },
+	{ "to", offsetof(struct primitive, to) },
+	{ "fr", offsetof(struct primitive, fr) },
+	{ "rqi", offsetof(struct primitive, rqi) },
+	{ "rvi", offsetof(struct primitive, rvi) },
+	{ "pc", offsetof(struct primitive, pc) },
+	{ "query", offsetof(struct primitive, query) },
+	{ "rqet", offsetof(struct primitive, rqet) },
+	{ "rset", offsetof(struct primitive, rset) },
+	{ "oet", offsetof(struct primitive, oet) },
+	{ "ot", offsetof(struct primitive, ot) },
+	{ "ec", offsetof(struct primitive, ec) },
+	{ "gid", offsetof(struct primitive, gid) },
+	{ "vsi", offsetof(struct primitive, vsi) },
+	{ "rtu", offsetof(struct primitive, rtu) },
+	{ "peer", offsetof(struct primitive, peer) },
+	{ "fields", offsetof(struct primitive, fields) },
 };
 
 static int cse_submit(lua_State *L)
@@ -124,7 +136,7 @@ static int cse_submit(lua_State *L)
 	for (size_t i = 0; i < countof(params); i++) {
 		if (value[i].p)
 			*member(p, params[i].at) =
-				(struct str){ arena_dup(p->arena, value[i]), value[i].n };
+			    (struct str){ arena_dup(p->arena, value[i]), value[i].n };
 	}
 	waiting = xmalloc(sizeof(*waiting));
 	*waiting = task_current();
@@ -145,7 +157,8 @@ static int cse_refuse(lua_State *L)
 	int code = (int)luaL_checkinteger(L, 2);
 
 	luaL_argcheck(L, code >= 1000 && code <= 4999, 2, "expected a close code");
-	lua_pushboolean(L, bind_ws_refuse((uint64_t)lua_check_id(L, 1), code, luaL_checkstring(L, 3)));
+	lua_pushboolean(L,
+			bind_ws_refuse((uint64_t)lua_check_id(L, 1), code, luaL_checkstring(L, 3)));
 	return 1;
 }
 
@@ -207,7 +220,7 @@ static int cse_configure(lua_State *L)
 	if (lua_istable(L, 3)) {
 		luaL_checkstack(L, ORIGINS_MAX, "too many values");
 		for (; n < lua_objlen(L, 3) && n < ORIGINS_MAX; n++) {
-			lua_rawgeti(L, 3, (int)n + 1);	/* stays on the stack */
+			lua_rawgeti(L, 3, (int)n + 1); /* stays on the stack */
 			origin[n] = luaL_checkstring(L, lua_gettop(L));
 		}
 		origin[n] = NULL;
@@ -274,8 +287,8 @@ static double read_sessions(void *arg)
 
 #define CONNECTIONS(kind_name, member_name)                                                        \
 	{                                                                                          \
-		.name = "moon2m_connections", .help = "Open connections by kind.",                \
-		.labels = "kind=\"" kind_name "\"", .kind = METRIC_GAUGE, .read = read_net,         \
+		.name = "moon2m_connections", .help = "Open connections by kind.",                 \
+		.labels = "kind=\"" kind_name "\"", .kind = METRIC_GAUGE, .read = read_net,        \
 		.arg = (void *)offsetof(struct net_counts, member_name)                            \
 	}
 
@@ -288,10 +301,13 @@ static void register_gauges(void)
 		CONNECTIONS("ws_out", ws_out),
 		{ .name = "moon2m_connections_unidentified",
 		  .help = "WebSocket connections that speak for no AE yet.",
-		  .kind = METRIC_GAUGE, .read = read_net,
+		  .kind = METRIC_GAUGE,
+		  .read = read_net,
 		  .arg = (void *)offsetof(struct net_counts, unidentified) },
-		{ .name = "moon2m_sessions", .help = "Connections that speak for at least one AE.",
-		  .kind = METRIC_GAUGE, .read = read_sessions },
+		{ .name = "moon2m_sessions",
+		  .help = "Connections that speak for at least one AE.",
+		  .kind = METRIC_GAUGE,
+		  .read = read_sessions },
 	};
 	static bool done;
 
@@ -324,11 +340,10 @@ void lua_cse_close(void)
 int lua_cse_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{ "reply", cse_reply },		{ "submit", cse_submit },
-		{ "bind", cse_bind },		{ "refuse", cse_refuse },
-		{ "connected", cse_connected }, { "unbind", cse_unbind },
-		{ "listen", cse_listen },	{ "configure", cse_configure },
-		{ "stats", cse_stats },		{ NULL, NULL },
+		{ "reply", cse_reply },   { "submit", cse_submit },       { "bind", cse_bind },
+		{ "refuse", cse_refuse }, { "connected", cse_connected }, { "unbind", cse_unbind },
+		{ "listen", cse_listen }, { "configure", cse_configure }, { "stats", cse_stats },
+		{ NULL, NULL },
 	};
 
 	lua_newtable(L);

@@ -1,14 +1,15 @@
 /*
  * lua_cse.h - Lua module "moon2m.core.cse": primitives, sessions, notification and listening.
  *
- *  configure{rvi=, origins={..}, admin_port=, request_time=}   release named in answers, browser origins
- *                                     that may read them ("*": any), port of /healthz and /metrics (0: all),
- *                                     seconds an answer may take when rqet is absent; absent: default
- *  listen{host=, port=, http=, ws=} -> port | nil, message     http and ws default to true, port to 0
- *  reply(id, rsc, pc|nil, extra|nil) -> true when request id was still waiting.  extra: ot rset ec vsi
- *                                     cnst cnot location service bind, as struct answer has them
- *  submit{op=, to=, rqi=, ty=, fr=, rvi=, pc=, query=, ...} -> rsc, pc|nil, extra.  Yields: a primitive
- *                                     of a script; the members are those that entry "request" is given
+ *  configure{rvi=, origins={..}, admin_port=, request_time=}   release named in answers, browser
+ *                                   origins that may read them ("*": any), port of /healthz and
+ *                                   /metrics (0: all), seconds an answer may take when rqet is
+ *                                   absent; an absent member means its default
+ *  listen{host=, port=, http=, ws=} -> port | nil, message  (127.0.0.1, 0: any, true, true)
+ *  reply(id, rsc, pc|nil, extra|nil) -> true when request id was still waiting.  extra: ot rset ec
+ *                                   vsi cnst cnot location service bind, as struct answer has them
+ *  submit{op=, to=, rqi=, ty=, fr=, rvi=, pc=, query=, ...} -> rsc, pc|nil, extra.  Yields: a
+ *                                   primitive of a script; the members are those of entry "request"
  *  bind(conn_id, aei) -> true when the connection speaks for the AE now
  *  refuse(conn_id, code, reason) -> true when there was such a connection
  *  connected(aei) -> boolean          unbind(aei)

@@ -1,5 +1,6 @@
 /*
- * lua_field.c - members of a table argument, read with a message that names them.  Never keeps anything.
+ * lua_field.c - members of a table argument, read with a message that names them.  Never keeps
+ * anything.
  */
 #include "lua_field.h"
 
@@ -10,7 +11,7 @@ struct str lua_field_str(lua_State *L, int table, const char *name)
 	size_t n;
 	const char *p;
 
-	lua_getfield(L, table, name);	/* stays on the stack, and with it the bytes */
+	lua_getfield(L, table, name); /* stays on the stack, and with it the bytes */
 	p = lua_tolstring(L, -1, &n);
 	return p ? (struct str){ p, n } : STR_NONE;
 }

@@ -1,6 +1,6 @@
 /*
- * lua_field.h - reads members of a table argument and ids, for the lua_*.c bindings.  All raise a Lua
- * error that names the member; strings stay on the stack and are borrowed from there.
+ * lua_field.h - reads members of a table argument and ids, for the lua_*.c bindings.  All raise a
+ * Lua error that names the member; strings stay on the stack and are borrowed from there.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
- * lua_notify.c - binds notify to Lua; no decisions.  An event is a userdata whose first field is the
- * struct event, emptied when it is published or abandoned; one that is collected unpublished is
- * abandoned.  Never holds C memory across a call that can raise.
+ * lua_notify.c - binds notify to Lua; no decisions.  An event is a userdata whose first field is
+ * the struct event, emptied when it is published or abandoned; one that is collected unpublished
+ * is abandoned.  Never holds C memory across a call that can raise.
  */
 #include "lua_notify.h"
 
@@ -25,7 +25,7 @@ struct delivery {
 };
 
 static struct {
-	struct net_timer *timer;	/* runs flush_deliveries in the next turn */
+	struct net_timer *timer; /* runs flush_deliveries in the next turn */
 	struct delivery *list;
 	size_t n, cap;
 } deliveries;
@@ -153,7 +153,7 @@ static int cse_routes(lua_State *L)
 		n = ROUTES_MAX;
 	luaL_checkstack(L, ROUTES_MAX, "too many values");
 	for (size_t i = 0; i < n; i++) {
-		lua_rawgeti(L, 2, (int)i + 1);	/* stays on the stack */
+		lua_rawgeti(L, 2, (int)i + 1); /* stays on the stack */
 		url[i] = vm_check_str(L, lua_gettop(L));
 	}
 	notify_target_routes(target, url, n);
@@ -234,7 +234,7 @@ static void flush_deliveries(void *arg)
 	size_t n = deliveries.n;
 
 	(void)arg;
-	deliveries.list = NULL;	/* tasks may cause further ones */
+	deliveries.list = NULL; /* tasks may cause further ones */
 	deliveries.n = deliveries.cap = 0;
 	qsort(d, n, sizeof(*d), by_sub);
 	for (size_t i = 0; i < n; i++) {
@@ -258,7 +258,8 @@ static void delivered(void *arg, int64_t sub, unsigned count)
 	}
 	if (n == deliveries.cap) {
 		deliveries.cap = deliveries.cap ? deliveries.cap * 2 : 64;
-		deliveries.list = xrealloc(deliveries.list, deliveries.cap * sizeof(*deliveries.list));
+		deliveries.list =
+		    xrealloc(deliveries.list, deliveries.cap * sizeof(*deliveries.list));
 	}
 	if (n == 0)
 		net_timer_start(deliveries.timer, 0);
@@ -317,11 +318,15 @@ void lua_notify_functions(lua_State *L)
 						     { NULL, NULL } };
 	static const luaL_Reg no_methods[] = { { NULL, NULL } };
 	static const luaL_Reg functions[] = {
-		{ "slot", cse_slot },	    { "audience", cse_audience },
-		{ "event", cse_event },	    { "publish", cse_publish },
-		{ "abandon", cse_abandon }, { "routes", cse_routes },
+		{ "slot", cse_slot },
+		{ "audience", cse_audience },
+		{ "event", cse_event },
+		{ "publish", cse_publish },
+		{ "abandon", cse_abandon },
+		{ "routes", cse_routes },
 		{ "forget_sub", cse_forget_sub },
-		{ "ask", cse_ask },	    { "forget_target", cse_forget_target },
+		{ "ask", cse_ask },
+		{ "forget_target", cse_forget_target },
 		{ NULL, NULL },
 	};
 

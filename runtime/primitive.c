@@ -2,7 +2,8 @@
  * primitive.c - the table of requests in flight.  A primitive gets an id of slot and generation,
  * goes to Lua as a task of the entry "request", and is answered exactly once: by Lua, by the timer
  * when its time is over (4008), or with 5000 when its task failed or ended without an answer.
- * Never frees a primitive while its task may still log under its rqi; never waits.  Loop thread only.
+ * Never frees a primitive while its task may still log under its rqi; never waits.  Loop thread
+ * only.
  */
 #include "primitive.h"
 
@@ -17,31 +18,31 @@
 #include "task.h"
 #include "vm.h"
 
-#define FLIGHTS_MAX 65536		/* in flight in all; the slot number has 20 bits of the id */
+#define FLIGHTS_MAX 65536 /* in flight in all; the slot number has 20 bits of the id */
 #define SLOT_BITS 20
-#define RQET_MAX (INT64_C(24) * 3600 * 1000000)	/* us a request may wait, whatever rqet says */
+#define RQET_MAX (INT64_C(24) * 3600 * 1000000) /* us a request may wait, whatever rqet says */
 #define SECONDS_DEFAULT 30.0
 
 struct flight {
-	struct primitive p;		/* first: primitive_submit gets the flight from it */
+	struct primitive p; /* first: primitive_submit gets the flight from it */
 	primitive_reply reply;
 	void *arg;
-	int64_t started, deadline;	/* us, monotonic */
-	bool by_rqet;			/* the deadline is the originator's */
+	int64_t started, deadline; /* us, monotonic */
+	bool by_rqet; /* the deadline is the originator's */
 	size_t heap_at;
-	bool answered, ended;		/* freed when its answer went out and its task is over */
+	bool answered, ended; /* freed when its answer went out and its task is over */
 };
 
 static struct {
-	struct flight *f;		/* NULL: free */
+	struct flight *f; /* NULL: free */
 	uint32_t generation;
-	uint32_t next_free;		/* slot + 1 */
-} *slots;
+	uint32_t next_free; /* slot + 1 */
+} * slots;
 static size_t nslots, nflights;
-static uint32_t free_slot;		/* slot + 1; 0: none */
-static struct flight **heap;		/* by deadline, the earliest first */
+static uint32_t free_slot; /* slot + 1; 0: none */
+static struct flight **heap; /* by deadline, the earliest first */
 static struct net_timer *timer;
-static int64_t armed;			/* when the timer fires; 0: stopped */
+static int64_t armed; /* when the timer fires; 0: stopped */
 static int64_t default_us = (int64_t)(SECONDS_DEFAULT * 1e6);
 
 /* ---- metrics --------------------------------------------------------------------------------- */
@@ -67,7 +68,7 @@ static struct metric in_flight = {
 static const char *op_name(int op)
 {
 	static const char *const name[] = { "unknown", "create", "retrieve",
-					    "update", "delete", "notify" };
+					    "update",  "delete", "notify" };
 
 	return name[op >= OP_CREATE && op <= OP_NOTIFY ? op : 0];
 }

@@ -1,7 +1,7 @@
 /*
  * primitive.h - a request in flight: from the binding that read it, through Lua's dispatch, to the
- * answer.  Content (`pc`, fields that are objects) stays the bytes that were received, as JSON text.
- * Expiry: rqet or the default time; then 4008 is answered and a late answer is dropped.
+ * answer.  Content (`pc`, fields that are objects) stays the bytes that were received, as JSON
+ * text.  Expiry: rqet or the default time; then 4008 is answered and a late answer is dropped.
  */
 #pragma once
 

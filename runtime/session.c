@@ -1,9 +1,9 @@
 /*
- * session.c - which connection speaks for which AE-ID.  One hash from AE-ID to binding; the bindings
- * of one connection are also a list of that connection.  Guarantees: an AE-ID has at most one
- * connection, and the observer hears of a loss before it hears of the next gain, so what was in
- * flight on the older connection is handed back before the newer one sends.  Never sends anything
- * but the close of a connection that was taken over.  Loop thread only.
+ * session.c - which connection speaks for which AE-ID.  One hash from AE-ID to binding; the
+ * bindings of one connection are also a list of that connection.  Guarantees: an AE-ID has at most
+ * one connection, and the observer hears of a loss before it hears of the next gain, so what was
+ * in flight on the older connection is handed back before the newer one sends.  Never sends
+ * anything but the close of a connection that was taken over.  Loop thread only.
  */
 #include "session.h"
 
@@ -11,11 +11,11 @@
 
 #include "log.h"
 
-#define IDS_MAX 1024	/* AE-IDs of one connection */
+#define IDS_MAX 1024 /* AE-IDs of one connection */
 
 struct binding {
-	struct binding *chain;		/* same slot of the hash */
-	struct binding *next;		/* same session */
+	struct binding *chain; /* same slot of the hash */
+	struct binding *next; /* same session */
 	struct session *session;
 	uint64_t hash;
 	size_t n;
@@ -27,7 +27,7 @@ struct session {
 	enum session_serial serial;
 	struct binding *bindings;
 	size_t count;
-	bool over;		/* taken over: being closed, binds nothing any more */
+	bool over; /* taken over: being closed, binds nothing any more */
 };
 
 static struct binding **slots;
@@ -174,7 +174,7 @@ bool session_bind(struct session *s, struct str aei)
 			 log_quote(aei), IDS_MAX);
 		return false;
 	}
-	b = binding_new(s, aei);	/* copied first: aei may be the older binding's text */
+	b = binding_new(s, aei); /* copied first: aei may be the older binding's text */
 	if (old)
 		take_over(old);
 	insert(b);

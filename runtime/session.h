@@ -1,7 +1,7 @@
 /*
- * session.h - which connection speaks for which AE: a connection has a set of AE-IDs (several AEs of
- * one node share it), an AE-ID has at most one live connection.  A newer connection takes an AE-ID
- * over; an older one that is left without any is closed with 1000.
+ * session.h - which connection speaks for which AE: a connection has a set of AE-IDs (several AEs
+ * of one node share it), an AE-ID has at most one live connection.  A newer connection takes an
+ * AE-ID over; an older one that is left without any is closed with 1000.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ void session_close(struct session *s);		/* the connection is gone: unbinds, tell
 bool session_bind(struct session *s, struct str aei);
 void session_unbind(struct str aei);		/* the AE is deregistered; the socket stays open */
 bool session_has(const struct session *s, struct str aei);
-struct str session_only(const struct session *s);	/* its AE-ID when it has exactly one, else empty */
+struct str session_only(const struct session *s);	/* its AE-ID when it has exactly one */
 struct session *session_of(struct str aei);	/* NULL: not connected */
 struct conn *session_conn(const struct session *s);
 enum session_serial session_serial(const struct session *s);
