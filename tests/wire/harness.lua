@@ -208,8 +208,7 @@ end
 
 local function encoded(attrs)
   if type(attrs) ~= "table" then return attrs end
-  local text = cjson.encode(attrs)
-  return (text:gsub("\\/", "/"):gsub("{}", "{}"))
+  return cjson.encode(attrs)
 end
 
 --- One request.  o = { ty =, body = table or text, headers = {}, rqi =, rvi = }.  Returns
@@ -411,6 +410,6 @@ function harness.node(name, ...)
 end
 
 --- curl with the arguments given as one text of shell words; output, exit code.
-function harness.curl(args) return sh("timeout 20 curl -sS " .. args:gsub("%%", "%%%%")) end
+function harness.curl(args) return sh("timeout 20 curl -sS " .. args) end
 
 return harness
