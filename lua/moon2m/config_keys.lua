@@ -1,0 +1,245 @@
+-- The keys of the configuration: type, range, default and one line of meaning each.  Data for
+-- config.lua, which reads a file against it, and for the README's table (reference()).
+--
+-- A kind is { name = "as in: expected NAME", check(value) -> value | nil, reason }, or a
+-- container of kinds: list, map, records (a list of tables with fields), section.
+
+local path = require "moon2m.path"
+
+local concat = table.concat
+
+-- ---- kinds of values ----------------------------------------------------------------------------
+
+local keys = {}
+
+-- What a value is, for messages.
+local function got(v)
+  local t = type(v)
+  if t == "number" or t == "boolean" then return tostring(v) end
+  return "a " .. t
+end
+
+local function mismatch(what, v)
+  return nil, "expected " .. what .. ", got " .. got(v)
+end
+
+local function of_type(t, what)
+  return { name = what, check = function(v)
+    if type(v) == t then return v end
+    return mismatch(what, v)
+  end }
+end
+
+local bool = of_type("boolean", "true or false")
+local text = of_type("string", "a string")
+
+local function number(lo, hi, whole)
+  local what = (whole and "an integer" or "a number")
+    .. (hi and (" from %d to %d"):format(lo, hi) or (" of at least %g"):format(lo))
+  return { name = what, check = function(v)
+    if type(v) ~= "number" or v ~= v or v < lo or hi and v > hi or whole and v % 1 ~= 0 then
+      return mismatch(what, v)
+    end
+    return v
+  end }
+end
+
+local function integer(lo, hi) return number(lo, hi, true) end
+
+local UNIT = { K = 1024, M = 1048576, G = 1073741824 }
+local function bytes(lo)
+  local what = 'bytes (a number, or "64K", "16M", "1G") of at least ' .. lo
+  return { name = what, check = function(v)
+    if type(v) == "string" then
+      local n, unit = v:match("^(%d+)([KMG])$")
+      v = n and tonumber(n) * UNIT[unit] or v
+    end
+    if type(v) ~= "number" or v ~= v or v < lo or v % 1 ~= 0 then return mismatch(what, v) end
+    return v
+  end }
+end
+
+local function one_of(...)
+  local names, set = { ... }, {}
+  for i, n in ipairs(names) do
+    set[n] = true
+    names[i] = '"' .. n .. '"'
+  end
+  local what = concat(names, " or ")
+  return { name = what, check = function(v)
+    if type(v) == "string" and set[v] then return v end
+    if type(v) == "string" then return nil, ('expected %s, got "%s"'):format(what, v) end
+    return mismatch(what, v)
+  end }
+end
+
+local function form(what, test)
+  return { name = what, check = function(v)
+    if type(v) == "string" and test(v) then return v end
+    if type(v) == "string" then return nil, ('expected %s, got "%s"'):format(what, v) end
+    return mismatch(what, v)
+  end }
+end
+
+local function matching(what, pattern)
+  return form(what, function(v) return v:find(pattern) ~= nil end)
+end
+
+local function list_of(kind)
+  return { name = "a list of: " .. kind.name, list = kind }
+end
+
+local function map_of(kind)
+  return { name = "a table", map = kind }
+end
+
+local section = { name = "a table", section = true }
+local anything = { name = "anything", check = function(v) return v end }
+
+-- Resource identifiers start with a digit; a CSEBase's name must not look like one.
+local csebase_name = form("a resource name that starts with a letter", function(v)
+  return path.is_name(v) and not v:find("^%d")
+end)
+
+-- ---- the schema ---------------------------------------------------------------------------------
+
+local budget = {}
+budget.name = "{ seconds of a slice, seconds in all }"
+function budget.check(v)
+  if type(v) ~= "table" or type(v[1]) ~= "number" or v[1] < 0.001 or v[1] > 60
+    or type(v[2]) ~= "number" or v[2] < v[1] or v[2] > 3600 or #v ~= 2 then
+    return nil, "expected { seconds of a slice (0.001 to 60), seconds in all (to 3600) }"
+  end
+  return v
+end
+
+local listen_fields = {
+  { "host", text, "127.0.0.1", "address to listen on" },
+  { "port", integer(0, 65535), 8080, "TCP port; 0: any free one" },
+  { "http", bool, true, "serve HTTP here" },
+  { "ws", bool, true, "serve WebSocket here (on the same port by hand-over)" },
+}
+
+-- { key, kind, default, meaning }; a section before its members.
+keys.list = {
+  { "cse", section, nil, "who this CSE is" },
+  { "cse.name", csebase_name, "moon", "name of the CSEBase" },
+  { "cse.id", matching('a CSE-ID ("/" and a name)', "^/%w[%w._-]*$"), "/moon", "CSE-ID" },
+  { "cse.sp", matching('a service provider ID ("//" and a domain)', "^//[%l%d.-]+$"),
+    "//moon2m.local", "service provider's identifier" },
+  { "cse.admin", matching("an AE-ID-Stem (C or S and a name)", "^[CS][%w._-]+$"), "CAdmin",
+    "originator that may do everything" },
+  { "cse.releases", list_of(matching("a release version", "^[1-9]a?$")), { "2", "2a", "3", "4" },
+    "releases (rvi) that are answered, lowest first" },
+
+  { "data", text, "data", "directory of the database" },
+  { "listen", { name = "a list of tables", records = listen_fields }, nil,
+    "sockets to listen on" },
+  { "admin", section, nil, "a port of its own for /healthz and /metrics" },
+  { "admin.host", text, "127.0.0.1", "address of it" },
+  { "admin.port", integer(0, 65535), 0, "its TCP port; 0: they are on the HTTP ports only" },
+  { "url", form("a ws:// or wss:// URL or empty", function(v)
+      return v == "" or v:find("^wss?://[^/%s]+") ~= nil
+    end), "", "base URL that clients are told; empty: what they called this CSE (Host)" },
+  { "default_et", number(1), 31536000, "life in seconds of a resource created without et" },
+  { "request_time", number(0.1, 3600), 30, "seconds an answer may take when rqet is absent" },
+
+  { "notification", section, nil, "notifications and the service that delivers them" },
+  { "notification.url", bool, true, "tell an AE its notification service URL at registration" },
+  { "notification.format", text, "m2m:sgn", "format of subscriptions that name none" },
+  { "notification.verify_urls", bool, false, "verify subscriptions whose target is a URL" },
+  { "notification.release", matching("a release version", "^[1-9]a?$"), "3",
+    "rvi of notifications" },
+  { "notification.window", integer(1, 65536), 256, "unanswered notifications per connection" },
+  { "notification.max_count", integer(1, 1e9), 10000, "notifications kept per target" },
+  { "notification.max_bytes", bytes(1024), 16 * 1048576, "bytes kept per target" },
+  { "notification.max_age", number(0), 0, "seconds to keep one; 0: no limit" },
+  { "notification.answer_time", number(0.1, 3600), 10, "seconds to wait for an answer" },
+  { "notification.retry_min", number(0.01, 3600), 1, "seconds before the first retry of a URL" },
+  { "notification.retry_max", number(0.01, 86400), 60, "seconds between retries at most" },
+
+  { "limits", section, nil, "bounds of connections, requests and memory" },
+  { "limits.connections", integer(1, 1000000), 8192, "connections in all" },
+  { "limits.per_address", integer(1, 1000000), 256, "connections per client address" },
+  { "limits.unidentified", integer(1, 1000000), 512,
+    "WebSocket connections that have not said who they are" },
+  { "limits.request_line", bytes(256), 4096, "bytes of an HTTP request line" },
+  { "limits.headers", bytes(1024), 16384, "bytes of HTTP headers" },
+  { "limits.header_count", integer(8, 1000), 100, "HTTP headers of a request" },
+  { "limits.body", bytes(1024), 1048576, "bytes of an HTTP body or a WebSocket message" },
+  { "limits.pipeline", integer(1, 1024), 32, "requests waiting per HTTP connection" },
+  { "limits.header_time", number(0.1, 3600), 10, "seconds to send the headers" },
+  { "limits.body_time", number(0.1, 3600), 30, "seconds to begin sending the body" },
+  { "limits.body_rate", number(0), 1024, "bytes per second of a body after that" },
+  { "limits.idle_time", number(0.1, 86400), 30, "seconds an HTTP connection may be idle" },
+  { "limits.ping", number(0, 3600), 30, "seconds idle before a WebSocket ping; 0: never" },
+  { "limits.hangup", number(0, 7200), 40, "seconds idle before a WebSocket is given up" },
+  { "limits.read_stall", number(1, 86400), 60, "seconds a peer may leave frames unread" },
+  { "limits.deflate", bool, false, "offer permessage-deflate" },
+  { "limits.origins", list_of(text), nil, "browser origins that may connect; none: any" },
+  { "limits.cache", integer(64, 100000000), 16384, "resources kept in memory" },
+  { "limits.memory", bytes(16 * 1048576), 1073741824, "bytes for Lua in all" },
+
+  { "store", section, nil, "the database" },
+  { "store.batch_ops", integer(1, 100000), 512, "operations of one group commit" },
+  { "store.batch_bytes", bytes(65536), 2 * 1048576, "bytes of one group commit" },
+  { "store.queue_bytes", bytes(1048576), 64 * 1048576, "bytes submitted and not yet on disk" },
+
+  { "apps", list_of(text), nil, "scripts to load, before those of the command line" },
+  { "scripts", map_of(map_of(anything)), nil, "values for cse.config, by script name" },
+  { "strict", bool, false, "exit when a script does not load" },
+  { "policies", one_of("grant", "restrict"), "grant",
+    "whether a script's policy can grant beyond the ACPs, or only deny" },
+  { "read", list_of(form('an absolute path, "*" and "**" allowed', function(v)
+      return v:find("^/") ~= nil
+    end)), nil, "files that scripts may read with cse.read" },
+
+  { "budgets", section, nil, "CPU seconds of a slice and wall seconds in all, for user code" },
+  { "budgets.load", budget, nil, "loading a script" },
+  { "budgets.policy", budget, nil, "cse.policy" },
+  { "budgets.check", budget, nil, "cse.check" },
+  { "budgets.virtual", budget, nil, "cse.virtual" },
+  { "budgets.on", budget, nil, "cse.on" },
+  { "budgets.format", budget, nil, "cse.format" },
+  { "budgets.timer", budget, nil, "cse.every, cse.at" },
+  { "budgets.start", budget, nil, "cse.start" },
+  { "budgets.stop", budget, nil, "cse.stop" },
+  { "budgets.stuck", number(1, 600), 5, "seconds stuck outside Lua before the process exits" },
+
+  { "log", section, nil, "the log" },
+  { "log.level", one_of("debug", "info", "warn", "error"), "info", "least level written" },
+}
+
+-- ---- the README's table -------------------------------------------------------------------------
+
+local function shown(v)
+  if v == nil then return "" end
+  if type(v) == "string" then return '`"' .. v .. '"`' end
+  if type(v) == "table" then
+    local out = {}
+    for i, x in ipairs(v) do out[i] = type(x) == "string" and '"' .. x .. '"' or tostring(x) end
+    return "`{ " .. concat(out, ", ") .. " }`"
+  end
+  return "`" .. (type(v) == "number" and ("%.15g"):format(v) or tostring(v)) .. "`"
+end
+
+local function line(key, kind, default, meaning)
+  local name = kind.name:gsub("|", "\\|")
+  return ("| `%s` | %s | %s | %s |"):format(key, name, shown(default), meaning)
+end
+
+--- The reference of all keys as a Markdown table.
+function keys.reference()
+  local out = { "| key | value | default | meaning |", "|---|---|---|---|" }
+  for _, k in ipairs(keys.list) do
+    out[#out + 1] = line(k[1], k[2], k[3], k[4])
+    for _, row in ipairs(k[2].records or {}) do
+      out[#out + 1] = line(k[1] .. "[]." .. row[1], row[2], row[3], row[4])
+    end
+  end
+  return concat(out, "\n") .. "\n"
+end
+
+keys.got = got
+
+return keys
