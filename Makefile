@@ -75,10 +75,12 @@ UNIT += vm guard task
 UNIT_vm := $(GROUND) vm
 UNIT_guard := $(GROUND) vm guard
 UNIT_task := $(GROUND) vm guard task
-UNIT += session bind bind_ws
+UNIT += session bind bind_ws lua_cse
 UNIT_session := $(GROUND) session
 UNIT_bind := $(GROUND) primitive bind_media bind_http_text bind_http
 UNIT_bind_ws := $(GROUND) primitive session bind_ws_text bind_ws
+UNIT_lua_cse := $(GROUND) vm guard task primitive session bind_media bind_http_text bind_http \
+	bind_ws_text bind_ws lua_cse lua_notify lua_field
 
 define unit_rule
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(addprefix $(B)/,$$(addsuffix .o,$$(UNIT_$(1)))) $$(UNIT_EXTRA_$(1))

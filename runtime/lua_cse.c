@@ -324,7 +324,7 @@ void lua_cse_use(struct net *n)
 	primitive_open(n, 0);
 	bind_http_setup(&(struct bind_http_opts){ .rvi = NULL });
 	bind_ws_setup(&(struct bind_ws_opts){ .rvi = NULL });
-	lua_notify_use(n);
+	lua_notify_use();
 	register_gauges();
 }
 

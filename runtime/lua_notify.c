@@ -10,7 +10,6 @@
 #include <lauxlib.h>
 
 #include "lua_field.h"
-#include "net.h"
 #include "notify.h"
 #include "task.h"
 #include "vm.h"
@@ -23,12 +22,6 @@ struct delivery {
 	int64_t sub;
 	unsigned n;
 };
-
-static struct {
-	struct net_timer *timer; /* runs flush_deliveries in the next turn */
-	struct delivery *list;
-	size_t n, cap;
-} deliveries;
 
 /* ---- audiences and events -------------------------------------------------------------------- */
 
@@ -221,49 +214,13 @@ static int push_delivery(lua_State *L, void *arg)
 	return 2;
 }
 
-static int by_sub(const void *a, const void *b)
+/* notify gathers what was delivered: once per subscription and turn of the loop. */
+static void delivered(void *arg, int64_t sub, unsigned n)
 {
-	const struct delivery *x = a, *y = b;
-
-	return x->sub < y->sub ? -1 : x->sub > y->sub;
-}
-
-static void flush_deliveries(void *arg)
-{
-	struct delivery *d = deliveries.list;
-	size_t n = deliveries.n;
+	struct delivery d = { sub, n };
 
 	(void)arg;
-	deliveries.list = NULL; /* tasks may cause further ones */
-	deliveries.n = deliveries.cap = 0;
-	qsort(d, n, sizeof(*d), by_sub);
-	for (size_t i = 0; i < n; i++) {
-		if (i + 1 < n && d[i].sub == d[i + 1].sub)
-			d[i + 1].n += d[i].n;
-		else
-			task_start("delivered", push_delivery, &d[i], NULL, NULL);
-	}
-	free(d);
-}
-
-/* Acknowledgements arrive one by one; Lua hears of them once per subscription and turn. */
-static void delivered(void *arg, int64_t sub, unsigned count)
-{
-	size_t n = deliveries.n;
-
-	(void)arg;
-	if (n && deliveries.list[n - 1].sub == sub) {
-		deliveries.list[n - 1].n += count;
-		return;
-	}
-	if (n == deliveries.cap) {
-		deliveries.cap = deliveries.cap ? deliveries.cap * 2 : 64;
-		deliveries.list =
-		    xrealloc(deliveries.list, deliveries.cap * sizeof(*deliveries.list));
-	}
-	if (n == 0)
-		net_timer_start(deliveries.timer, 0);
-	deliveries.list[deliveries.n++] = (struct delivery){ sub, count };
+	task_start("delivered", push_delivery, &d, NULL, NULL);
 }
 
 static int push_target(lua_State *L, void *arg)
@@ -282,9 +239,8 @@ static void unknown_target(void *arg, struct str target)
 
 /* ---- module ---------------------------------------------------------------------------------- */
 
-void lua_notify_use(struct net *n)
+void lua_notify_use(void)
 {
-	deliveries.timer = net_timer_new(n, flush_deliveries, NULL);
 	notify_on_delivered(delivered, NULL);
 	notify_on_unknown_target(unknown_target, NULL);
 }
@@ -293,10 +249,6 @@ void lua_notify_close(void)
 {
 	notify_on_delivered(NULL, NULL);
 	notify_on_unknown_target(NULL, NULL);
-	if (deliveries.timer)
-		net_timer_free(deliveries.timer);
-	free(deliveries.list);
-	memset(&deliveries, 0, sizeof(deliveries));
 }
 
 static void make_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc)
