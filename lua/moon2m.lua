@@ -68,6 +68,10 @@ local function verbs(cse, scope, script)
     if scope.staging then
       fail(3, "verbs work inside a handler or cse.start, not while a script loads")
     end
+    local current = rule.current()
+    if current and current.rule.kind == "format" then
+      fail(3, "a format cannot wait: verbs do not work in it; put what it needs into its event")
+    end
   end
 
   -- The general form.  Returns rsc, content text.
