@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= gcc
 B ?= build
-PKG := luajit libwebsockets sqlite3 libcbor libcrypto
+PKG := luajit libwebsockets sqlite3 libcbor libssl libcrypto
 LLHTTP ?= /usr/share/llhttp
 LLHTTP_INC ?= /usr/share/include/llhttp
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
@@ -16,18 +16,8 @@ CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) $(SAN) -Iruntime -I$(LLHTTP_INC) \
 	$(shell pkg-config --cflags $(PKG)) -MMD -MP $(CFLAGS)
 LIBS = $(shell pkg-config --libs $(PKG)) -lev -lpthread -ldl -lm $(LDFLAGS)
 
-# Until all parts are there: PARTIAL=1 links the commands `lua` and `check` only.
-PARTIAL ?= 1
-ifeq ($(PARTIAL),1)
-SRC := $(addprefix runtime/,$(addsuffix .c,base err buf arena jscan jscan_find cbor cbor_write log clock metrics \
-	vm guard task lua_json lua_sys lua_file cmd cmd_lua cmd_check))
-CFLAGS += -DMOON2M_PARTIAL
-$(B)/moon2m: LDFLAGS += -Wl,--unresolved-symbols=ignore-all
-LUA_LIB :=
-else
 SRC := $(filter-out runtime/main.c,$(wildcard runtime/*.c))
 LUA_LIB := $(shell find lua -name '*.lua' 2>/dev/null | sort)
-endif
 OBJ := $(SRC:runtime/%.c=$(B)/%.o) $(B)/lua_embed.o
 LLOBJ := $(B)/llhttp/llhttp.o $(B)/llhttp/api.o $(B)/llhttp/http.o
 
@@ -81,6 +71,12 @@ UNIT_bind := $(GROUND) primitive bind_media bind_http_text bind_http
 UNIT_bind_ws := $(GROUND) primitive session bind_ws_text bind_ws
 UNIT_lua_cse := $(GROUND) vm guard task primitive session bind_media bind_http_text bind_http \
 	bind_ws_text bind_ws lua_cse lua_notify lua_field
+STORE := store store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
+	store_sqlite_gc store_sqlite_ops store_sqlite_read
+UNIT += store store_faults lua_store
+UNIT_store := $(GROUND) $(STORE)
+UNIT_store_faults := $(GROUND) $(STORE)
+UNIT_lua_store := $(GROUND) $(STORE) vm guard task lua_store
 
 define unit_rule
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(addprefix $(B)/,$$(addsuffix .o,$$(UNIT_$(1)))) $$(UNIT_EXTRA_$(1))

@@ -31,7 +31,7 @@ struct store_opts {
 
 /* Opens or creates; applies migrations; refuses a newer schema with a clear text. */
 struct store *store_open(const struct store_opts *o, struct err *e);
-void store_close(struct store *s);	/* commits what is queued, checkpoints, joins the threads */
+void store_close(struct store *s);	/* commits what is queued, runs the callbacks left, checkpoints */
 void store_poll(struct store *s);	/* loop thread: runs the callbacks that are due */
 
 /* ---- writes ---------------------------------------------------------------------------------- */
@@ -65,14 +65,20 @@ struct store_inst {
 struct store_tx;
 struct store_tx *store_tx_new(struct store *s);
 void store_tx_free(struct store_tx *tx);			/* unsubmitted */
-void store_tx_put(struct store_tx *tx, const struct store_res *r);	/* insert; path or aei taken: STORE_CONFLICT */
-void store_tx_set(struct store_tx *tx, const struct store_res *r);	/* replaces columns of id; gone: STORE_GONE */
-void store_tx_delete(struct store_tx *tx, int64_t id, struct str path);	/* it and its subtree, in slices, atomic to readers by path range */
+/* Insert; path, aei or an instance's name taken: STORE_CONFLICT; pid not 0 and gone: STORE_GONE. */
+void store_tx_put(struct store_tx *tx, const struct store_res *r);
+/* Replaces the columns of id but ct, pid, ty, rn and path, which never change; a container's limits
+ * too, evicting at once what exceeds them.  Gone: STORE_GONE; aei taken: STORE_CONFLICT. */
+void store_tx_set(struct store_tx *tx, const struct store_res *r);
+/* It and its subtree; atomic to readers, physically in slices.  Absent: nothing to do. */
+void store_tx_delete(struct store_tx *tx, int64_t id, struct str path);
 /* Appends an instance and evicts the oldest while mni or mbs is exceeded; container gone: STORE_GONE,
- * rn taken: STORE_CONFLICT, larger than mbs: STORE_TOOBIG.  Counters are exact after each commit. */
+ * rn taken: STORE_CONFLICT, larger than mbs or mni 0: STORE_TOOBIG.  Counters are exact after each
+ * commit; the container's lt becomes ct.  A stateTag that goes back or was used: STORE_IO. */
 void store_tx_inst(struct store_tx *tx, const struct store_inst *i);
-void store_tx_inst_delete(struct store_tx *tx, int64_t cid, int64_t st);
-void store_tx_touch(struct store_tx *tx, int64_t cid, int64_t st, int64_t lt);	/* container's stateTag and lt */
+void store_tx_inst_delete(struct store_tx *tx, int64_t cid, int64_t st);	/* absent: nothing to do */
+/* The container's stateTag (never lowered) and lt.  Gone: STORE_GONE. */
+void store_tx_touch(struct store_tx *tx, int64_t cid, int64_t st, int64_t lt);
 /* A kept notification: id given by the caller, ascending.  members: see notify.c; opaque here. */
 void store_tx_ntf(struct store_tx *tx, int64_t id, int64_t et, struct str members, struct str body);
 void store_tx_ntf_delete(struct store_tx *tx, int64_t first, int64_t last);	/* inclusive range */
@@ -80,7 +86,7 @@ void store_tx_tgt(struct store_tx *tx, int64_t id, struct str key, int64_t acked
 void store_tx_tgt_delete(struct store_tx *tx, int64_t id);
 void store_tx_aud(struct store_tx *tx, int64_t id, struct str members);	/* a shared list of members */
 void store_tx_aud_delete(struct store_tx *tx, int64_t id);
-void store_tx_meta(struct store_tx *tx, struct str k, struct str v);	/* v NULL: delete */
+void store_tx_meta(struct store_tx *tx, struct str k, struct str v);	/* v NULL: delete; "schema" is ours */
 
 /* What a transaction changed in a container, for the caller's cache; one per cid, last state. */
 struct store_cs {

@@ -47,7 +47,8 @@ void store_sql_reason(sqlite3 *db, int rc, char *out, size_t n)
 		snprintf(out, n, "the disk is full");
 		break;
 	case SQLITE_IOERR:
-		snprintf(out, n, "disk error %d: %s", code, text);
+		snprintf(out, n, "disk error %d: %s", code,
+			 db && sqlite3_system_errno(db) ? strerror(sqlite3_system_errno(db)) : text);
 		break;
 	case SQLITE_CORRUPT:
 		snprintf(out, n, "the store is damaged: %s", text);
