@@ -376,6 +376,11 @@ void guard_open(lua_State *L, double stuck_seconds)
 	}
 }
 
+void guard_stuck(double seconds)
+{
+	g.stuck = (int64_t)(seconds * 1e6);
+}
+
 void guard_close(void)
 {
 	if (!g.L)

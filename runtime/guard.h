@@ -16,6 +16,7 @@
 
 /* For the calling thread, which must be the one that runs Lua.  stuck_seconds 0: never exits. */
 void guard_open(lua_State *L, double stuck_seconds);
+void guard_stuck(double seconds);	/* another limit from now on */
 void guard_close(void);			/* before vm_close */
 
 /* Module "moon2m.core.guard":

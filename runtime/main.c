@@ -6,11 +6,7 @@
 
 #include "cmd.h"
 
-#ifdef MOON2M_PARTIAL
-static const struct cmd *const commands[] = { &cmd_check, &cmd_lua };
-#else
 static const struct cmd *const commands[] = { &cmd_run, &cmd_listen, &cmd_check, &cmd_lua };
-#endif
 
 static int help(FILE *out, int code)
 {

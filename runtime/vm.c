@@ -50,6 +50,12 @@ size_t vm_memory(void)
 	return vm.used;
 }
 
+void vm_set_cap(size_t bytes)
+{
+	vm.cap = bytes;
+	vm.relief = bytes / 4 * 3;
+}
+
 void vm_relieve(void)
 {
 	if (!vm.relief || vm.used <= vm.relief)
@@ -186,8 +192,7 @@ bool vm_open(const struct vm_opts *o, struct err *e)
 {
 	assert(!vm.L);
 	vm.used = 0;
-	vm.cap = o->memory_cap;
-	vm.relief = vm.cap / 4 * 3;
+	vm_set_cap(o->memory_cap);
 	vm.L = lua_newstate(vm_alloc, NULL);
 	if (!vm.L)
 		return err_set(e, "cannot make a Lua state: LuaJIT with GC64 is needed, and memory");

@@ -46,6 +46,7 @@ void vm_failure(lua_State *co, struct buf *text, struct buf *traceback);
 void vm_log_failure(const char *module, struct str text, struct str traceback);
 
 size_t vm_memory(void);			/* bytes Lua holds */
+void vm_set_cap(size_t bytes);		/* another cap from now on */
 
 /* For the end of a loop turn: LuaJIT does not collect when the cap is hit, so a full collection runs
  * here once three quarters of it are in use.  Costs nothing below that. */

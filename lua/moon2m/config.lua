@@ -166,19 +166,19 @@ local function run(name)
   return env, { name = name, at = lines.of(source) }
 end
 
---- One socket of the command line: "HOST:PORT" or "PORT" (HTTP and WebSocket), "http://HOST:PORT"
--- or "ws://HOST:PORT" (one of them); "[::1]:8080" for IPv6.  nil, reason.
+--- One socket of the command line: "HOST:PORT" or "PORT" (HTTP and WebSocket), one of them only with
+-- ",http" or ",ws" behind it; "[::1]:8080" for IPv6.  nil, reason.
 function config.parse_listen(s)
-  local scheme, rest = s:match("^(%a+)://(.*)$")
+  local rest, scheme = s:match("^(.*),(%a*)$")
   if scheme and scheme ~= "http" and scheme ~= "ws" then
-    return nil, "expected http:// or ws://"
+    return nil, "expected ,http or ,ws behind the port"
   end
   rest = rest or s
   local host, port = rest:match("^%[([%x:.]+)%]:(%d+)$")
   if not host then host, port = rest:match("^([^:%s]*):(%d+)$") end
   if not host then host, port = "", rest:match("^(%d+)$") end
   port = tonumber(port)
-  if not port or port > 65535 then return nil, "expected [http://|ws://]HOST:PORT" end
+  if not port or port > 65535 then return nil, "expected HOST:PORT[,http|,ws]" end
   return { host = host ~= "" and host or "127.0.0.1", port = port, http = scheme ~= "ws",
     ws = scheme ~= "http" }
 end
@@ -197,7 +197,7 @@ local function command_line(cfg, argv)
   for _, app in ipairs(argv.apps or {}) do cfg.apps[#cfg.apps + 1] = app end
   if argv.log_level then
     local level, why = by_key["log.level"][2].check(argv.log_level)
-    if not level then error("--log-level: " .. why, 0) end
+    if not level then error("--log: " .. why, 0) end
     cfg.log.level = level
   end
 end

@@ -1,0 +1,346 @@
+/*
+ * `moon2m run`: the server.  Brings the parts up in order, runs the loop, brings them down in reverse:
+ * a first signal stops accepting, lets what is in flight finish (5 s at most) and exits 0, a second
+ * one exits at once.  One process per data folder.
+ */
+#define _GNU_SOURCE
+#include "cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "guard.h"
+#include "lua_cse.h"
+#include "lua_store.h"
+#include "lua_sys.h"
+#include "metrics.h"
+#include "options.h"
+#include "primitive.h"
+#include "task.h"
+#include "vm.h"
+
+#define DRAIN_SECONDS 5.0	/* for what is in flight */
+#define CLOSE_SECONDS 0.5	/* for close frames to be answered */
+#define TICK_SECONDS 0.02
+
+enum phase { RUNNING, DRAINING, CLOSING };
+
+static struct {
+	struct run_options opts;
+	struct run_config conf;
+	struct net *net;
+	struct store *store;
+	int lock_fd;			/* -1: not taken */
+	bool notify_up;
+	enum phase phase;
+	bool stop_done;			/* the boot module's entry stop has ended */
+	struct net_timer *tick;
+	int64_t until;			/* monotonic: the phase ends at the latest */
+	int code;
+} srv = { .lock_fd = -1 };
+
+/* ---- figures --------------------------------------------------------------------------------- */
+
+static double read_lua_bytes(void *arg)
+{
+	(void)arg;
+	return (double)vm_memory();
+}
+
+static double read_tasks(void *arg)
+{
+	(void)arg;
+	return (double)task_count();
+}
+
+static double read_stops(void *arg)
+{
+	(void)arg;
+	return (double)guard_stops();
+}
+
+static void register_metrics(void)
+{
+	static struct metric all[] = {
+		{ .name = "moon2m_lua_bytes", .help = "memory that Lua holds", .kind = METRIC_GAUGE,
+		  .read = read_lua_bytes },
+		{ .name = "moon2m_tasks", .help = "tasks running or waiting", .kind = METRIC_GAUGE,
+		  .read = read_tasks },
+		{ .name = "moon2m_script_stops", .help = "scripts stopped for using up their budget",
+		  .kind = METRIC_GAUGE, .read = read_stops },
+	};
+
+	for (size_t i = 0; i < countof(all); i++)
+		metric_register(&all[i]);
+}
+
+/* ---- stopping -------------------------------------------------------------------------------- */
+
+static bool quiet(void)
+{
+	struct store_stats s;
+
+	store_stats(srv.store, &s);
+	return srv.stop_done && primitive_count() == 0 && s.queued_ops == 0 && notify_drained();
+}
+
+static bool closed(void)
+{
+	const struct net_counts *c = net_counts(srv.net);
+
+	return c->ws == 0 && c->ws_out == 0;
+}
+
+static void enter_phase(enum phase p, double seconds)
+{
+	srv.phase = p;
+	srv.until = clock_mono() + (int64_t)(seconds * 1e6);
+}
+
+static void on_tick(void *arg)
+{
+	bool late = clock_mono() >= srv.until;
+
+	(void)arg;
+	if (srv.phase == DRAINING && (late || quiet())) {
+		if (late)
+			log_warn("run", "not everything finished in time requests=%zu tasks=%zu",
+				 primitive_count(), task_count());
+		net_close_all(srv.net, 1001);
+		enter_phase(CLOSING, CLOSE_SECONDS);
+	} else if (srv.phase == CLOSING && (late || closed())) {
+		net_stop(srv.net, srv.code);
+		return;
+	}
+	net_timer_start(srv.tick, TICK_SECONDS);
+}
+
+static void on_stopped(void *arg, bool ok, struct str error)
+{
+	(void)arg;
+	(void)ok;
+	(void)error;
+	srv.stop_done = true;
+}
+
+static void begin_stop(int code)
+{
+	srv.code = code;
+	enter_phase(DRAINING, DRAIN_SECONDS);
+	net_unlisten(srv.net);
+	net_drain(srv.net);
+	net_timer_start(srv.tick, TICK_SECONDS);
+	task_start("stop", NULL, NULL, on_stopped, NULL);
+}
+
+static void on_signal(void *arg, int signo)
+{
+	(void)arg;
+	if (srv.phase != RUNNING) {
+		log_warn("run", "second signal, exiting at once");
+		_exit(CMD_FAILED);
+	}
+	log_info("run", "stopping signal=%s", signo == SIGINT ? "INT" : "TERM");
+	begin_stop(CMD_OK);
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static bool open_vm(struct err *e)
+{
+	if (!cmd_open_vm(srv.opts.lua_dir, false, 0, e))
+		return false;
+	vm_module("store", lua_store_open);
+	vm_module("cse", lua_cse_open);
+	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
+}
+
+static void apply_config(void)
+{
+	vm_set_cap(srv.conf.lua_memory);
+	guard_stuck(srv.conf.stuck);
+	if (srv.conf.has_log)
+		log_set_level(srv.conf.log);
+}
+
+static void on_wake(void *arg)
+{
+	store_poll(arg);
+}
+
+static void wake(void *arg)
+{
+	net_wake(arg);
+}
+
+static void on_turn(void *arg)
+{
+	(void)arg;
+	vm_relieve();
+}
+
+static bool open_net(struct err *e)
+{
+	srv.net = net_new(&srv.conf.limits, e);
+	if (!srv.net)
+		return false;
+	lua_sys_use(srv.net);
+	net_on_turn(srv.net, on_turn, NULL);
+	net_on_signal(srv.net, SIGTERM, on_signal, NULL);
+	net_on_signal(srv.net, SIGINT, on_signal, NULL);
+	srv.tick = net_timer_new(srv.net, on_tick, NULL);
+	return true;
+}
+
+/* The folder, and the lock in it that keeps a second server out. */
+static bool open_data(const char *dir, struct err *e)
+{
+	struct buf path = BUF_INIT;
+
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return err_set(e, "data folder %s: %s", dir, strerror(errno));
+	buf_fmt(&path, "%s/lock", dir);
+	buf_char(&path, '\0');
+	srv.lock_fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	buf_free(&path);
+	if (srv.lock_fd < 0)
+		return err_set(e, "data folder %s: %s", dir, strerror(errno));
+	if (flock(srv.lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	return err_set(e, "data folder %s: another moon2m is using it", dir);
+}
+
+static bool open_store(struct err *e)
+{
+	struct buf path = BUF_INIT;
+
+	if (!open_data(srv.conf.data, e))
+		return false;
+	buf_fmt(&path, "%s/moon2m.db", srv.conf.data);
+	buf_char(&path, '\0');
+	srv.conf.store.path = path.p;
+	srv.conf.store.wake = wake;
+	srv.conf.store.arg = srv.net;
+	srv.store = store_open(&srv.conf.store, e);
+	buf_free(&path);
+	if (!srv.store)
+		return false;
+	net_on_wake(srv.net, on_wake, srv.store);
+	lua_store_use(srv.store);
+	return true;
+}
+
+static bool open_notify(struct err *e)
+{
+	srv.conf.notify.net = srv.net;
+	srv.conf.notify.store = srv.store;
+	srv.notify_up = notify_open(&srv.conf.notify, e);
+	return srv.notify_up;
+}
+
+static bool open_all(struct err *e)
+{
+	if (!open_vm(e))
+		return false;
+	apply_config();
+	register_metrics();
+	if (!open_net(e) || !open_store(e) || !open_notify(e))
+		return false;
+	lua_cse_use(srv.net);
+	return true;
+}
+
+static void on_started(void *arg, bool ok, struct str error)
+{
+	(void)arg;
+	if (ok || srv.phase != RUNNING)
+		return;
+	fprintf(stderr, "moon2m: cannot start: %.*s\n", STRFMT(error));
+	begin_stop(CMD_FAILED);
+}
+
+/* What is in flight is refused, notify saves its state in the store, the store commits what is queued
+ * (its callbacks still resume tasks), then Lua goes, and the sockets last. */
+static void close_all(void)
+{
+	net_timer_free(srv.tick);
+	lua_cse_close();
+	if (srv.notify_up)
+		notify_close();
+	store_close(srv.store);
+	lua_store_use(NULL);
+	cmd_close_vm();
+	net_free(srv.net);
+	if (srv.lock_fd >= 0)
+		close(srv.lock_fd);
+	lua_config_free(&srv.conf);
+}
+
+static void start_task(void *arg)
+{
+	(void)arg;
+	task_start("start", NULL, NULL, on_started, NULL);
+}
+
+static int serve(void)
+{
+	struct net_timer *first = net_timer_new(srv.net, start_task, NULL);
+	int code;
+
+	net_timer_start(first, 0);		/* inside the loop: its end may stop it */
+	code = net_run(srv.net);
+	net_timer_free(first);
+	log_info("run", "stopped code=%d", code);
+	return code;
+}
+
+static int run(int argc, char **argv)
+{
+	struct err e = { 0 };
+	enum log_level level;
+	int code = options_run(&cmd_run, argc, argv, &srv.opts);
+
+	if (code >= 0)
+		return code;
+	signal(SIGPIPE, SIG_IGN);
+	if (srv.opts.log && log_parse_level(srv.opts.log, &level))
+		log_set_level(level);
+	if (open_all(&e))
+		code = serve();
+	else if (strncmp(e.msg, "--", 2) == 0)
+		code = cmd_usage(&cmd_run, "%s", e.msg);
+	else
+		code = cmd_fail(&e);
+	close_all();
+	return code;
+}
+
+const struct cmd cmd_run = {
+	.name = "run",
+	.summary = "run the server",
+	.run = run,
+	.help = "Usage: moon2m run [OPTION]... [APP.lua]...\n"
+		"\n"
+		"Runs the CSE with these scripts, until SIGTERM or SIGINT; then it answers what is in flight,\n"
+		"closes its connections and exits 0.  A second signal exits at once.\n"
+		"\n"
+		"  -c, --config FILE   configuration, a Lua file (the README lists its keys)\n"
+		"      --data DIR      where everything is kept; made when missing (default: data)\n"
+		"      --listen ADDRESS:PORT[,http|,ws]\n"
+		"                      listen here, for HTTP and WebSocket or one of them; may be repeated;\n"
+		"                      IPv6 in brackets, port 0: any free one (default: 127.0.0.1:8080)\n"
+		"      --strict        exit when a script does not load, instead of running without it\n"
+		"      --log LEVEL     debug, info, warn or error (default: info)\n"
+		"      --lua DIR       read the Lua library from DIR instead of the one in the binary\n"
+		"  -h, --help          this text\n"
+		"\n"
+		"Exit code: 0 stopped by a signal, 1 could not start, 2 wrong usage, 70 a script was stuck in\n"
+		"C code (its place is on standard error; a supervisor restarts).\n",
+};
