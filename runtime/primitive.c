@@ -30,6 +30,7 @@ struct flight {
 	int64_t started, deadline; /* us, monotonic */
 	bool by_rqet; /* the deadline is the originator's */
 	size_t heap_at;
+	struct flight *next, **link; /* of those whose task goes on after the answer */
 	bool answered, ended; /* freed when its answer went out and its task is over */
 };
 
@@ -39,6 +40,7 @@ static struct {
 	uint32_t next_free; /* slot + 1 */
 } * slots;
 static size_t nslots, nflights;
+static struct flight *lingering; /* answered, task not over: found here, not leaked, at exit */
 static uint32_t free_slot; /* slot + 1; 0: none */
 static struct flight **heap; /* by deadline, the earliest first */
 static struct net_timer *timer;
@@ -202,8 +204,20 @@ static void leave(struct flight *f)
 
 static void release(struct flight *f)
 {
-	if (f->answered && f->ended)
+	if (f->answered && f->ended) {
+		if (f->link) {
+			*f->link = f->next;
+			if (f->next)
+				f->next->link = f->link;
+		}
 		arena_free(f->p.arena);
+	} else if (f->answered) {
+		f->next = lingering;
+		f->link = &lingering;
+		if (f->next)
+			f->next->link = &f->next;
+		lingering = f;
+	}
 }
 
 /* Answers f, which is in no table any more. */
