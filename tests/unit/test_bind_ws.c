@@ -91,7 +91,7 @@ void notify_fill(struct session *s)
 	fills++;
 }
 
-/* ---- helpers --------------------------------------------------------------------------------- */
+/* ---- speaking -------------------------------------------------------------------------------- */
 
 static struct conn *dial(const char *target, const char *protocols, const char *origin)
 {
