@@ -114,6 +114,10 @@ kind("number", "a number", function(raw)
   if n and n - n == 0 then return n end
   return nil, expected("a number", raw)
 end)
+kind("object", "an object", function(raw)
+  if byte(raw, 1) == 123 then return raw end
+  return nil, expected("an object", raw)
+end)
 kind("bool", "a boolean", function(raw)
   if raw == "true" then return true end
   if raw == "false" then return false end
@@ -173,9 +177,25 @@ function schema.range(what, lo, hi)
   end)
 end
 
---- A kind by its name or itself.  Raises for a name that does not exist.
+-- One of the given texts.
+local function choice(texts)
+  local set = {}
+  for _, s in ipairs(texts) do set[s] = true end
+  local what = "one of " .. concat(texts, ", ")
+  return string_kind(nil, what, function(s)
+    if set[s] then return s end
+    return nil, format("expected %s, got %s", what, core.quote(s))
+  end)
+end
+
+--- A kind by its name, itself, or as the list of the numbers or texts that are possible.  Raises
+-- for anything else.
 function schema.as_kind(k)
-  if type(k) == "table" then return k end
+  if type(k) == "table" then
+    if k.check then return k end
+    if type(k[1]) == "string" then return choice(k) end
+    if type(k[1]) == "number" then return schema.enum("a number", k) end
+  end
   return kinds[k] or error(format("no attribute kind %q", tostring(k)), 2)
 end
 

@@ -2,7 +2,6 @@
 -- (aei), which registration assigns; everything about identity and tokens lives there, the
 -- attributes here.
 
-local json = require "moon2m.json"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 
@@ -14,29 +13,13 @@ local api = schema.string_kind(nil, "an App-ID (string)", function(s)
     .. " spaces"
 end)
 
-local e2e_sec_info = schema.object("security information (object)", {
-  { "supportedEndToEndSecFeatures", "any" }, { "certificates", "any" },
-  { "sharedReceiverESPRIMRandObject", "any" },
-  { "esf", "any" }, { "esc", "any" }, { "espr", "any" },
-})
-
--- activityPatternElements (TS-0004 6.3.5.59): when the device is active, and where it stands.
-local activity_pattern = schema.kind(nil, "an activity pattern (object)", function(raw)
-  if raw:byte() == 123 then return raw end
-  return nil, "expected an object"
-end)
-
+-- "r" instead of "R" belongs to the releases up to 3.
 local function check(values, r)
-  local a, srv = values.api, values.srv
-  if not r and a and a:byte() == 114 and not json.is_array(srv) then
-    return rsc.err(rsc.BAD_REQUEST, "srv: missing, mandatory in a CREATE of m2m:ae")
+  if r or values.api:byte() ~= 114 then return nil end
+  for _, v in ipairs(values.srv) do
+    if v == "1" or v == "2" or v == "2a" or v == "3" then return nil end
   end
-  if not r and a and a:byte() == 114 then
-    for _, v in ipairs(srv) do
-      if v == "2" or v == "2a" or v == "3" then return nil end
-    end
-    return rsc.err(rsc.BAD_REQUEST, 'api: "r" is tolerated for releases 2, 2a and 3 only')
-  end
+  return rsc.err(rsc.BAD_REQUEST, 'api: "r" is tolerated for releases up to 3 only')
 end
 
 return {
@@ -44,7 +27,7 @@ return {
   children = { "container", "acp", "subscription" },
   check = check,
   attrs = {
-    "rn", "ty", "ri", "pi", "ct", "lt", { "et", one = false }, "lbl", "acpi", "daci",
+    "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci",
     "at", "aa", "ast", "cstn", "loc",
     { "apn", "string", create = "O", update = "O" },
     { "api", api, create = "M", update = "-" },
@@ -54,14 +37,14 @@ return {
     { "nl", "uri", create = "O", update = "O" },
     { "rr", "bool", create = "M", update = "O" },
     { "csz", "serialization", list = 1, create = "O", update = "O" },
-    { "esi", e2e_sec_info, create = "O", update = "O", later = true },
+    { "esi", "object", create = "O", update = "O", later = true },
     { "mei", "string", create = "O", update = "O" },
     { "srv", "release", list = 1, create = "M", update = "O" },
     { "regs", schema.enum("a registration status", { 1, 2 }), create = "O", update = "O" },
     { "trps", "bool", create = "O", update = "O", later = true },
     { "scp", "any", list = 1, create = "O", update = "O" },
     { "tren", "bool", create = "O", update = "O" },
-    { "ape", activity_pattern, list = 1, create = "O", update = "O" },
+    { "ape", "object", list = 1, create = "O", update = "O" },
     { "tri", "string", create = "O", update = "O" },
     { "trn", "uint", create = "O", update = "O" },
   },

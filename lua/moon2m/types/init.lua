@@ -94,6 +94,16 @@ local function extend(spec)
   return T, old
 end
 
+-- Puts the fields of one compiled type into another: resources and modules keep the table itself.
+-- Returns what was there.
+local function replace(T, by)
+  local before = {}
+  for k, v in pairs(T) do before[k] = v end
+  for k in pairs(before) do T[k] = nil end
+  for k, v in pairs(by) do T[k] = v end
+  return before
+end
+
 local function check_spec(spec)
   if type(spec.name) ~= "string" or type(spec.short) ~= "string"
     or not spec.short:find("^%w+:%w+$") then
@@ -113,12 +123,14 @@ end
 -- T and a function that undoes it.  Raises a text without position when the data is wrong.
 function types.register(spec)
   if spec.extends then
-    local T, old = extend(spec)
-    count(old, -1)
-    plug(T)
+    local new, T = extend(spec)
+    count(T, -1)
+    local before = replace(T, new)
+    count(T, 1)
     return T, function()
       count(T, -1)
-      plug(old)
+      replace(T, before)
+      count(T, 1)
     end
   end
   check_spec(spec)
@@ -152,7 +164,8 @@ function types.value(values, r, name)
   return raw and json.decode(raw)
 end
 
-for _, file in ipairs { "cse_base", "ae", "container", "content_instance", "subscription", "acp" } do
+local files = { "cse_base", "ae", "container", "content_instance", "subscription", "acp" }
+for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end
 

@@ -1,0 +1,93 @@
+-- JSON values: what cjson alone would lose.
+
+local core = require "moon2m.core.json"
+local json = require "moon2m.json"
+
+local function round(text)
+  local v, why = json.decode(text)
+  assert.is_not_nil(v, why)
+  return json.encode(v)
+end
+
+describe("json", function()
+  it("keeps arrays and objects apart, empty ones too", function()
+    for _, text in ipairs { "[]", "{}", "[[]]", '{"a":[]}', '{"a":{}}', "[{}]",
+      '{"a":[],"b":{"c":[]}}', "[1,2]", '[null,1]', '["a"]' } do
+      assert.same(text, round(text))
+    end
+    assert.same('{"1":2}', round('{"1":2}'))
+    assert.same('{"a":[]}', round('{"a":[ ]}'))
+    assert.is_true(json.is_array(json.decode("[]")))
+    assert.is_false(json.is_array(json.decode("{}")))
+    assert.same("[]", json.encode(json.array {}))
+    assert.same("[]", json.encode(json.array()))
+  end)
+
+  it("keeps the digits of large integers", function()
+    assert.same(9007199254740992, json.decode("9007199254740992"))
+    assert.same("12345678901234567", json.decode("12345678901234567"))
+    assert.same("-99999999999999999999", json.decode("[-99999999999999999999]")[1])
+    assert.same(0.12345678901234567, json.decode("0.12345678901234567"))
+    assert.same(1e20, json.decode("1e20"))
+    assert.same('{"n":1234567890123456}', round('{"n":1234567890123456}'))
+  end)
+
+  it("writes integers without exponent and other numbers exactly", function()
+    local cases = { [1e15] = "1000000000000000", [2 ^ 53] = "9007199254740992", [-5] = "-5",
+      [0.1] = "0.1", [21.5] = "21.5", [1 / 3] = "0.33333333333333331",
+      [1e100] = ("%.0f"):format(1e100) }
+    for n, text in pairs(cases) do
+      assert.same(text, json.encode(n))
+      assert.same(n, tonumber(text))
+    end
+  end)
+
+  it("writes keys in one order, no escaped slash", function()
+    assert.same('{"a":1,"b":2,"c":{"x":true,"y":false}}',
+      json.encode { c = { y = false, x = true }, b = 2, a = 1 })
+    assert.same('"a/b"', json.encode("a/b"))
+  end)
+
+  it("knows null, escapes and every kind of text", function()
+    assert.same(json.null, json.decode("null"))
+    assert.same("null", json.encode(json.null))
+    assert.same('{"a":null,"b":[null]}', round('{"a":null,"b":[null]}'))
+    for _, s in ipairs { "", "ä\n\t\"\\", "\1", "\\u0041", "€😀" } do
+      assert.same(s, json.decode(core.quote(s)))
+      assert.same(s, json.decode("[[]," .. core.quote(s) .. "]")[2])
+      assert.same(s, json.decode(json.encode(s)))
+    end
+    assert.same("A€", json.decode('[[],"\\u0041\\u20ac"]')[2])
+  end)
+
+  it("both ways of decoding agree", function()
+    for _, text in ipairs { '{"a":[1,2,{"b":"c"}],"d":true,"e":null,"f":-1.5e3}', '"x"', "true",
+      "5", ' [ 1 , "a" , { "k" : [ false ] } ] ' } do
+      local fast = json.decode(text)
+      local slow = json.decode("[[]," .. text .. "]")[2]
+      assert.same(json.encode(fast), json.encode(slow))
+    end
+  end)
+
+  it("says what is wrong instead of raising", function()
+    for _, text in ipairs { "", "{", "[1,", '{"a"}', "nul", "[[],nul]", '[[],"a]', "[[]]x",
+      "[[],{1:2}]", "[[],1 2]", '{"a":[],}', ("["):rep(100) .. ("]"):rep(100) } do
+      local v, why = json.decode(text)
+      assert.is_nil(v, text)
+      assert.is_string(why)
+    end
+  end)
+
+  it("refuses to write what JSON cannot hold", function()
+    local deep = {}
+    for _ = 1, 100 do deep = { deep } end
+    local cyclic = {}
+    cyclic.a = cyclic
+    for _, v in ipairs { 0 / 0, 1 / 0, print, { [5.5] = 1 }, { 1, x = 2 }, { [true] = 1 },
+      { [2] = 1 }, deep, cyclic } do
+      local ok, why = pcall(json.encode, v)
+      assert.is_false(ok)
+      assert.matches("^cannot encode", why)
+    end
+  end)
+end)
