@@ -4,7 +4,6 @@
 -- Expected failures are `nil, err` with err.rsc and err.msg; wrong use raises at the caller's line.
 
 local sys = require "moon2m.core.sys"
-local config = require "moon2m.config"
 local json = require "moon2m.json"
 local rsc = require "moon2m.rsc"
 local rule = require "moon2m.rule"
@@ -181,9 +180,9 @@ end
 -- ---- declarations -------------------------------------------------------------------------------
 
 -- Settings are typed by example: what the operator gives must be of the default's type.
-local function settings(scope, defaults)
+local function settings(scope, script, defaults)
   if type(defaults) ~= "table" then fail(3, "cse.config: a table of defaults was expected") end
-  local given = config.script(scope.name) or {}
+  local given = script.settings(scope.name)
   for k, v in pairs(given) do
     if defaults[k] == nil then
       fail(3, "scripts.%s.%s: the script has no such setting", scope.name, k)
@@ -204,7 +203,7 @@ local function declarations(cse, scope, script)
     if not scope.staging then fail(3, "declarations belong at the top level of a script") end
   end
 
-  function cse.config(defaults) staging() return settings(scope, defaults) end
+  function cse.config(defaults) staging() return settings(scope, script, defaults) end
 
   function cse.state(defaults)
     staging()
@@ -259,7 +258,7 @@ end
 
 -- ---- helpers ------------------------------------------------------------------------------------
 
-local function helpers(cse, scope)
+local function helpers(cse, scope, script)
   --- A Lua value as JSON text; keys sorted, cse.array(t) and sequences as arrays.
   function cse.json(v) return json.encode(v) end
   --- JSON text as Lua value; nil, message when it is malformed.
@@ -278,7 +277,7 @@ local function helpers(cse, scope)
   end
   --- A small file that the operator allowed (`read` in the configuration); text | nil, err.
   function cse.read(file)
-    if not config.may_read(file) then
+    if not script.may_read(file) then
       return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE,
         "reading %s is not allowed (configuration: read)", tostring(file))
     end
@@ -306,7 +305,7 @@ function public.new(scope, script)
   local cse = {}
   declarations(cse, scope, script)
   verbs(cse, scope, script)
-  helpers(cse, scope)
+  helpers(cse, scope, script)
   return setmetatable(cse, STRICT)
 end
 

@@ -27,6 +27,38 @@ script.has = { policy = false, check = false, on = false, virtual = false }
 local scopes = {}         -- in the order of the configuration
 local matchers = {}       -- kind -> op -> globs
 
+-- ---- what the operator decides -------------------------------------------------------------------
+
+local settings, readable = {}, {}
+
+-- "/proc/**" as a Lua pattern: ** crosses directories, * does not.
+local function path_pattern(glob)
+  local p = glob:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0")
+  p = p:gsub("%*%*", "\0"):gsub("%*", "[^/]*"):gsub("%z", ".*")
+  return "^" .. p .. "$"
+end
+
+--- scripts: settings by script name; read: globs of the files that cse.read may open.
+function script.configure(o)
+  settings = o.scripts or {}
+  readable = {}
+  for i, glob in ipairs(o.read or {}) do readable[i] = path_pattern(glob) end
+end
+
+--- The operator's settings for a script; {} when there are none.
+function script.settings(name)
+  return settings[name] or {}
+end
+
+--- Whether scripts may read the file; a path with ".." never.
+function script.may_read(file)
+  if type(file) ~= "string" or file:find("..", 1, true) or file:find("%z") then return false end
+  for _, p in ipairs(readable) do
+    if file:match(p) then return true end
+  end
+  return false
+end
+
 -- ---- hooks: what dispatch calls -----------------------------------------------------------------
 
 local function matching(kind, op, to)
