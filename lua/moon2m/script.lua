@@ -27,7 +27,7 @@ script.has = { policy = false, check = false, on = false, virtual = false }
 local scopes = {}         -- in the order of the configuration
 local matchers = {}       -- kind -> op -> globs
 
--- ---- what the operator decides -------------------------------------------------------------------
+-- ---- what the operator decides ------------------------------------------------------------------
 
 local settings, readable = {}, {}
 
