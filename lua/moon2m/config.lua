@@ -166,8 +166,8 @@ local function run(name)
   return env, { name = name, at = lines.of(source) }
 end
 
---- One socket of the command line: "HOST:PORT" or "PORT" (HTTP and WebSocket), one of them only with
--- ",http" or ",ws" behind it; "[::1]:8080" for IPv6.  nil, reason.
+--- One socket of the command line: "HOST:PORT" or "PORT" (HTTP and WebSocket), one of them only
+-- with ",http" or ",ws" behind it; "[::1]:8080" for IPv6.  nil, reason.
 function config.parse_listen(s)
   local rest, scheme = s:match("^(.*),(%a*)$")
   if scheme and scheme ~= "http" and scheme ~= "ws" then

@@ -175,9 +175,9 @@ local TESTS = {
   end,
 }
 
---- Whether a resource meets the conditions of fc (TS-0004 7.3.3.1): get(name) -> decoded value of an
--- attribute, times in microseconds, nil when absent.  fo joins different tags, the values of one
--- tag are alternatives.  No condition at all: true.
+--- Whether a resource meets the conditions of fc (TS-0004 7.3.3.1): get(name) -> decoded value of
+-- an attribute, times in microseconds, nil when absent.  fo joins different tags, the values of
+-- one tag are alternatives.  No condition at all: true.
 function discovery.match(fc, get)
   local met, unmet = 0, 0
   for tag, test in pairs(TESTS) do

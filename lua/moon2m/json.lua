@@ -107,7 +107,8 @@ local function parse_object(s, i, depth)
   end
 end
 
-local words = { [116] = { "true", true }, [102] = { "false", false }, [110] = { "null", json.null } }
+local words = { [116] = { "true", true }, [102] = { "false", false },
+  [110] = { "null", json.null } }
 
 function parse(s, i, depth)
   if depth > MAX_DEPTH then error({ msg = "JSON text nested deeper than 64" }) end

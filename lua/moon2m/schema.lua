@@ -301,7 +301,15 @@ local function token(s)
   return '"' .. s .. '"'
 end
 local function int(n) return n and format("%d", n) end
-local stamp = function(us) return us and '"' .. sys.stamp(us) .. '"' end
+
+-- The last one again: ct and lt of what is new are the same.
+local last_time, last_stamp
+local function stamp(us)
+  if not us then return nil end
+  if us ~= last_time then last_time, last_stamp = us, '"' .. sys.stamp(us) .. '"' end
+  return last_stamp
+end
+
 local getters = {
   rn = function(r) return token(r.rn or r.ri) end,
   ty = function(r) return int(r.ty) end,
@@ -327,7 +335,8 @@ local function attribute(spec, r)
     one = r.one or r.create == "M", default = r.default,
     -- taken out of the raw table: the resource object has them as fields
     field = name == "rn" or name == "et" or name == "cr" and r.create == "null",
-    key = '"' .. name .. '":', get = spec.getters and spec.getters[name] or getters[name],
+    key = '"' .. name .. '":', next_key = ',"' .. name .. '":',
+    get = spec.getters and spec.getters[name] or getters[name],
   }
 end
 
@@ -343,8 +352,9 @@ end
 --   or nil).
 -- Raises a text that names the type and the row when the data is wrong.
 function schema.compile(spec)
-  local T = { ty = spec.ty, name = spec.name, root = spec.short, spec = spec, order = {}, attr = {},
-    mandatory = {}, children = set_of(spec.children), virtual = spec.virtual or {},
+  local T = { ty = spec.ty, name = spec.name, root = spec.short, spec = spec,
+    order = {}, attr = {}, rows = {}, mandatory = {}, children = set_of(spec.children),
+    virtual = spec.virtual or {},
     parents = spec.parents, instance = spec.instance, container = spec.container,
     check = spec.check, create = spec.create, update = spec.update, delete = spec.delete,
     child_created = spec.child_created, head = '{"' .. spec.short .. '":' }
@@ -354,6 +364,7 @@ function schema.compile(spec)
     if T.attr[a.name] then error(format("%s: attribute %s twice", spec.name, a.name), 0) end
     T.attr[a.name] = a
     T.order[#T.order + 1] = a.name
+    T.rows[#T.rows + 1] = a
     if a.create == "M" then T.mandatory[#T.mandatory + 1] = a.name end
   end
   return T
@@ -456,15 +467,15 @@ end
 -- r.raw. only: a set of names to write (others are left out); a value of json.null in it writes
 -- null.
 function schema.encode_inner(T, r, only)
-  local out, n, raw, attr = { "{" }, 1, r.raw, T.attr
-  for _, name in ipairs(T.order) do
-    local want = not only or only[name]
+  local out, n, raw, rows = { "{" }, 1, r.raw, T.rows
+  for i = 1, #rows do
+    local a = rows[i]
+    local want = not only or only[a.name]
     if want then
-      local a = attr[name]
       local v
-      if want == null then v = "null" elseif a.get then v = a.get(r) else v = raw[name] end
+      if want == null then v = "null" elseif a.get then v = a.get(r) else v = raw[a.name] end
       if v then
-        out[n + 1] = n == 1 and a.key or "," .. a.key
+        out[n + 1] = n == 1 and a.key or a.next_key
         out[n + 2] = v
         n = n + 2
       end

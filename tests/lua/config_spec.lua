@@ -154,7 +154,7 @@ local x = 1 == 1
 
   it("puts the command line above the file", function()
     local c = config.load(file("data = 'd'\napps = { 'a.lua' }"), { data = "e", strict = true,
-      listen = { "9000", "0.0.0.0:1", "ws://[::1]:2", "http://:3" }, apps = { "b.lua" },
+      listen = { "9000", "0.0.0.0:1", "[::1]:2,ws", ":3,http" }, apps = { "b.lua" },
       log_level = "debug" })
     assert.same({ "e", true, { "a.lua", "b.lua" }, "debug" },
       { c.data, c.strict, c.apps, c.log.level })
@@ -165,10 +165,10 @@ local x = 1 == 1
   end)
 
   it("says what is wrong with the command line", function()
-    assert.same("--listen x: expected [http://|ws://]HOST:PORT", mistake(nil, { listen = { "x" } }))
+    assert.same("--listen x: expected HOST:PORT[,http|,ws]", mistake(nil, { listen = { "x" } }))
     assert.matches("^%-%-listen 1:99999: ", mistake(nil, { listen = { "1:99999" } }))
-    assert.matches("^%-%-listen tls://1:9: ", mistake(nil, { listen = { "tls://1:9" } }))
-    assert.matches("^%-%-log%-level: expected ", mistake(nil, { log_level = "x" }))
+    assert.matches("^%-%-listen 1:9,tls: ", mistake(nil, { listen = { "1:9,tls" } }))
+    assert.matches("^%-%-log: expected ", mistake(nil, { log_level = "x" }))
   end)
 
   it("prints every key as a table", function()
