@@ -99,11 +99,6 @@ function path.structured(p)
   return p == "" and csn or csn .. "/" .. p
 end
 
---- The stored path of a script's path: "/pump/level" -> "pump/level", "/" -> "".
-function path.from_script(p)
-  return (gsub(p, "^/", ""))
-end
-
 -- ---- parse --------------------------------------------------------------------------------------
 
 local function split(s)

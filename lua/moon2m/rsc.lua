@@ -113,9 +113,4 @@ function rsc.err(code, fmt, ...)
   return setmetatable({ rsc = code, msg = msg }, error_mt)
 end
 
---- Whether a value is an error made by rsc.err.
-function rsc.is_err(v)
-  return getmetatable(v) == error_mt
-end
-
 return rsc

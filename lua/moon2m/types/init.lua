@@ -13,7 +13,6 @@
 -- check(values, r) in a type's file is pure: attributes that must fit together; r is the resource
 -- of an UPDATE, nil on CREATE; returns nil or an err.
 
-local json = require "moon2m.json"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 
@@ -152,16 +151,6 @@ function types.child_error(P, T)
   end
   return rsc.err(rsc.INVALID_CHILD_RESOURCE_TYPE, "a %s cannot be created below a %s", T.name,
     P.name)
-end
-
---- The value of an attribute as it will be after this request: from the request's values, else
--- from the stored resource r (may be nil).  nil when absent or removed.
-function types.value(values, r, name)
-  local v = values[name]
-  if v == json.null then return nil end
-  if v ~= nil then return v end
-  local raw = r and r.raw[name]
-  return raw and json.decode(raw)
 end
 
 local files = { "cse_base", "ae", "container", "content_instance", "subscription", "acp" }
