@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 VERSION := 0.1.0
 PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share/moon2m
 DESTDIR ?=
 CC ?= gcc
 B ?= build
@@ -73,10 +75,18 @@ UNIT_lua_cse := $(GROUND) vm guard task primitive session bind_media bind_http_t
 	bind_ws_text bind_ws lua_cse lua_notify lua_field
 STORE := store store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
 	store_sqlite_gc store_sqlite_ops store_sqlite_read
-UNIT += store store_faults lua_store
+UNIT += store store_evict store_faults lua_store
 UNIT_store := $(GROUND) $(STORE)
+UNIT_store_evict := $(GROUND) $(STORE)
 UNIT_store_faults := $(GROUND) $(STORE)
-UNIT_lua_store := $(GROUND) $(STORE) vm guard task lua_store
+UNIT_lua_store := $(GROUND) $(STORE) vm guard task lua_store lua_store_ops
+
+NOTIFY := session notify notify_tool notify_event notify_audience notify_target notify_send \
+	notify_keep notify_restore notify_url notify_dial notify_ask
+NOTIFY_TESTS := notify notify_away notify_ways
+UNIT += $(NOTIFY_TESTS)
+$(foreach t,$(NOTIFY_TESTS),$(eval UNIT_$(t) := $(GROUND) $(NOTIFY)) \
+	$(eval UNIT_EXTRA_$(t) := tests/unit/fake_net.c tests/unit/fake_store.c))
 
 define unit_rule
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(addprefix $(B)/,$$(addsuffix .o,$$(UNIT_$(1)))) $$(UNIT_EXTRA_$(1))
@@ -94,6 +104,21 @@ unit: $(foreach t,$(UNIT),$(B)/unit/test_$(t))
 .PHONY: lua-test
 lua-test: $(B)/moon2m
 	@$(B)/moon2m lua --lua lua tests/lua/run.lua $(T)
+
+# ---- installing ----------------------------------------------------------------------------------
+.PHONY: install uninstall rock
+install: $(B)/moon2m
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/apps
+	install -m 755 $(B)/moon2m $(DESTDIR)$(BINDIR)/moon2m
+	install -m 644 $(wildcard apps/*.lua) $(DESTDIR)$(DATADIR)/apps
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/moon2m
+	rm -rf $(DESTDIR)$(DATADIR)
+
+# Into a tree of its own, out/rock.
+rock:
+	luarocks make --deps-mode none --tree out/rock rockspec/moon2m-scm-1.rockspec
 
 .PHONY: clean
 clean:

@@ -68,6 +68,10 @@ void event_abandon(struct event *e);			/* the transaction failed; takes e over *
 /* Told once per notice acknowledged or (raw, URL) handed over: expirationCounter, statistics. */
 void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), void *arg);
 
+/* Told when a target answered that verification failed (4101, 5205): the subscription may be
+ * deleted (TS-0001 10.2.10.7).  The notice itself is done, counted as failed. */
+void notify_on_refused(void (*fn)(void *arg, int64_t sub, struct str target, int rsc), void *arg);
+
 /* ---- targets --------------------------------------------------------------------------------- */
 
 /* Where an AE may be reached when it has no connection: its poa URLs in order (http, https, ws, wss;

@@ -1,0 +1,539 @@
+/*
+ * notify.c - the notification engine's start and stop, the end of each turn of the loop, the slow
+ * tick, and what others ask of it.  The parts are listed in notify_int.h.
+ * Guarantees: work at the end of a turn is bounded; the tick runs only while something has a
+ * deadline.
+ */
+#include "notify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "clock.h"
+#include "log.h"
+#include "metrics.h"
+#include "notify_int.h"
+
+#define ASKED_PER_TURN 32 /* routes of unknown targets */
+#define AGED_PER_TICK 256
+
+struct engine ng;
+
+uint64_t random_u64(void)
+{
+	static uint64_t s;
+	uint64_t z;
+
+	if (!s && getrandom(&s, sizeof(s), GRND_NONBLOCK) != sizeof(s))
+		s = (uint64_t)clock_wall();
+	s += 0x9e3779b97f4a7c15u; /* splitmix64 */
+	z = s;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+/* ---- the end of a turn ----------------------------------------------------------------------- */
+
+/* Runs fn for what is in the list now; what is added meanwhile waits for the next turn. */
+static void each(enum target_list_id l, bool take, void (*fn)(struct target *t))
+{
+	struct target *last = TAILQ_LAST(&ng.list[l], target_list), *t, *next;
+	bool end;
+
+	for (t = TAILQ_FIRST(&ng.list[l]); t; t = next) {
+		end = t == last;
+		next = TAILQ_NEXT(t, on[l]);
+		if (next)
+			next->refs++;
+		t->refs++;
+		if (take)
+			target_unlist(t, l);
+		fn(t);
+		target_unref(t);
+		if (next) {
+			next->refs--;
+			if (!(next->lists & 1u << l)) { /* it left the list meanwhile */
+				target_rest(next);
+				break;
+			}
+		}
+		if (end)
+			break;
+	}
+}
+
+static unsigned asked;
+
+static void progress(struct target *t)
+{
+	if (t->link) {
+		send_want(t);
+		return;
+	}
+	if (t->routes_known || t->gone) {
+		url_pump(t);
+		return;
+	}
+	if (t->routes_asked || !ng.on_unknown || !(t->count || t->routes_wanted))
+		return;
+	if (asked++ >= ASKED_PER_TURN) {
+		target_list(t, L_KICK);
+		return;
+	}
+	t->routes_asked = true;
+	t->routes_wanted = false;
+	ng.on_unknown(ng.unknown_arg, t->key);
+}
+
+static void tell_delivered(void)
+{
+	struct sub *s;
+
+	while ((s = TAILQ_FIRST(&ng.told))) {
+		unsigned n = s->delivered;
+
+		TAILQ_REMOVE(&ng.told, s, on_told);
+		s->telling = false;
+		s->delivered = 0;
+		if (ng.on_delivered)
+			ng.on_delivered(ng.delivered_arg, s->id, n);
+	}
+}
+
+static bool busy(void)
+{
+	static const enum target_list_id lists[] = {
+		L_BUSY, L_RAW, L_KICK, L_STARVED, L_URL, L_KEPT
+	};
+
+	for (size_t i = 0; i < countof(lists); i++) {
+		if (!TAILQ_EMPTY(&ng.list[lists[i]]))
+			return true;
+	}
+	return ask_any();
+}
+
+static void turn(void *arg)
+{
+	(void)arg;
+	if (!ng.open)
+		return;
+	asked = 0;
+	each(L_RAW, false, send_drained);
+	each(L_SWEEP, true, target_sweep);
+	each(L_KICK, true, progress);
+	tell_delivered();
+	if (ask_any())
+		ask_turn();
+	if (!ng.ticking && busy())
+		tick_need();
+}
+
+/* ---- the tick -------------------------------------------------------------------------------- */
+
+static void url_tick_now(struct target *t)
+{
+	url_tick(t, clock_mono());
+}
+
+static void age(void)
+{
+	for (unsigned i = 0; i < AGED_PER_TICK; i++) {
+		struct target *t = TAILQ_FIRST(&ng.list[L_KEPT]);
+
+		if (!t)
+			return;
+		target_unlist(t, L_KEPT);
+		target_list(t, L_KEPT);
+		t->refs++;
+		target_expire(t);
+		target_unref(t);
+	}
+}
+
+static void tick(void *arg)
+{
+	(void)arg;
+	ng.ticking = false;
+	if (!ng.open)
+		return;
+	send_late(clock_mono());
+	each(L_URL, false, url_tick_now);
+	keep_fed();
+	if (ng.o.max_age > 0)
+		age();
+	ask_tick(clock_mono());
+	if (busy())
+		tick_need();
+}
+
+void tick_need(void)
+{
+	if (ng.ticking || !ng.open)
+		return;
+	ng.ticking = true;
+	net_timer_start(ng.tick, ng.tick_time);
+}
+
+static void flush(void *arg)
+{
+	(void)arg;
+	keep_flush();
+}
+
+/* ---- counters -------------------------------------------------------------------------------- */
+
+static size_t parked_now(void)
+{
+	size_t n = ng.parked;
+
+	for (size_t i = 0; i < ng.targets.cap; i++) {
+		for (struct node *x = ng.targets.slot[i]; x; x = x->next) {
+			const struct target *t = container_of(x, struct target, by_key);
+
+			n += t->link || t->nroutes ? 0 : t->count;
+		}
+	}
+	return n;
+}
+
+static uint64_t dropped_now(void)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < DROPS; i++)
+		n += ng.dropped[i];
+	return n;
+}
+
+void notify_stats(struct notify_stats *out)
+{
+	*out = (struct notify_stats){
+		.events = ng.count[C_EVENTS],
+		.notices = ng.count[C_NOTICES],
+		.sent = ng.count[C_SENT],
+		.acknowledged = ng.count[C_ACKNOWLEDGED],
+		.failed = ng.count[C_FAILED],
+		.dropped = dropped_now(),
+		.requeued = ng.count[C_REQUEUED],
+		.queued = ng.total,
+		.parked = parked_now(),
+		.bytes = ng.kept_bodies,
+		.targets = ng.targets.n,
+	};
+}
+
+static double read_u64(void *arg)
+{
+	return (double)*(uint64_t *)arg;
+}
+
+static double read_size(void *arg)
+{
+	return (double)*(size_t *)arg;
+}
+
+static double read_parked(void *arg)
+{
+	(void)arg;
+	return (double)parked_now();
+}
+
+#define NOTICES "moon2m_notices_total"
+#define NOTICES_HELP "Notices (an event for one target) by what became of them"
+#define DROPPED "moon2m_notices_dropped_total"
+#define DROPPED_HELP "Notices that were dropped, by reason"
+#define COUNTER(n, h, l, v)                                                                        \
+	{                                                                                          \
+		.name = (n), .help = (h), .labels = (l), .kind = METRIC_COUNTER, .read = read_u64, \
+		.arg = (v)                                                                         \
+	}
+#define GAUGE(n, h, v)                                                                             \
+	{                                                                                          \
+		.name = (n), .help = (h), .kind = METRIC_GAUGE, .read = read_size, .arg = (v)      \
+	}
+
+static struct metric metrics[] = {
+	COUNTER("moon2m_events_total", "Events that concerned a subscription", NULL,
+		&ng.count[C_EVENTS]),
+	COUNTER(NOTICES, NOTICES_HELP, "state=\"queued\"", &ng.count[C_NOTICES]),
+	COUNTER(NOTICES, NOTICES_HELP, "state=\"sent\"", &ng.count[C_SENT]),
+	COUNTER(NOTICES, NOTICES_HELP, "state=\"acknowledged\"", &ng.count[C_ACKNOWLEDGED]),
+	COUNTER(NOTICES, NOTICES_HELP, "state=\"failed\"", &ng.count[C_FAILED]),
+	COUNTER(NOTICES, NOTICES_HELP, "state=\"unanswered\"", &ng.count[C_UNANSWERED]),
+	COUNTER(NOTICES, NOTICES_HELP, "state=\"requeued\"", &ng.count[C_REQUEUED]),
+	COUNTER(DROPPED, DROPPED_HELP, "reason=\"overflow\"", &ng.dropped[DROP_OVERFLOW]),
+	COUNTER(DROPPED, DROPPED_HELP, "reason=\"age\"", &ng.dropped[DROP_AGE]),
+	COUNTER(DROPPED, DROPPED_HELP, "reason=\"forgotten\"", &ng.dropped[DROP_FORGOTTEN]),
+	COUNTER(DROPPED, DROPPED_HELP, "reason=\"replaced\"", &ng.dropped[DROP_REPLACED]),
+	COUNTER(DROPPED, DROPPED_HELP, "reason=\"lost\"", &ng.dropped[DROP_LOST]),
+	COUNTER("moon2m_notice_gaps_total", "Gap notices sent", NULL, &ng.count[C_GAPS]),
+	COUNTER("moon2m_notice_retries_total", "Back-offs of targets that are dialled", NULL,
+		&ng.count[C_RETRIES]),
+	GAUGE("moon2m_notices_waiting", "Notices not done: waiting, sent or parked", &ng.total),
+	GAUGE("moon2m_notice_bytes", "Bodies of waiting notices held in memory", &ng.kept_bodies),
+	GAUGE("moon2m_notice_targets", "Notification targets known", &ng.targets.n),
+	{ .name = "moon2m_notices_parked",
+	  .help = "Notices whose target is away or whose format failed",
+	  .kind = METRIC_GAUGE,
+	  .read = read_parked },
+};
+
+/* ---- start and stop -------------------------------------------------------------------------- */
+
+static void set_heads(const struct notify_opts *o)
+{
+	struct buf b[3] = { BUF_INIT, BUF_INIT, BUF_INIT };
+
+	ng.cse_id = (struct str){ xstrndup(o->cse_id.p, o->cse_id.n), o->cse_id.n };
+	buf_str(&b[0], STR("{\"op\":5,\"to\":\""));
+	buf_str(&b[1], STR("\",\"fr\":"));
+	buf_json(&b[1], o->cse_id);
+	buf_str(&b[1], STR(",\"rqi\":\""));
+	buf_str(&b[2], STR("\",\"rvi\":"));
+	buf_json(&b[2], str_of(ng.o.rvi));
+	buf_char(&b[2], ',');
+	for (int i = 0; i < 3; i++)
+		ng.head[i].p = buf_steal(&b[i], &ng.head[i].n);
+}
+
+static void set_opts(const struct notify_opts *o)
+{
+	ng.o = *o;
+	ng.o.rvi = xstrdup(o->rvi ? o->rvi : "3");
+	ng.o.window = o->window ? o->window : 256;
+	ng.o.max_count = o->max_count ? o->max_count : 10000;
+	ng.o.max_bytes = o->max_bytes ? o->max_bytes : 16u << 20;
+	ng.o.answer_time = o->answer_time > 0 ? o->answer_time : 10;
+	ng.o.retry_min = o->retry_min > 0 ? o->retry_min : 1;
+	ng.o.retry_max = o->retry_max > ng.o.retry_min ? o->retry_max : ng.o.retry_min * 60;
+	ng.tick_time = 0.25;
+	if (ng.tick_time > ng.o.answer_time / 4)
+		ng.tick_time = ng.o.answer_time / 4;
+	if (ng.tick_time > ng.o.retry_min / 4)
+		ng.tick_time = ng.o.retry_min / 4;
+	if (ng.tick_time < 0.01)
+		ng.tick_time = 0.01;
+}
+
+bool notify_open(const struct notify_opts *o, struct err *e)
+{
+	static struct net *turns_of;
+	unsigned generation = ng.generation + 1;
+
+	if (ng.open || ng.targets.n)
+		return err_set(e, "the notification engine is still in use");
+	ng = (struct engine){ .generation = generation,
+			      .on_delivered = ng.on_delivered,
+			      .delivered_arg = ng.delivered_arg,
+			      .on_unknown = ng.on_unknown,
+			      .unknown_arg = ng.unknown_arg,
+			      .on_refused = ng.on_refused,
+			      .refused_arg = ng.refused_arg };
+	for (int l = 0; l < LISTS; l++)
+		TAILQ_INIT(&ng.list[l]);
+	TAILQ_INIT(&ng.live);
+	TAILQ_INIT(&ng.told);
+	TAILQ_INIT(&ng.dials);
+	ng.seed = random_u64();
+	ng.boot = random_u64() >> 32;
+	set_opts(o);
+	set_heads(o);
+	ng.flush = net_timer_new(o->net, flush, NULL);
+	ng.tick = net_timer_new(o->net, tick, NULL);
+	ng.open = true;
+	keep_open();
+	keep_restore();
+	for (size_t i = 0; i < countof(metrics); i++)
+		metric_register(&metrics[i]);
+	session_observe(send_observe, NULL);
+	if (turns_of != o->net)
+		net_on_turn(o->net, turn, NULL);
+	turns_of = o->net;
+	if (ng.total)
+		log_info("notify", "kept notifications waiting=%zu targets=%zu", ng.total,
+			 ng.targets.n);
+	return true;
+}
+
+/* Without the books: what is in the store stays there. */
+static void free_ring(struct target *t, struct ring *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct notice n = *ring_at(r, i);
+
+		if (!n.e)
+			continue;
+		event_unref(n.e);
+		member_unref(n.m);
+	}
+	ring_free(r);
+	(void)t;
+}
+
+static void free_target(struct target *t)
+{
+	struct notice n = t->post.n;
+	struct member *m;
+
+	t->refs++;
+	target_cool(t);
+	if (t->post.state && n.e) {
+		event_cool(n.e);
+		event_unref(n.e);
+		member_unref(n.m);
+	}
+	t->post.n.e = NULL;
+	free_ring(t, &t->late);
+	free_ring(t, &t->fly);
+	free_ring(t, &t->q);
+	t->hot = t->hot_bytes = t->holes = t->count = t->bytes = 0;
+	t->gap = t->gap_told = 0;
+	t->gap_dirty = false;
+	while ((m = TAILQ_FIRST(&t->gap_list))) {
+		TAILQ_REMOVE(&t->gap_list, m, on_gap);
+		m->in_gap = false;
+		member_unref(m);
+	}
+	if (t->link)
+		send_detach(t);
+	target_unref(t);
+}
+
+static void free_targets(void)
+{
+	struct target **all = xcalloc(ng.targets.n + 1, sizeof(struct target *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < ng.targets.cap; i++) {
+		for (struct node *x = ng.targets.slot[i]; x; x = x->next) {
+			all[n] = container_of(x, struct target, by_key);
+			all[n++]->refs++;
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		free_target(all[i]);
+	for (size_t i = 0; i < n; i++)
+		target_unref(all[i]);
+	free(all);
+}
+
+void notify_close(void)
+{
+	struct map *const maps[] = { &ng.targets, &ng.ids, &ng.subs, &ng.links };
+	struct event *e;
+
+	if (!ng.open)
+		return;
+	session_observe(NULL, NULL);
+	ask_close();
+	keep_flush_all();
+	ng.open = false;
+	net_timer_free(ng.flush);
+	net_timer_free(ng.tick);
+	dial_close_all();
+	keep_free();
+	free_targets();
+	while ((e = TAILQ_FIRST(&ng.live))) { /* not published: their owner abandons them */
+		TAILQ_REMOVE(&ng.live, e, on_live);
+		e->id = 0;
+	}
+	ng.pending = NULL;
+	for (size_t i = 0; i < countof(maps); i++) {
+		if (maps[i]->n == 0)
+			map_free(maps[i]);
+	}
+	free(ng.piece);
+	ng.piece = NULL;
+	ng.piece_cap = 0;
+	free((char *)ng.o.rvi);
+	free((char *)ng.cse_id.p);
+	for (int i = 0; i < 3; i++)
+		free((char *)ng.head[i].p);
+}
+
+bool notify_drained(void)
+{
+	if (ask_any())
+		return false;
+	for (size_t i = 0; i < ng.targets.cap; i++) {
+		for (struct node *x = ng.targets.slot[i]; x; x = x->next) {
+			const struct target *t = container_of(x, struct target, by_key);
+
+			if (t->post.state || (t->link && (t->q.n > t->holes || t->fly.n)))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* ---- what others say of targets and subscriptions -------------------------------------------- */
+
+void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), void *arg)
+{
+	ng.on_delivered = fn;
+	ng.delivered_arg = arg;
+}
+
+void notify_on_refused(void (*fn)(void *arg, int64_t sub, struct str target, int rsc), void *arg)
+{
+	ng.on_refused = fn;
+	ng.refused_arg = arg;
+}
+
+void notify_on_unknown_target(void (*fn)(void *arg, struct str target), void *arg)
+{
+	ng.on_unknown = fn;
+	ng.unknown_arg = arg;
+}
+
+void notify_target_routes(struct str target, const struct str *url, size_t n)
+{
+	struct target *t = target_find(target);
+
+	if (!t)
+		return;
+	t->refs++;
+	t->gone = false;
+	url_routes(t, url, n);
+	ask_routes(t);
+	target_kick(t);
+	target_unref(t);
+}
+
+void notify_forget_target(struct str target)
+{
+	struct target *t = target_find(target);
+	struct member *m;
+
+	if (!t)
+		return;
+	t->refs++;
+	t->gone = true;
+	if (t->link)
+		send_detach(t);
+	target_clear(t, DROP_FORGOTTEN);
+	t->gap = 0;
+	TAILQ_FOREACH(m, &t->gap_list, on_gap)
+	m->gap = 0;
+	target_gap_clear(t);
+	url_routes(t, NULL, 0);
+	t->routes_known = false;
+	ask_routes(t);
+	target_unref(t);
+}
+
+void notify_forget_sub(int64_t sub)
+{
+	struct sub *s = sub_find(sub);
+
+	if (!s)
+		return;
+	s->dead = true;
+	for (struct member *m = s->members; m; m = m->next) {
+		if (m->waiting)
+			target_list(m->target, L_SWEEP);
+	}
+}

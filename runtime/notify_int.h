@@ -1,0 +1,438 @@
+/*
+ * notify_int.h - what the files of the notification engine share, and nobody else includes.
+ *
+ *   notify_tool.c      hash, ring, varints
+ *   notify.c           start, stop, the turn of the loop, the slow tick, answers of the counters
+ *   notify_event.c     bodies, their slots and forms, events from preparation to publication
+ *   notify_audience.c  subscriptions, members, audiences and their text in the store
+ *   notify_target.c    targets and their queues: order, bounds, gaps, what stays in memory
+ *   notify_send.c      connected targets: frames, window, answers
+ *   notify_keep.c      the store: rows, cursors, gaps
+ *   notify_restore.c   the store: start, bodies that come back
+ *   notify_url.c       targets reached by dialling: routes, POST, back-off
+ *   notify_dial.c      WebSocket connections the engine opens itself
+ *   notify_ask.c       single requests that wait for their answer
+ *
+ * Ownership: a notice in a queue holds its event and its member; a member holds its subscription
+ * and its target; targets that nobody holds and that have nothing to do rest in L_IDLE and are
+ * freed oldest first.
+ */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "notify.h"
+
+#define SLOT_LEN 19 /* '~', 16 hex digits, a letter, '~' */
+#define RQI_MAX 64
+#define FLUSH_TIME 0.1 /* s from the first change to the transaction that saves it */
+#define INLINE_MEMBERS 8 /* more members than this are stored once, as an audience row */
+#define HOT_BYTES (256u * 1024) /* bodies one target holds in memory */
+#define HOT_COUNT 1024u
+#define FETCH_COUNT 64u /* bodies asked for at once */
+#define FETCH_LOW 16u /* fewer in memory: ask for the next */
+#define SPAN 4u /* windows between the oldest unanswered notice and the newest sent */
+#define GAP_LIST 100u /* subscriptions named in one gap notice; the sum counts all */
+#define IDLE_TARGETS 4096u
+#define TOTAL_MAX 4000000u /* waiting notices of all targets together */
+#define PARKED_MAX 10000u /* events whose format failed */
+
+/* ---- small tools ----------------------------------------------------------------------------- */
+
+/* A chained hash of embedded nodes; the owner compares. */
+struct node {
+	struct node *next;
+	uint64_t hash;
+};
+struct map {
+	struct node **slot;
+	size_t cap, n;
+};
+void map_add(struct map *m, struct node *n, uint64_t hash);
+void map_del(struct map *m, struct node *n);
+struct node *map_first(const struct map *m, uint64_t hash);
+struct node *map_next(const struct node *n); /* same hash */
+void map_free(struct map *m);
+uint64_t hash_bytes(struct str s);
+uint64_t hash_int(uint64_t v);
+
+/* A text as it is and as it stands inside a JSON string. */
+struct text {
+	struct str raw, json; /* json may be the same bytes */
+};
+void text_set(struct text *t, struct str s);
+void text_free(struct text *t);
+
+void put_varint(struct buf *b, uint64_t v);
+void put_bytes(struct buf *b, struct str s); /* length, bytes */
+bool get_varint(struct str *s, uint64_t *v) MUSTCHECK; /* false: no varint at the start of s */
+bool get_bytes(struct str *s, struct str *v) MUSTCHECK;
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+enum seg_kind { SEG_TEXT = SLOTS, SEG_HEAD }; /* below: a slot */
+struct seg {
+	uint32_t off, len; /* SEG_TEXT: bytes of the text; SEG_HEAD: len of the fixed part */
+	uint32_t kind;
+	uint32_t run; /* SEG_HEAD: segments of the string whose length it states */
+};
+struct cut { /* a text split at its slots */
+	struct str text;
+	char *own; /* the text's memory or NULL when it is the event's body */
+	size_t n, heads;
+	struct seg seg[];
+};
+enum form { FORM_BODY, FORM_FRAME_CBOR, FORM_BODY_CBOR, FORMS };
+struct forms {
+	struct cut *cut[FORMS];
+};
+
+/* What events of one format have in common. */
+struct kind {
+	struct kind *next;
+	size_t refs;
+	enum notice_frame frame;
+	bool binary;
+	int ec;
+	struct str type, failed; /* owned; failed: the format's name or p NULL */
+	struct str mid; /* "\"ec\":4,\"pc\":" */
+};
+
+struct aud { /* an audience row */
+	int64_t id;
+	size_t refs; /* its roster, and events that are in the store */
+	bool stored; /* submitted and not known to have failed */
+};
+
+struct event {
+	TAILQ_ENTRY(event) on_live; /* from event_store until the row is gone, id ascending */
+	int64_t id; /* 0: not stored yet */
+	int64_t et; /* us, wall clock; STORE_NULL: none */
+	struct kind *kind;
+	struct aud *aud;
+	struct roster *roster; /* until published */
+	char *body; /* NULL: only in the store */
+	struct forms *forms; /* made when needed, gone with the body */
+	uint32_t n; /* bytes of the body */
+	uint32_t refs; /* notices, fetches, the publication */
+	uint32_t hot; /* holders that will send it soon */
+	bool ready, abandoned, loading, lost;
+};
+TAILQ_HEAD(event_list, event);
+
+struct kind *kind_get(const struct event_opts *o);
+void kind_unref(struct kind *k);
+struct event *event_restore(int64_t id, int64_t et, const struct event_opts *o, size_t body_n);
+void event_unref(struct event *e);
+void event_heat(struct event *e);
+void event_cool(struct event *e); /* the last one releases the body */
+void event_body(struct event *e, struct str body); /* it is back from the store */
+void slots_init(uint64_t nonce);
+
+/* A notice's frame or HTTP body as pieces in ng.piece, valid until the next call that makes any. */
+struct notice;
+bool notice_frame(const struct notice *n, enum session_serial serial, bool *binary) MUSTCHECK;
+bool notice_body(const struct notice *n, bool cbor, struct buf *out) MUSTCHECK;
+size_t notice_rqi(const struct notice *n, char out[RQI_MAX]);
+/* A request of the engine's own as JSON text: pc is JSON. */
+void frame_json(struct buf *out, const struct text *to, struct str rqi, int ec, struct str pc);
+
+/* ---- subscriptions, members, audiences ------------------------------------------------------- */
+
+struct sub {
+	struct node by_id;
+	int64_t id;
+	size_t refs; /* members */
+	struct text sur, cr;
+	struct member *members;
+	unsigned delivered; /* not yet told */
+	bool dead, telling;
+	TAILQ_ENTRY(sub) on_told;
+};
+TAILQ_HEAD(sub_list, sub);
+
+struct member { /* a subscription's interest of one target */
+	struct sub *sub;
+	struct target *target;
+	struct member *next; /* of the subscription */
+	size_t refs; /* rosters, notices, the target's gap list */
+	size_t waiting;
+	uint64_t latest; /* ec 4: place of the one that waits */
+	bool has_latest, in_gap;
+	const struct roster *stamp; /* the roster it was last added to: finds repeats */
+	uint64_t gap, gap_told; /* dropped; told and not yet confirmed */
+	TAILQ_ENTRY(member) on_gap;
+};
+TAILQ_HEAD(member_list, member);
+
+struct roster { /* the members; shared, copied on write */
+	size_t refs, n, cap;
+	struct aud *aud;
+	bool saved; /* its targets (and audience row) are submitted */
+	struct member *m[];
+};
+struct audience {
+	size_t refs;
+	struct roster *roster;
+};
+
+struct member *member_get(int64_t sub, struct str sur, struct str cr, struct target *t);
+void member_unref(struct member *m);
+struct sub *sub_find(int64_t id);
+void roster_unref(struct roster *r);
+void aud_unref(struct aud *a);
+void roster_pack(const struct roster *r, struct buf *out);
+/* Calls fn for each member in text that roster_pack wrote; false when the text is damaged. */
+bool roster_parse(struct str text,
+		  void (*fn)(void *arg, int64_t sub, int64_t tgt, struct str sur, struct str cr),
+		  void *arg) MUSTCHECK;
+
+/* ---- targets --------------------------------------------------------------------------------- */
+
+struct notice {
+	struct event *e; /* NULL: done or dropped, the place is skipped */
+	struct member *m;
+	int64_t id; /* the event's */
+	int64_t due; /* sent: us, monotonic, when the answer is late; 0: raw, no answer */
+};
+struct ring {
+	struct notice *v;
+	size_t cap, head, n; /* cap: a power of two */
+};
+static inline struct notice *ring_at(const struct ring *r, size_t i)
+{
+	return &r->v[(r->head + i) & (r->cap - 1)];
+}
+void ring_push(struct ring *r, struct notice n);
+void ring_unshift(struct ring *r, struct notice n);
+void ring_shift(struct ring *r, size_t n);
+void ring_trim(struct ring *r); /* empty entries in front leave */
+void ring_free(struct ring *r);
+
+enum target_list_id {
+	L_DIRTY, /* cursor or gap is to be saved */
+	L_BUSY, /* something sent over its connection is not answered */
+	L_RAW, /* done when the connection has drained */
+	L_IDLE, /* nobody needs it */
+	L_KICK, /* look at it at the end of the turn */
+	L_STARVED, /* waits for a body that another one fetches, or for a read to be repeated */
+	L_URL, /* a deadline of its route is running */
+	L_KEPT, /* has notices (kept only with max_age) */
+	L_SWEEP, /* holds notices of a subscription that died */
+	LISTS
+};
+TAILQ_HEAD(target_list, target);
+
+enum row_state { ROW_NONE, ROW_SAVED, ROW_FAILED };
+enum post_state { POST_NONE, POST_HTTP, POST_DIAL, POST_SENT };
+enum scheme { SCHEME_HTTP, SCHEME_WS };
+struct route {
+	char *url;
+	enum scheme scheme;
+	bool cbor;
+};
+
+struct target {
+	struct node by_key, by_id;
+	TAILQ_ENTRY(target) on[LISTS];
+	uint16_t lists;
+	int64_t id;
+	struct text to; /* the AE-ID, or the URL without ct */
+	struct str key; /* as given */
+	size_t refs; /* members and what is under way for it */
+	enum row_state row;
+	bool url; /* the target is a URL */
+	bool gone; /* its AE is deregistered */
+
+	struct ring q, fly, late; /* waiting; sent; sent and not answered in time */
+	uint64_t base; /* place of q's first */
+	size_t hot, hot_bytes, holes; /* of q: leading entries whose bodies are held; empty ones */
+	size_t count, bytes; /* notices that are not done */
+	int64_t last, saved; /* newest id ever queued; cursor in the store */
+	unsigned unsaved; /* done since */
+	unsigned raw_out; /* entries of fly that need no answer */
+	struct fetch *fetch;
+
+	uint64_t gap, gap_told;
+	struct member_list gap_list;
+	int64_t gap_mark; /* an answer to this id or a later one confirms the gap notice */
+	unsigned gap_no;
+	bool gap_sent, gap_dirty, gap_row;
+
+	struct link *link;
+	TAILQ_ENTRY(target) on_link;
+
+	struct route *routes;
+	size_t nroutes;
+	bool routes_known, routes_asked, routes_wanted;
+	struct {
+		struct notice n;
+		enum post_state state;
+		size_t route;
+		int64_t due;
+	} post;
+	struct dial *dial;
+	int64_t retry_at;
+	unsigned fails;
+};
+
+struct link { /* a connection and the targets behind it */
+	struct node by_session;
+	struct session *s;
+	struct target_list targets;
+	size_t out; /* sent and not answered */
+	bool want;
+};
+
+enum drop_reason { DROP_OVERFLOW, DROP_AGE, DROP_FORGOTTEN, DROP_REPLACED, DROP_LOST, DROPS };
+
+struct target *target_get(struct str key); /* made when it is not there */
+struct target *target_find(struct str key);
+struct target *target_by_id(int64_t id);
+struct target *target_restore(int64_t id, struct str key, int64_t acked);
+void target_unref(struct target *t);
+void target_free(struct target *t);
+void target_rest(struct target *t); /* to L_IDLE when nobody needs it */
+void target_list(struct target *t, enum target_list_id l);
+void target_unlist(struct target *t, enum target_list_id l);
+void target_push(struct target *t, struct event *e, struct member *m);
+void target_requeue(struct target *t, struct notice n); /* in front; its state is counted on */
+void target_hold_shift(struct target *t); /* q's first leaves; its body stays held by the caller */
+struct notice *target_front(struct target *t); /* first that can be sent now, or NULL */
+bool target_live(const struct target *t);
+void target_warm(struct target *t);
+void target_cool(struct target *t);
+void target_kick(struct target *t);
+void target_sweep(struct target *t); /* takes out the notices of dead subscriptions */
+void target_clear(struct target *t, enum drop_reason why);
+bool target_expire(struct target *t); /* drops what is too old; true: something was */
+int64_t target_cursor(const struct target *t);
+void target_gap_clear(struct target *t);
+void notice_done(struct target *t, struct notice n); /* off the target's books, however it ended */
+void notice_delivered(struct target *t, struct notice n);
+void notice_dropped(struct target *t, struct notice n, enum drop_reason why);
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+void send_observe(void *arg, struct str aei, struct session *s);
+void send_attach(struct target *t, struct session *s);
+void send_detach(struct target *t);
+void send_want(struct target *t);
+void send_drained(struct target *t); /* L_RAW: hands over what has left */
+void send_late(int64_t now); /* L_BUSY: answers that did not come */
+bool send_json(struct conn *c, enum session_serial serial, struct buf *frame);
+void notice_answered(struct target *t, struct notice n, int rsc);
+struct link *link_find(const struct session *s);
+
+/* ---- the store ------------------------------------------------------------------------------- */
+
+void keep_flush(void); /* what is dirty, in one transaction */
+void keep_soon(void); /* within FLUSH_TIME */
+void keep_event_gone(int64_t id); /* its row is to be deleted */
+void keep_aud_gone(int64_t id);
+void keep_target_gone(int64_t id);
+void keep_rows(struct roster *r); /* submits what the roster's events refer to */
+void keep_event(struct event *e, struct store_tx *tx);
+int64_t keep_id(void); /* the next id of a notice, target or audience */
+void keep_park(int64_t id, size_t notices, struct aud *aud); /* format failed: only the row stays */
+void keep_open(void);
+void keep_flush_all(void);
+void keep_free(void);
+/* In front of the members of a stored event. */
+#define HEAD_VERSION 1
+enum { HEAD_RAW = 1, HEAD_BINARY = 2, HEAD_AUD = 4, HEAD_FAILED = 8, HEAD_TYPE = 16 };
+#define GAP_KEY 32
+struct str gap_key(int64_t tgt, char out[GAP_KEY]);
+void keep_restore(void);
+void keep_fetch(struct target *t);
+void keep_fed(void); /* starved targets look again */
+
+/* ---- URLs ------------------------------------------------------------------------------------ */
+
+void url_routes(struct target *t, const struct str *url, size_t n);
+void url_own(struct target *t); /* of a target that is a URL; splits off ct */
+void url_free(struct target *t);
+void url_pump(struct target *t);
+void url_tick(struct target *t, int64_t now);
+void url_failed(struct target *t); /* this route: try the next one */
+void url_done(struct target *t, int rsc); /* answered, or handed over (2000) */
+void url_head(struct buf *out, struct str rqi, int ec, struct str type);
+bool url_is(struct str key);
+int url_rsc(const struct http_answer *a); /* X-M2M-RSC, or one made from the status */
+bool url_retry(int status); /* worth another try */
+
+struct dial {
+	TAILQ_ENTRY(dial) on_dials;
+	struct target *t; /* NULL: given up */
+	struct conn *c;
+	char *url;
+	bool open, cbor;
+	int64_t idle_at; /* us, monotonic: close then */
+};
+TAILQ_HEAD(dial_list, dial);
+struct dial *dial_get(struct target *t, const struct route *r); /* NULL: cannot be dialled */
+void dial_post(struct target *t); /* sends the notice in post when the connection is open */
+void dial_rest(struct target *t, int64_t now); /* nothing is under way: close soon */
+void dial_drop(struct target *t);
+void dial_close_all(void);
+
+/* ---- asks ------------------------------------------------------------------------------------ */
+
+bool ask_answer(struct session *s, struct conn *c, uint64_t no, int rsc, struct str pc);
+void ask_lost(struct target *t, struct session *s, struct conn *c); /* this way is gone */
+void ask_routes(struct target *t); /* a way to it became known */
+void ask_dialled(struct target *t, struct dial *d);
+void ask_tick(int64_t now);
+void ask_turn(void);
+void ask_close(void);
+bool ask_any(void);
+
+/* ---- the engine ------------------------------------------------------------------------------ */
+
+enum count {
+	C_EVENTS,
+	C_NOTICES,
+	C_SENT,
+	C_ACKNOWLEDGED,
+	C_FAILED,
+	C_REQUEUED,
+	C_UNANSWERED,
+	C_GAPS,
+	C_RETRIES,
+	COUNTS
+};
+
+struct engine {
+	bool open;
+	unsigned generation; /* a callback of an earlier one does nothing */
+	struct notify_opts o;
+	struct str cse_id, head[3]; /* owned; head: the JSON frame's fixed text */
+	double tick_time;
+	uint64_t seed, boot;
+	int64_t now; /* us, monotonic: when this fill began */
+	unsigned gaps;
+	struct map targets, ids, subs, links;
+	struct target_list list[LISTS];
+	size_t idle;
+	struct event_list live;
+	struct event *pending; /* of live: the oldest that is stored and not published */
+	struct sub_list told;
+	struct dial_list dials;
+	struct net_timer *flush, *tick;
+	bool ticking;
+	size_t total, bytes, parked, kept_bodies;
+	uint64_t count[COUNTS], dropped[DROPS];
+	struct str *piece;
+	size_t pieces, piece_cap;
+	void (*on_delivered)(void *arg, int64_t sub, unsigned count);
+	void *delivered_arg;
+	void (*on_unknown)(void *arg, struct str target);
+	void *unknown_arg;
+	void (*on_refused)(void *arg, int64_t sub, struct str target, int rsc);
+	void *refused_arg;
+};
+extern struct engine ng;
+
+void tick_need(void); /* something has a deadline */
+bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, struct str pc);
+uint64_t random_u64(void);

@@ -1,0 +1,521 @@
+/*
+ * notify_send.c - targets with a connection: frames into it, the window, answers, what happens when
+ * the connection goes.
+ * Guarantees: notices leave in order; at most `window` of a connection are unanswered; after a
+ * connection is lost, what was sent and not answered goes first on the next, in order, with the
+ * same rqi; dropped notices are told of before the next one is sent.
+ * Never blocks, never sends outside `fill`.
+ */
+#include "notify_int.h"
+
+#include <stdlib.h>
+
+#include "cbor.h"
+#include "clock.h"
+#include "log.h"
+
+/* ---- links ----------------------------------------------------------------------------------- */
+
+struct link *link_find(const struct session *s)
+{
+	struct node *n = map_first(&ng.links, hash_int((uintptr_t)s));
+
+	for (; n; n = map_next(n)) {
+		struct link *l = container_of(n, struct link, by_session);
+
+		if (l->s == s)
+			return l;
+	}
+	return NULL;
+}
+
+static struct link *link_get(struct session *s)
+{
+	struct link *l = link_find(s);
+
+	if (l)
+		return l;
+	l = xcalloc(1, sizeof(*l));
+	l->s = s;
+	TAILQ_INIT(&l->targets);
+	map_add(&ng.links, &l->by_session, hash_int((uintptr_t)s));
+	return l;
+}
+
+static void want(struct link *l)
+{
+	if (l->want)
+		return;
+	l->want = true;
+	conn_want_write(session_conn(l->s));
+}
+
+static bool room(const struct target *t)
+{
+	size_t unsaved = t->unsaved < ng.o.window / 2 ? t->unsaved : ng.o.window / 2;
+
+	return t->fly.n < SPAN * ng.o.window && t->link->out + unsaved < ng.o.window;
+}
+
+static bool gap_due(const struct target *t)
+{
+	return t->gap_told ? !t->gap_sent : t->gap > 0;
+}
+
+void send_want(struct target *t)
+{
+	if (t->link && !t->post.state && (gap_due(t) || (t->q.n > t->holes && room(t))))
+		want(t->link);
+}
+
+void send_attach(struct target *t, struct session *s)
+{
+	struct link *l = link_get(s);
+
+	t->link = l;
+	t->gone = false;
+	t->retry_at = 0;
+	t->fails = 0;
+	TAILQ_INSERT_TAIL(&l->targets, t, on_link);
+	target_warm(t);
+	send_want(t);
+	ask_routes(t);
+}
+
+/* Back to the front of the queue, newest first. */
+static void requeue_all(struct target *t, struct ring *r)
+{
+	for (size_t i = r->n; i-- > 0;) {
+		struct notice n = *ring_at(r, i);
+
+		if (!n.e)
+			continue;
+		ring_at(r, i)->e = NULL;
+		if (r == &t->fly && n.due)
+			t->link->out--;
+		ng.count[C_REQUEUED]++;
+		target_requeue(t, n);
+	}
+	ring_free(r);
+}
+
+void send_detach(struct target *t)
+{
+	struct link *l = t->link;
+
+	t->refs++;
+	target_cool(t);
+	requeue_all(t, &t->fly);
+	requeue_all(t, &t->late);
+	t->link = NULL;
+	t->raw_out = 0;
+	t->gap_sent = false;
+	target_unlist(t, L_BUSY);
+	target_unlist(t, L_RAW);
+	TAILQ_REMOVE(&l->targets, t, on_link);
+	if (TAILQ_EMPTY(&l->targets)) {
+		map_del(&ng.links, &l->by_session);
+		free(l);
+	}
+	target_unref(t);
+}
+
+void send_observe(void *arg, struct str aei, struct session *s)
+{
+	struct target *t = target_find(aei);
+
+	(void)arg;
+	if (!t || (t->link && t->link->s == s))
+		return;
+	t->refs++;
+	if (t->link) {
+		struct session *old = t->link->s;
+
+		send_detach(t);
+		ask_lost(t, old, NULL);
+	}
+	if (s)
+		send_attach(t, s);
+	target_kick(t);
+	target_unref(t);
+}
+
+/* ---- frames out ------------------------------------------------------------------------------ */
+
+bool send_json(struct conn *c, enum session_serial serial, struct buf *frame)
+{
+	struct buf cbor = BUF_INIT;
+	struct str s = buf_view(frame);
+	struct err e;
+	bool ok;
+
+	if (serial != SESSION_CBOR)
+		return conn_frame(c, false, &s, 1);
+	if (!cbor_from_json(s, &cbor, &e)) {
+		log_warn("notify", "no CBOR of a request reason=%s", log_quote(str_of(e.msg)));
+		buf_free(&cbor);
+		return true;
+	}
+	s = buf_view(&cbor);
+	ok = conn_frame(c, true, &s, 1);
+	buf_free(&cbor);
+	return ok;
+}
+
+/* What was dropped until now is told in one notice; later losses wait until it is confirmed. */
+static void gap_freeze(struct target *t)
+{
+	struct member *m;
+
+	t->gap_told = t->gap;
+	t->gap = 0;
+	t->gap_no = ++ng.gaps;
+	TAILQ_FOREACH(m, &t->gap_list, on_gap)
+	{
+		m->gap_told = m->gap;
+		m->gap = 0;
+	}
+}
+
+static void gap_text(const struct target *t, struct buf *out)
+{
+	struct buf pc = BUF_INIT, rqi = BUF_INIT;
+	struct member *m;
+	unsigned n = 0;
+
+	buf_fmt(&pc, "{\"moon2m:gap\":{\"dropped\":%llu,\"sur\":[",
+		(unsigned long long)t->gap_told);
+	TAILQ_FOREACH(m, &t->gap_list, on_gap)
+	{
+		if (!m->gap_told)
+			continue;
+		if (n++ == GAP_LIST)
+			break;
+		buf_fmt(&pc, "%s{\"sur\":\"", n > 1 ? "," : "");
+		buf_str(&pc, m->sub->sur.json);
+		buf_fmt(&pc, "\",\"dropped\":%llu}", (unsigned long long)m->gap_told);
+	}
+	buf_str(&pc, STR("]}}"));
+	buf_fmt(&rqi, "g%llx.%x.%llx", (unsigned long long)ng.boot, t->gap_no,
+		(unsigned long long)t->id);
+	frame_json(out, &t->to, buf_view(&rqi), 0, buf_view(&pc));
+	buf_free(&pc);
+	buf_free(&rqi);
+}
+
+static bool send_gap(struct target *t)
+{
+	struct buf b = BUF_INIT;
+	bool ok;
+
+	if (!gap_due(t))
+		return true;
+	if (!t->gap_told)
+		gap_freeze(t);
+	gap_text(t, &b);
+	ok = send_json(session_conn(t->link->s), session_serial(t->link->s), &b);
+	buf_free(&b);
+	if (!ok)
+		return false;
+	ng.count[C_GAPS]++;
+	t->gap_sent = true;
+	t->gap_mark = t->q.n ? ring_at(&t->q, 0)->id : t->last + 1;
+	if (session_serial(t->link->s) == SESSION_RAW)
+		target_list(t, L_RAW);
+	tick_need();
+	return true;
+}
+
+/* False: no room in the connection. */
+static bool send_one(struct target *t, struct notice *front)
+{
+	struct notice n = *front;
+	struct session *s = t->link->s;
+	bool binary;
+
+	if (!notice_frame(front, session_serial(s), &binary)) {
+		target_hold_shift(t);
+		event_cool(n.e);
+		ng.count[C_FAILED]++;
+		notice_done(t, n);
+		return true;
+	}
+	if (!conn_frame(session_conn(s), binary, ng.piece, ng.pieces))
+		return false;
+	target_hold_shift(t);
+	n.due = n.e->kind->frame == FRAME_RAW ? 0 : ng.now + (int64_t)(ng.o.answer_time * 1e6);
+	ring_push(&t->fly, n);
+	ng.count[C_SENT]++;
+	if (n.due) {
+		t->link->out++;
+		target_list(t, L_BUSY);
+	} else {
+		t->raw_out++;
+		target_list(t, L_RAW);
+	}
+	event_cool(n.e);
+	return true;
+}
+
+enum sent { SENT_NONE, SENT_SOME, SENT_FULL };
+
+static enum sent send_some(struct target *t, unsigned burst)
+{
+	enum sent r = SENT_NONE;
+	struct notice *n;
+
+	if (t->post.state)
+		return r;
+	while (burst-- && room(t)) {
+		n = target_front(t);
+		if (!send_gap(t))
+			return SENT_FULL;
+		if (!n)
+			return r;
+		if (!send_one(t, n))
+			return SENT_FULL;
+		r = SENT_SOME;
+	}
+	return r;
+}
+
+void notify_fill(struct session *s)
+{
+	struct link *l = ng.open ? link_find(s) : NULL;
+	struct target *t;
+	bool some;
+
+	if (!l)
+		return;
+	l->want = false;
+	ng.now = clock_mono();
+	do {
+		some = false;
+		TAILQ_FOREACH(t, &l->targets, on_link)
+		{
+			enum sent r;
+
+			t->refs++;
+			r = send_some(t, 32);
+			target_unref(t);
+			if (r == SENT_FULL)
+				goto full;
+			some |= r == SENT_SOME;
+		}
+	} while (some);
+	tick_need();
+	return;
+full:
+	while (TAILQ_FIRST(&l->targets) != t) { /* it goes on with the one that found no room */
+		struct target *first = TAILQ_FIRST(&l->targets);
+
+		TAILQ_REMOVE(&l->targets, first, on_link);
+		TAILQ_INSERT_TAIL(&l->targets, first, on_link);
+	}
+	want(l);
+	tick_need();
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+void notice_answered(struct target *t, struct notice n, int rsc)
+{
+	if (rsc == 2000) {
+		notice_delivered(t, n);
+		return;
+	}
+	ng.count[C_FAILED]++;
+	log_debug("notify", "refused target=%s sur=%s rsc=%d", log_quote(t->key),
+		  log_quote(n.m->sub->sur.raw), rsc);
+	if ((rsc == 4101 || rsc == 5205) && ng.on_refused && !n.m->sub->dead)
+		ng.on_refused(ng.refused_arg, n.m->sub->id, t->key, rsc);
+	notice_done(t, n);
+}
+
+/* The entry of that notice in r, which ascends by id; NULL when it is not there or done. */
+static struct notice *ring_find(const struct ring *r, int64_t id, int64_t sub)
+{
+	size_t lo = 0, hi = r->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (ring_at(r, mid)->id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < r->n && ring_at(r, lo)->id == id; lo++) {
+		struct notice *n = ring_at(r, lo);
+
+		if (n->e && n->m->sub->id == sub)
+			return n;
+	}
+	return NULL;
+}
+
+static bool answer_sent(struct target *t, int64_t id, int64_t sub, int rsc)
+{
+	struct notice *at = ring_find(&t->fly, id, sub), n;
+
+	if (at && !at->due)
+		return false; /* raw: an answer means nothing */
+	if (at)
+		t->link->out--;
+	else
+		at = ring_find(&t->late, id, sub);
+	if (!at)
+		return false;
+	n = *at;
+	at->e = NULL;
+	ring_trim(&t->fly);
+	ring_trim(&t->late);
+	if (t->fly.n == 0)
+		target_unlist(t, L_BUSY);
+	t->refs++;
+	notice_answered(t, n, rsc);
+	if (t->gap_sent && id >= t->gap_mark)
+		target_gap_clear(t);
+	send_want(t);
+	target_unref(t);
+	return true;
+}
+
+static bool get_hex(struct str *s, uint64_t *v)
+{
+	size_t n = 0;
+
+	for (*v = 0; n < s->n && n < 16; n++) {
+		char c = s->p[n];
+
+		if (c >= '0' && c <= '9')
+			*v = *v << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			*v = *v << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			break;
+	}
+	if (n == 0 || (n < s->n && s->p[n] != '.'))
+		return false;
+	n += n < s->n;
+	s->p += n;
+	s->n -= n;
+	return true;
+}
+
+static bool answer_gap(struct target *t, uint64_t boot, uint64_t no)
+{
+	if (boot != ng.boot || t->gap_no != no || !t->gap_told)
+		return false;
+	t->refs++;
+	target_gap_clear(t);
+	send_want(t);
+	target_unref(t);
+	return true;
+}
+
+bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, struct str pc)
+{
+	struct target *t;
+	uint64_t v[3];
+	char what = rqi.n ? rqi.p[0] : 0;
+
+	if (what != 'n' && what != 'g' && what != 'v')
+		return false;
+	rqi.p++;
+	rqi.n--;
+	for (int i = 0; i < 3; i++) {
+		if (!get_hex(&rqi, &v[i]))
+			return false;
+	}
+	if (rqi.n)
+		return false;
+	if (what == 'v')
+		return v[0] == ng.boot && ask_answer(s, c, v[1], rsc, pc);
+	t = target_by_id((int64_t)v[2]);
+	if (!t)
+		return false;
+	if (t->link && s && t->link->s == s)
+		return what == 'n' ? answer_sent(t, (int64_t)v[0], (int64_t)v[1], rsc)
+				   : answer_gap(t, v[0], v[1]);
+	if (c && t->dial && t->dial->c == c && t->post.state == POST_SENT && t->post.n.e &&
+	    t->post.n.id == (int64_t)v[0] && t->post.n.m->sub->id == (int64_t)v[1]) {
+		url_done(t, rsc);
+		return true;
+	}
+	return false;
+}
+
+bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc)
+{
+	return ng.open && answer_rqi(s, NULL, rqi, rsc, pc);
+}
+
+/* ---- without an answer ----------------------------------------------------------------------- */
+
+static void hand_over(struct target *t)
+{
+	for (size_t i = 0; t->raw_out && i < t->fly.n; i++) {
+		struct notice n = *ring_at(&t->fly, i);
+
+		if (!n.e || n.due)
+			continue;
+		ring_at(&t->fly, i)->e = NULL;
+		t->raw_out--;
+		notice_delivered(t, n);
+		if (t->gap_sent && n.id >= t->gap_mark)
+			target_gap_clear(t);
+	}
+	ring_trim(&t->fly);
+	if (t->gap_sent && session_serial(t->link->s) == SESSION_RAW)
+		target_gap_clear(t);
+}
+
+static bool drained(const struct conn *c)
+{
+	return conn_writable(c) && conn_queued(c) == 0;
+}
+
+void send_drained(struct target *t)
+{
+	bool dialled = t->dial && t->post.state == POST_SENT &&
+		       (t->url || (t->post.n.e && t->post.n.e->kind->frame == FRAME_RAW));
+	bool left = !dialled || drained(t->dial->c);
+
+	t->refs++;
+	if (dialled && left)
+		url_done(t, 2000);
+	if (t->link && (t->raw_out || t->gap_sent)) {
+		if (drained(session_conn(t->link->s)))
+			hand_over(t);
+		else
+			left = false;
+	}
+	if (left)
+		target_unlist(t, L_RAW);
+	send_want(t);
+	target_unref(t);
+}
+
+void send_late(int64_t now)
+{
+	struct target *t, *next;
+
+	for (t = TAILQ_FIRST(&ng.list[L_BUSY]); t; t = next) {
+		next = TAILQ_NEXT(t, on[L_BUSY]);
+		while (t->fly.n) {
+			struct notice n = *ring_at(&t->fly, 0);
+
+			if (n.due == 0 || n.due > now)
+				break;
+			ring_shift(&t->fly, 1);
+			ring_trim(&t->fly);
+			t->link->out--;
+			ring_push(&t->late, n);
+			ng.count[C_UNANSWERED]++;
+		}
+		if (t->fly.n == 0)
+			target_unlist(t, L_BUSY);
+		send_want(t);
+	}
+}

@@ -1,0 +1,328 @@
+/*
+ * test_notify_away.c - targets that are away: restart, large audiences, bounds and gaps, what is
+ * forgotten, trouble with the store, memory.
+ */
+#include "notify_help.h"
+
+/* ---- away ------------------------------------------------------------------------------------ */
+
+static void test_restart(void **state)
+{
+	struct audience *a = audience_of(7, "Ca");
+	struct conn *c = connect_as("Ca", SESSION_JSON);
+	const struct frame *f;
+	char rqi[64], body[64], nonce[32];
+
+	(void)state;
+	snprintf(nonce, sizeof(nonce), "%.*s", STRFMT(notify_slot_text(SLOT_SUR)));
+	snprintf(body, sizeof(body), "[\"%s\",1]", nonce);
+	publish(a, body);
+	f = fake_read(c);
+	snprintf(rqi, sizeof(rqi), "%s", field(f, "rqi"));
+	fake_hangup(c);
+	publish(a, "2");
+	assert_int_equal(stats().bytes, 0); /* nobody there: nothing in memory */
+	audience_unref(a);
+	restart(true);
+	assert_true(str_is(notify_slot_text(SLOT_SUR), nonce));
+	assert_int_equal(stats().queued, 2);
+	c = connect_as("Ca", SESSION_JSON);
+	f = fake_read(c);
+	assert_string_equal(field(f, "rqi"), rqi);
+	assert_non_null(strstr(f->p, "\"pc\":[\"/moon/s7\",1]}"));
+	assert_true(answer(c, f, 2000));
+	f = fake_read(c);
+	assert_non_null(strstr(f->p, "\"pc\":2}"));
+	assert_true(answer(c, f, 2000));
+	fake_advance(1);
+	settle();
+	restart(false);
+	assert_int_equal(stats().queued, 0);
+	assert_int_equal(fake_ntf_rows, 0);
+	a = audience_of(7, "Ca"); /* ids go on: no rqi comes twice */
+	c = connect_as("Ca", SESSION_JSON);
+	publish(a, "3");
+	assert_string_not_equal(field(fake_read(c), "rqi"), rqi);
+	audience_unref(a);
+}
+
+/* A large audience is stored once per version; cursors tell who has it after a restart. */
+static void test_large_audience(void **state)
+{
+	struct audience *a = audience_new();
+	struct conn *c;
+	char name[32], sur[32];
+	int n = 0;
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "C%d", i);
+		snprintf(sur, sizeof(sur), "/moon/s%d", i);
+		audience_add(a, i, str_of(sur), STR(""), str_of(name));
+	}
+	publish(a, "1");
+	publish(a, "2");
+	assert_int_equal(fake_aud_writes, 1);
+	audience_remove(a, 39);
+	publish(a, "3");
+	assert_int_equal(fake_aud_writes, 2);
+	assert_int_equal(fake_ntf_rows, 3);
+	assert_int_equal(stats().queued, 119);
+	audience_unref(a);
+	c = connect_as("C5", SESSION_JSON);
+	for (const struct frame *f; (f = fake_read(c)); n++)
+		assert_true(answer(c, f, 2000));
+	assert_int_equal(n, 3);
+	fake_advance(1);
+	settle();
+	restart(true);
+	assert_int_equal(stats().queued, 116);
+	c = connect_as("C5", SESSION_JSON);
+	assert_null(fake_read(c));
+	c = connect_as("C39", SESSION_JSON);
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":1}"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":2}"));
+	assert_null(fake_read(c));
+	for (int i = 0; i < 39; i++) {
+		snprintf(name, sizeof(name), "C%d", i);
+		notify_forget_target(str_of(name));
+	}
+	for (int i = 0; i < 2; i++)
+		answer(c, &c->frame[i], 2000);
+	fake_advance(1);
+	settle();
+	assert_int_equal(fake_ntf_rows, 0);
+	assert_int_equal(fake_aud_rows, 0);
+	assert_int_equal(stats().queued, 0);
+}
+
+static void test_overflow(void **state)
+{
+	struct audience *a, *b;
+	struct conn *c;
+	const struct frame *f;
+	char want[200];
+
+	(void)state;
+	notify_close();
+	opts.max_count = 5;
+	start();
+	a = audience_of(1, "Ca");
+	b = audience_of(2, "Ca");
+	for (int i = 0; i < 4; i++) {
+		publish(a, "1");
+		publish(b, "2");
+	}
+	assert_int_equal(stats().dropped, 3);
+	fake_advance(1);
+	settle();
+	audience_unref(a);
+	audience_unref(b);
+	restart(true); /* the gap is remembered */
+	assert_int_equal(fake_ntf_rows, 5);
+	c = connect_as("Ca", SESSION_JSON);
+	f = fake_read(c);
+	snprintf(want, sizeof(want),
+		 "\"pc\":{\"moon2m:gap\":{\"dropped\":3,\"sur\":["
+		 "{\"sur\":\"/moon/s1\",\"dropped\":2},{\"sur\":\"/moon/s2\",\"dropped\":1}]}}}");
+	assert_non_null(strstr(f->p, want));
+	fake_hangup(c);
+	c = connect_as("Ca", SESSION_JSON);
+	assert_string_equal(field(fake_read(c), "rqi"), field(c->frame, "rqi"));
+	assert_non_null(strstr(c->frame->p, want)); /* not confirmed: again */
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":2}"));
+	assert_true(answer(c, &c->frame[1], 2000)); /* confirms it */
+	fake_advance(1);
+	settle();
+	restart(true);
+	c = connect_as("Ca", SESSION_JSON);
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":1}"));
+}
+
+static void test_overflow_bytes_and_age(void **state)
+{
+	struct audience *a;
+	struct conn *c;
+
+	(void)state;
+	notify_close();
+	opts.max_bytes = 100;
+	opts.max_age = 60;
+	start();
+	a = audience_of(1, "Ca");
+	for (int i = 0; i < 3; i++)
+		publish(a, "\"0123456789012345678901234567890123456789\"");
+	assert_int_equal(stats().dropped, 1);
+	assert_int_equal(stats().queued, 2);
+	fake_advance(50);
+	publish(a, "7");
+	fake_advance(20);
+	assert_int_equal(stats().queued, 1);
+	assert_int_equal(stats().dropped, 3);
+	c = connect_as("Ca", SESSION_JSON);
+	assert_non_null(strstr(fake_read(c)->p, "\"dropped\":3,"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":7}"));
+	audience_unref(a);
+}
+
+static void test_newest_only(void **state)
+{
+	struct audience *a = audience_of(1, "Ca"), *b = audience_of(2, "Ca");
+	struct event_opts newest = { .frame = FRAME_PRIMITIVE, .ec = 4 };
+	struct conn *c;
+
+	(void)state;
+	for (int i = 0; i < 500; i++) {
+		char body[20];
+
+		snprintf(body, sizeof(body), "%d", i);
+		publish_as(a, body, newest);
+		if (i % 100 == 0)
+			publish(b, body);
+	}
+	assert_int_equal(stats().queued, 6);
+	fake_advance(1);
+	settle();
+	assert_int_equal(fake_ntf_rows, 6);
+	c = connect_as("Ca", SESSION_JSON);
+	for (int i = 0; i < 500; i += 100) {
+		char want[32];
+
+		snprintf(want, sizeof(want), "\"pc\":%d}", i);
+		assert_non_null(strstr(fake_read(c)->p, want));
+	}
+	assert_non_null(strstr(fake_read(c)->p, "\"ec\":4,\"pc\":499}"));
+	assert_null(fake_read(c));
+	audience_unref(a);
+	audience_unref(b);
+}
+
+static void test_forget(void **state)
+{
+	struct audience *a = audience_of(1, "Ca"), *b = audience_of(2, "Ca");
+	struct conn *c;
+
+	(void)state;
+	publish(a, "1");
+	publish(b, "2");
+	publish(a, "3");
+	notify_forget_sub(1);
+	settle();
+	assert_int_equal(stats().queued, 1);
+	c = connect_as("Ca", SESSION_JSON);
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":2}"));
+	assert_null(fake_read(c));
+	notify_forget_target(STR("Ca"));
+	settle();
+	assert_int_equal(stats().queued, 0);
+	assert_int_equal(stats().dropped, 3);
+	publish(b, "4");
+	assert_int_equal(stats().queued, 0);
+	fake_advance(1);
+	settle();
+	assert_int_equal(fake_ntf_rows, 0);
+	notify_target_routes(STR("Ca"), NULL, 0); /* registered again */
+	publish(b, "5");
+	assert_int_equal(stats().queued, 1);
+	audience_unref(a);
+	audience_unref(b);
+}
+
+static void test_format_failed(void **state)
+{
+	struct audience *a = audience_of(1, "Ca");
+	struct conn *c = connect_as("Ca", SESSION_JSON);
+
+	(void)state;
+	publish_as(a, "{}", (struct event_opts){ .frame = FRAME_RAW, .format_failed = "senml" });
+	assert_null(fake_read(c));
+	assert_int_equal(stats().parked, 1);
+	audience_unref(a);
+	restart(false);
+	assert_int_equal(stats().parked, 1);
+	assert_int_equal(fake_ntf_rows, 1);
+}
+
+static void test_store_trouble(void **state)
+{
+	struct audience *a = audience_of(1, "Ca");
+	struct conn *c;
+	int n = 0;
+
+	(void)state;
+	fake_store_fail(1); /* the target's row: the event itself goes through */
+	publish(a, "1");
+	fake_advance(1);
+	settle();
+	assert_int_equal(fake_tgt_rows, 1);
+	audience_unref(a);
+	restart(true);
+	assert_int_equal(stats().queued, 1);
+	fake_store_fail_reads(2);
+	c = connect_as("Ca", SESSION_JSON);
+	assert_null(fake_read(c));
+	for (int i = 0; i < 5; i++) {
+		fake_advance(1);
+		settle();
+	}
+	assert_non_null(fake_read(c));
+	fake_store_fail(3);
+	assert_true(answer(c, &c->frame[0], 2000));
+	for (int i = 0; i < 20 && fake_ntf_rows; i++, n++) {
+		fake_advance(0.5);
+		settle();
+	}
+	assert_int_equal(fake_ntf_rows, 0);
+	assert_true(n > 2);
+}
+
+/* 100,000 kept notices of 1,000 absent AEs cost at most 200 bytes each. */
+static void test_memory(void **state)
+{
+	struct event_opts o = { .frame = FRAME_PRIMITIVE };
+	struct mallinfo2 before, after;
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		struct audience *a;
+
+		snprintf(name, sizeof(name), "Caway%d", i);
+		a = audience_of(i, name);
+		for (int k = 0; k < 100; k++) {
+			struct store_tx *tx = store_tx_new(fake_store);
+			struct event *e =
+			    event_new(a, &o, STR("{\"m2m:sgn\":{\"nev\":{\"rep\":1}}}"));
+
+			event_store(e, tx);
+			store_commit(fake_store, tx, committed, e);
+		}
+		audience_unref(a);
+		fake_store_step(1000);
+	}
+	assert_int_equal(stats().queued, 100000);
+	assert_int_equal(stats().bytes, 0);
+	notify_close();
+	fake_store_step(1000);
+	before = mallinfo2();
+	start();
+	after = mallinfo2();
+	assert_int_equal(stats().parked, 100000);
+	/* 0 where the allocator is replaced (ASan) */
+	print_message("%zu bytes per kept notice\n", (after.uordblks - before.uordblks) / 100000);
+	assert_true(after.uordblks - before.uordblks < 200 * 100000);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_restart),       T(test_large_audience),
+		T(test_overflow),      T(test_overflow_bytes_and_age),
+		T(test_newest_only),   T(test_forget),
+		T(test_format_failed), T(test_store_trouble),
+		T(test_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

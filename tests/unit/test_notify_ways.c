@@ -1,0 +1,195 @@
+/*
+ * test_notify_ways.c - other ways to a target: URLs, points of access, dialled connections,
+ * back-off; and single requests of the engine's own.
+ */
+#include "notify_help.h"
+
+/* ---- URLs ------------------------------------------------------------------------------------ */
+
+static void test_url(void **state)
+{
+	struct audience *a = audience_of(1, "http://h/x?ct=json");
+	struct request *r;
+	char want[200];
+
+	(void)state;
+	publish(a, "1");
+	publish_as(a, "{\"a\":2}", (struct event_opts){ .ec = 3 });
+	r = fake_requests;
+	assert_string_equal(r->url, "http://h/x");
+	assert_null(r->next); /* one at a time */
+	assert_string_equal(r->body, "1");
+	assert_non_null(strstr(r->head, "X-M2M-Origin: /moon\r\nX-M2M-RI: n"));
+	assert_non_null(strstr(r->head, "X-M2M-RVI: 3\r\nContent-Type: application/json\r\n"));
+	snprintf(want, sizeof(want), "%s", r->head);
+	fake_answer(r, 503, NULL, NULL);
+	settle();
+	assert_null(fake_requests); /* backs off */
+	fake_advance(1.2);
+	settle();
+	assert_non_null(fake_requests);
+	assert_string_equal(fake_requests->head, want); /* same rqi */
+	fake_answer(fake_requests, 204, NULL, NULL);
+	settle();
+	assert_non_null(strstr(fake_requests->head, "X-M2M-EC: 3\r\n"));
+	fake_answer(fake_requests, 404, NULL, NULL);
+	settle();
+	fake_advance(1);
+	settle();
+	assert_int_equal(stats().acknowledged, 1);
+	assert_int_equal(stats().failed, 1);
+	assert_int_equal(fake_ntf_rows, 0);
+	audience_unref(a);
+}
+
+static void test_url_cbor(void **state)
+{
+	struct audience *a = audience_of(1, "http://h/x?a=1&ct=cbor");
+
+	(void)state;
+	publish(a, "{\"a\":2}");
+	assert_string_equal(fake_requests->url, "http://h/x?a=1");
+	assert_non_null(strstr(fake_requests->head, "Content-Type: application/cbor\r\n"));
+	assert_memory_equal(fake_requests->body, "\xa1\x61\x61\x02", 4);
+	audience_unref(a);
+}
+
+static void test_url_back_off_grows(void **state)
+{
+	struct audience *a = audience_of(1, "http://h/x");
+	int tries = 0;
+
+	(void)state;
+	publish(a, "1");
+	for (int i = 0; i < 1200; i++) {
+		if (fake_requests) {
+			fake_answer(fake_requests, 0, NULL, NULL);
+			tries++;
+		}
+		fake_advance(0.5);
+		settle();
+	}
+	assert_in_range(tries, 14, 30); /* 600 s: 1 2 4 8 16 32 60 60 ..., half of it at least */
+	audience_unref(a);
+}
+
+static void test_poa(void **state)
+{
+	struct audience *a = audience_of(1, "Ca");
+	struct str urls[3] = { STR("ws://default"), STR("http://one/"), STR("http://two/p") };
+	struct conn *c;
+
+	(void)state;
+	publish(a, "1");
+	assert_string_equal(unknown, "Ca");
+	assert_null(fake_requests);
+	notify_target_routes(STR("Ca"), urls, 3);
+	settle();
+	assert_string_equal(fake_requests->url, "http://one/Ca");
+	fake_answer(fake_requests, 0, NULL, NULL);
+	assert_string_equal(fake_requests->url, "http://two/p/Ca");
+	c = connect_as("Ca", SESSION_JSON); /* comes while the POST is under way: waits for it */
+	publish(a, "2");
+	assert_null(fake_read(c));
+	fake_answer(fake_requests, 200, "X-M2M-RSC: 2000\r\n", NULL);
+	settle();
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":2}"));
+	assert_int_equal(stats().acknowledged, 1);
+	audience_unref(a);
+}
+
+static void test_dialled(void **state)
+{
+	struct audience *a = audience_of(1, "ws://h/x"), *b = audience_of(2, "Cb");
+	struct str url = STR("ws://poa/");
+	struct conn *c;
+	char rqi[100];
+
+	(void)state;
+	publish(a, "1");
+	c = fake_dialled();
+	assert_string_equal(c->url, "ws://h/x");
+	assert_string_equal(c->protocol, "oneM2M.json");
+	fake_dial_open(c);
+	settle();
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":1}"));
+	assert_int_equal(stats().acknowledged, 1);
+	publish(a, "2"); /* the same connection */
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":2}"));
+	fake_advance(20);
+	assert_true(c->closing);
+	fake_dial_closed(c, 1000);
+
+	publish(b, "3");
+	notify_target_routes(STR("Cb"), &url, 1);
+	settle();
+	c = fake_dialled();
+	fake_dial_open(c);
+	settle();
+	assert_int_equal(stats().acknowledged, 2); /* an AE answers */
+	snprintf(rqi, sizeof(rqi), "{\"rsc\":2000,\"rqi\":\"%s\"}", field(fake_read(c), "rqi"));
+	c->cb->message(c->arg, c, str_of(rqi), false);
+	settle();
+	assert_int_equal(stats().acknowledged, 3);
+	publish(b, "4");
+	fake_dial_closed(c, 1006);
+	settle();
+	assert_int_equal(stats().queued, 1);
+	audience_unref(a);
+	audience_unref(b);
+}
+
+/* ---- asks ------------------------------------------------------------------------------------ */
+
+static int asked_rsc = -1;
+
+static void on_asked(void *arg, int rsc, struct str pc)
+{
+	(void)arg;
+	(void)pc;
+	asked_rsc = rsc;
+}
+
+static void test_ask(void **state)
+{
+	struct conn *c = connect_as("Ca", SESSION_JSON);
+	const struct frame *f;
+
+	(void)state;
+	notify_ask(STR("Ca"), STR("{\"m2m:sgn\":{\"vrq\":true}}"), 0, 2, on_asked, NULL);
+	f = fake_read(c);
+	assert_non_null(strstr(f->p, "\"pc\":{\"m2m:sgn\":{\"vrq\":true}}}"));
+	assert_true(answer(c, f, 2000));
+	assert_int_equal(asked_rsc, 2000);
+
+	notify_ask(STR("Ca"), STR("1"), 0, 2, on_asked, NULL);
+	fake_advance(3);
+	assert_int_equal(asked_rsc, 0);
+	f = fake_read(c);
+	assert_false(answer(c, f, 2000));
+
+	notify_ask(STR("Ca"), STR("2"), 0, 2, on_asked, NULL);
+	asked_rsc = -1;
+	fake_hangup(c);
+	settle();
+	assert_string_equal(unknown, "Ca"); /* another way? */
+	notify_target_routes(STR("Ca"), NULL, 0);
+	assert_int_equal(asked_rsc, -1);
+	settle();
+	assert_int_equal(asked_rsc, 0);
+
+	notify_ask(STR("http://h/"), STR("3"), 0, 2, on_asked, NULL);
+	fake_answer(fake_requests, 200, "A: b\r\nx-m2m-rsc: 4101\r\n", NULL);
+	assert_int_equal(asked_rsc, 4101);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_url), T(test_url_cbor), T(test_url_back_off_grows),
+		T(test_poa), T(test_dialled),  T(test_ask),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
