@@ -1,17 +1,13 @@
 /*
  * `moon2m run`: the server.  Brings the parts up in order, runs the loop, brings them down in reverse:
  * a first signal stops accepting, lets what is in flight finish (5 s at most) and exits 0, a second
- * one exits at once.  One process per data folder.
+ * one exits at once.
  */
 #define _GNU_SOURCE
 #include "cmd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,14 +33,13 @@ static struct {
 	struct run_config conf;
 	struct net *net;
 	struct store *store;
-	int lock_fd;			/* -1: not taken */
 	bool notify_up;
 	enum phase phase;
 	bool stop_done;			/* the boot module's entry stop has ended */
 	struct net_timer *tick;
 	int64_t until;			/* monotonic: the phase ends at the latest */
 	int code;
-} srv = { .lock_fd = -1 };
+} srv;
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
@@ -199,29 +194,18 @@ static bool open_net(struct err *e)
 	return true;
 }
 
-/* The folder, and the lock in it that keeps a second server out. */
-static bool open_data(const char *dir, struct err *e)
+static bool make_folder(const char *dir, struct err *e)
 {
-	struct buf path = BUF_INIT;
-
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-		return err_set(e, "data folder %s: %s", dir, strerror(errno));
-	buf_fmt(&path, "%s/lock", dir);
-	buf_char(&path, '\0');
-	srv.lock_fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	buf_free(&path);
-	if (srv.lock_fd < 0)
-		return err_set(e, "data folder %s: %s", dir, strerror(errno));
-	if (flock(srv.lock_fd, LOCK_EX | LOCK_NB) == 0)
+	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
 		return true;
-	return err_set(e, "data folder %s: another moon2m is using it", dir);
+	return err_set(e, "data folder %s: %s", dir, strerror(errno));
 }
 
 static bool open_store(struct err *e)
 {
 	struct buf path = BUF_INIT;
 
-	if (!open_data(srv.conf.data, e))
+	if (!make_folder(srv.conf.data, e))
 		return false;
 	buf_fmt(&path, "%s/moon2m.db", srv.conf.data);
 	buf_char(&path, '\0');
@@ -260,9 +244,10 @@ static bool open_all(struct err *e)
 static void on_started(void *arg, bool ok, struct str error)
 {
 	(void)arg;
+	(void)error;
 	if (ok || srv.phase != RUNNING)
 		return;
-	fprintf(stderr, "moon2m: cannot start: %.*s\n", STRFMT(error));
+	log_error("run", "cannot start");
 	begin_stop(CMD_FAILED);
 }
 
@@ -278,8 +263,6 @@ static void close_all(void)
 	lua_store_use(NULL);
 	cmd_close_vm();
 	net_free(srv.net);
-	if (srv.lock_fd >= 0)
-		close(srv.lock_fd);
 	lua_config_free(&srv.conf);
 }
 

@@ -372,23 +372,33 @@ void vm_failure(lua_State *co, struct buf *text, struct buf *traceback)
 	lua_pop(vm.L, 1);
 }
 
-static void log_lines(const char *module, struct str s)
+static void log_lines(enum log_level level, const char *module, struct str s)
 {
 	while (s.n) {
 		const char *nl = memchr(s.p, '\n', s.n);
 		size_t n = nl ? (size_t)(nl - s.p) : s.n;
 
 		if (n)
-			log_error(module, "%.*s", (int)(n > 1000 ? 1000 : n), s.p);
+			log_line(level, module, "%.*s", (int)(n > 1000 ? 1000 : n), s.p);
 		s.p += nl ? n + 1 : n;
 		s.n -= nl ? n + 1 : n;
 	}
 }
 
+/* "file:12: ..." */
+static bool has_place(struct str s)
+{
+	const char *space = memchr(s.p, ' ', s.n);
+
+	return space && space - s.p >= 3 && space[-1] == ':' && space[-2] >= '0' && space[-2] <= '9';
+}
+
 void vm_log_failure(const char *module, struct str text, struct str traceback)
 {
-	log_lines(module, text.n ? text : STR("(empty error message)"));
-	log_lines(module, traceback);
+	if (!text.n)
+		text = STR("(empty error message)");
+	log_lines(LOG_ERROR, module, text);
+	log_lines(has_place(text) ? LOG_ERROR : LOG_DEBUG, module, traceback);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */

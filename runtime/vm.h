@@ -42,7 +42,8 @@ bool vm_try(lua_State *L, int nargs, int nresults, struct err *e) MUSTCHECK;
  * anything else by its type) and the traceback, both appended.  Never raises. */
 void vm_failure(lua_State *co, struct buf *text, struct buf *traceback);
 
-/* Logs a failure under `module`: its text, then the traceback, one log line each. */
+/* Logs a failure under `module`: its text, then the traceback, one log line each.  A text without
+ * "file:line:" in front was raised on purpose, for a person: its traceback is logged at debug level. */
 void vm_log_failure(const char *module, struct str text, struct str traceback);
 
 size_t vm_memory(void);			/* bytes Lua holds */
