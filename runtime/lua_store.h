@@ -3,14 +3,14 @@
  * Reads suspend the task and raise when the store fails.  Rows are tables by column name; a NULL
  * column is nil, an integer a number.
  *
- *  get("id"|"path"|"aei", key) -> row | nil		a resource, with its container's counters
- *  inst(cid, "latest"|"oldest") -> row | nil		an instance; also (cid, "at", st), (cid, "named", rn)
- *  insts(cid, "newest", n) -> rows			newest first; also (cid, "from", n, st): upward
- *  kids(pid, ty|0, after, n) -> rows, more		children that are no instances, by id
- *  find(sql, {params}, limit) -> rows, more		NULL parameters: core.store.null
+ *  get("id"|"path"|"aei", key) -> row | nil	a resource, with its container's counters
+ *  inst(cid, "latest"|"oldest") -> row | nil	also (cid, "at", st), (cid, "named", rn)
+ *  insts(cid, "newest", n) -> rows		newest first; also (cid, "from", n, st): upward
+ *  kids(pid, ty|0, after, n) -> rows, more	children that are no instances, by id
+ *  find(sql, {params}, limit) -> rows, more	NULL parameters: core.store.null
  *  commit(ops) -> true, {cs...} | nil, "conflict"|"gone"|"toobig"|"io", message
- *	queued before it suspends: the order of calls is the order on disk.  cs: {cid, st, cni, cbs,
- *	oldest, lt} of each container that changed.  ops, each an array:
+ *	queued before it suspends: the order of calls is the order on disk.  cs: {cid, st, cni,
+ *	cbs, oldest, lt} of each container that changed.  ops, each an array:
  *	{"put", row} {"set", row} {"delete", id, path} {"touch", cid, st, lt}
  *	{"inst", cid, st, ct, et|nil, size, path, rn|nil, cr|nil, lbl|nil, att|nil, con}
  *	{"inst_delete", cid, st} {"event", event} {"meta", key, value|nil}
@@ -22,5 +22,5 @@
 
 struct store;
 
-void lua_store_use(struct store *s);	/* NULL: closed, calls raise */
+void lua_store_use(struct store *s); /* NULL: closed, calls raise */
 int lua_store_open(lua_State *L);

@@ -22,8 +22,8 @@
 #define BATCH_BYTES ((size_t)2 << 20)
 #define QUEUE_BYTES ((size_t)64 << 20)
 #define QUEUE_READS 65536
-#define IDLE_MS 500	/* quiet time before what is in the log is moved into the file */
-#define CLOSE_ROUNDS 64	/* store_close runs callbacks that callbacks caused, this deep */
+#define IDLE_MS 500 /* quiet time before what is in the log is moved into the file */
+#define CLOSE_ROUNDS 64 /* store_close runs callbacks that callbacks caused, this deep */
 
 struct tx_list {
 	struct store_tx *first, **last;
@@ -35,23 +35,23 @@ struct read_list {
 
 struct store {
 	struct store_opts o;
-	struct engine *engine;		/* storage thread's after start */
-	struct engine_reader *reader;	/* under read_lock */
+	struct engine *engine; /* storage thread's after start */
+	struct engine_reader *reader; /* under read_lock */
 	pthread_t writer_thread, reader_thread;
 	pthread_mutex_t read_lock;
 
-	pthread_mutex_t lock;	/* everything below */
+	pthread_mutex_t lock; /* everything below */
 	pthread_cond_t write_due, read_due;
 	struct tx_list writes, written;
 	struct read_list reads, answered;
-	size_t nreads;		/* in reads */
+	size_t nreads; /* in reads */
 	bool writer_waits, reader_waits;
-	bool waking;		/* wake was called and store_poll has not come yet */
+	bool waking; /* wake was called and store_poll has not come yet */
 	bool stop;
 	struct store_stats stats;
 
 	/* loop thread only */
-	bool polling;		/* inside store_poll: the threads are signalled once at its end */
+	bool polling; /* inside store_poll: the threads are signalled once at its end */
 	bool closed;
 };
 
@@ -236,6 +236,17 @@ static void *reader_main(void *arg)
 	return NULL;
 }
 
+/* Recursive: what a scan calls at start may read meta. */
+static void init_read_lock(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
 /* ---- start and stop -------------------------------------------------------------------------- */
 
 static void store_init(struct store *s, const struct store_opts *o)
@@ -251,7 +262,7 @@ static void store_init(struct store *s, const struct store_opts *o)
 	s->reads.last = &s->reads.first;
 	s->answered.last = &s->answered.first;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_mutex_init(&s->read_lock, NULL);
+	init_read_lock(&s->read_lock);
 	pthread_condattr_init(&mono);
 	pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->write_due, &mono);
@@ -261,7 +272,7 @@ static void store_init(struct store *s, const struct store_opts *o)
 
 static void store_destroy(struct store *s)
 {
-	engine_reader_close(s->reader);	/* before the writer: that one removes the log */
+	engine_reader_close(s->reader); /* before the writer: that one removes the log */
 	engine_close(s->engine);
 	pthread_cond_destroy(&s->write_due);
 	pthread_cond_destroy(&s->read_due);
@@ -347,7 +358,7 @@ void store_close(struct store *s)
 		return;
 	engine_reader_stop(s->reader);
 	stop_threads(s, true);
-	s->closed = true;	/* what callbacks submit from here on is refused, in turn */
+	s->closed = true; /* what callbacks submit from here on is refused, in turn */
 	for (round = 0; round < CLOSE_ROUNDS && (s->written.first || s->answered.first); round++)
 		store_poll(s);
 	drop_answers(s);
@@ -478,7 +489,8 @@ void store_read_submit(struct store *s, struct store_read *r)
 /* ---- start ----------------------------------------------------------------------------------- */
 
 void store_scan_ntf(struct store *s,
-		    void (*fn)(void *arg, int64_t id, int64_t et, struct str members, size_t body_len),
+		    void (*fn)(void *arg, int64_t id, int64_t et, struct str members,
+			       size_t body_len),
 		    void *arg)
 {
 	pthread_mutex_lock(&s->read_lock);
@@ -486,15 +498,16 @@ void store_scan_ntf(struct store *s,
 	pthread_mutex_unlock(&s->read_lock);
 }
 
-void store_scan_tgt(struct store *s, void (*fn)(void *arg, int64_t id, struct str key, int64_t acked),
-		    void *arg)
+void store_scan_tgt(struct store *s,
+		    void (*fn)(void *arg, int64_t id, struct str key, int64_t acked), void *arg)
 {
 	pthread_mutex_lock(&s->read_lock);
 	engine_scan_tgt(s->reader, fn, arg);
 	pthread_mutex_unlock(&s->read_lock);
 }
 
-void store_scan_aud(struct store *s, void (*fn)(void *arg, int64_t id, struct str members), void *arg)
+void store_scan_aud(struct store *s, void (*fn)(void *arg, int64_t id, struct str members),
+		    void *arg)
 {
 	pthread_mutex_lock(&s->read_lock);
 	engine_scan_aud(s->reader, fn, arg);

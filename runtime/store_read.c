@@ -4,9 +4,10 @@
  */
 #include "store_engine.h"
 
-#define PEND_MAX 4096	/* bodies per store_pend */
+#define PEND_MAX 4096 /* bodies per store_pend */
 
-static struct store_read *read_new(enum store_read_kind kind, size_t bytes, store_rows_cb cb, void *arg)
+static struct store_read *read_new(enum store_read_kind kind, size_t bytes, store_rows_cb cb,
+				   void *arg)
 {
 	struct store_read *r = xmalloc(sizeof(*r) + bytes);
 
@@ -39,8 +40,8 @@ void store_get(struct store *s, enum store_key by, int64_t id, struct str text, 
 	store_read_submit(s, r);
 }
 
-void store_inst(struct store *s, int64_t cid, enum store_sel sel, int64_t st, struct str rn, unsigned n,
-		store_rows_cb cb, void *arg)
+void store_inst(struct store *s, int64_t cid, enum store_sel sel, int64_t st, struct str rn,
+		unsigned n, store_rows_cb cb, void *arg)
 {
 	struct store_read *r = read_new(READ_INST, rn.n, cb, arg);
 

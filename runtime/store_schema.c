@@ -7,56 +7,56 @@
 #include "store_sqlite.h"
 
 static const char step1[] =
-	"CREATE TABLE meta(k TEXT PRIMARY KEY, v TEXT) WITHOUT ROWID;"
+    "CREATE TABLE meta(k TEXT PRIMARY KEY, v TEXT) WITHOUT ROWID;"
 
-	/* Highest id ever used, so that ids are never given twice. */
-	"CREATE TABLE seq(name TEXT PRIMARY KEY, id INT NOT NULL) WITHOUT ROWID;"
+    /* Highest id ever used, so that ids are never given twice. */
+    "CREATE TABLE seq(name TEXT PRIMARY KEY, id INT NOT NULL) WITHOUT ROWID;"
 
-	/* Every resource that is no instance.  path: structured, without the CSEBase's name; a
+    /* Every resource that is no instance.  path: structured, without the CSEBase's name; a
 	 * subtree is the range path||'/' to path||'0'.  doc: the attributes without a column. */
-	"CREATE TABLE res(id INTEGER PRIMARY KEY, pid INT NOT NULL, ty INT NOT NULL,"
-	" rn TEXT NOT NULL, path TEXT NOT NULL, ct INT NOT NULL, lt INT NOT NULL, et INT,"
-	" st INT NOT NULL DEFAULT 0, lbl TEXT, acpi TEXT, aei TEXT, doc TEXT NOT NULL);"
-	"CREATE UNIQUE INDEX res_path ON res(path);"
-	"CREATE INDEX res_kid ON res(pid,id);"
-	"CREATE INDEX res_kid_ty ON res(pid,ty,id);"
-	"CREATE INDEX res_ty ON res(ty,path);"
-	"CREATE INDEX res_et ON res(et) WHERE et IS NOT NULL;"
-	"CREATE UNIQUE INDEX res_aei ON res(aei) WHERE aei IS NOT NULL;"
+    "CREATE TABLE res(id INTEGER PRIMARY KEY, pid INT NOT NULL, ty INT NOT NULL,"
+    " rn TEXT NOT NULL, path TEXT NOT NULL, ct INT NOT NULL, lt INT NOT NULL, et INT,"
+    " st INT NOT NULL DEFAULT 0, lbl TEXT, acpi TEXT, aei TEXT, doc TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX res_path ON res(path);"
+    "CREATE INDEX res_kid ON res(pid,id);"
+    "CREATE INDEX res_kid_ty ON res(pid,ty,id);"
+    "CREATE INDEX res_ty ON res(ty,path);"
+    "CREATE INDEX res_et ON res(et) WHERE et IS NOT NULL;"
+    "CREATE UNIQUE INDEX res_aei ON res(aei) WHERE aei IS NOT NULL;"
 
-	/* The narrow hot row of a container: all that creating an instance updates.
+    /* The narrow hot row of a container: all that creating an instance updates.
 	 * ol: the oldest instance's st while cni > 0; never above an instance that is left. */
-	"CREATE TABLE cs(cid INTEGER PRIMARY KEY, st INT NOT NULL, cni INT NOT NULL DEFAULT 0,"
-	" cbs INT NOT NULL DEFAULT 0, ol INT NOT NULL DEFAULT 0, lt INT NOT NULL,"
-	" mni INT, mbs INT, mia INT);"
+    "CREATE TABLE cs(cid INTEGER PRIMARY KEY, st INT NOT NULL, cni INT NOT NULL DEFAULT 0,"
+    " cbs INT NOT NULL DEFAULT 0, ol INT NOT NULL DEFAULT 0, lt INT NOT NULL,"
+    " mni INT, mbs INT, mia INT);"
 
-	/* Instances: a heap that is appended to and one ordered index.  st, the container's stateTag
+    /* Instances: a heap that is appended to and one ordered index.  st, the container's stateTag
 	 * after the create, is key and order.  size in the index: evictions add up sizes from it.
 	 * et: only when the creator set one. */
-	"CREATE TABLE cin(id INTEGER PRIMARY KEY, cid INT NOT NULL, st INT NOT NULL,"
-	" ct INT NOT NULL, et INT, size INT NOT NULL, rn TEXT, cr TEXT, lbl TEXT, att TEXT,"
-	" con TEXT NOT NULL);"
-	"CREATE UNIQUE INDEX cin_key ON cin(cid,st,size);"
-	"CREATE UNIQUE INDEX cin_rn ON cin(cid,rn) WHERE rn IS NOT NULL;"
-	"CREATE INDEX cin_et ON cin(et) WHERE et IS NOT NULL;"
+    "CREATE TABLE cin(id INTEGER PRIMARY KEY, cid INT NOT NULL, st INT NOT NULL,"
+    " ct INT NOT NULL, et INT, size INT NOT NULL, rn TEXT, cr TEXT, lbl TEXT, att TEXT,"
+    " con TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX cin_key ON cin(cid,st,size);"
+    "CREATE UNIQUE INDEX cin_rn ON cin(cid,rn) WHERE rn IS NOT NULL;"
+    "CREATE INDEX cin_et ON cin(et) WHERE et IS NOT NULL;"
 
-	/* Label index of resources (st 0, their path) and of instances (id: the container, path: the
+    /* Label index of resources (st 0, their path) and of instances (id: the container, path: the
 	 * container's path, ty 4).  Posting lists in path order: label and subtree is one range. */
-	"CREATE TABLE lbl(lbl TEXT, path TEXT, st INT NOT NULL DEFAULT 0, ty INT NOT NULL,"
-	" id INT NOT NULL, PRIMARY KEY(lbl,path,st)) WITHOUT ROWID;"
-	"CREATE INDEX lbl_id ON lbl(id,st);"
+    "CREATE TABLE lbl(lbl TEXT, path TEXT, st INT NOT NULL DEFAULT 0, ty INT NOT NULL,"
+    " id INT NOT NULL, PRIMARY KEY(lbl,path,st)) WITHOUT ROWID;"
+    "CREATE INDEX lbl_id ON lbl(id,st);"
 
-	/* Kept notifications, their targets, and shared lists of members. */
-	"CREATE TABLE ntf(id INTEGER PRIMARY KEY, et INT, members BLOB NOT NULL,"
-	" body BLOB NOT NULL);"
-	"CREATE TABLE tgt(id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, acked INT NOT NULL);"
-	"CREATE TABLE aud(id INTEGER PRIMARY KEY, members BLOB NOT NULL);"
+    /* Kept notifications, their targets, and shared lists of members. */
+    "CREATE TABLE ntf(id INTEGER PRIMARY KEY, et INT, members BLOB NOT NULL,"
+    " body BLOB NOT NULL);"
+    "CREATE TABLE tgt(id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, acked INT NOT NULL);"
+    "CREATE TABLE aud(id INTEGER PRIMARY KEY, members BLOB NOT NULL);"
 
-	/* Deleted and not yet wiped: subtrees (ids up to maxid in a path range), and instances of cid
+    /* Deleted and not yet wiped: subtrees (ids up to maxid in a path range), and instances of cid
 	 * below an st.  Readers never show these rows. */
-	"CREATE TABLE gc_tree(id INTEGER PRIMARY KEY, lo TEXT NOT NULL, hi TEXT NOT NULL,"
-	" maxid INT NOT NULL);"
-	"CREATE TABLE gc_inst(cid INTEGER PRIMARY KEY, below INT NOT NULL);";
+    "CREATE TABLE gc_tree(id INTEGER PRIMARY KEY, lo TEXT NOT NULL, hi TEXT NOT NULL,"
+    " maxid INT NOT NULL);"
+    "CREATE TABLE gc_inst(cid INTEGER PRIMARY KEY, below INT NOT NULL);";
 
 const char *const store_schema[] = { step1 };
 const int store_schema_version = countof(store_schema);

@@ -30,7 +30,8 @@ static const char *const text[QUERIES] = {
 	[Q_CS_GET] = "SELECT st,cni,cbs,ol,lt,mni,mbs,mia FROM cs WHERE cid=?1",
 	[Q_CS_PUT] = "INSERT INTO cs(cid,st,cni,cbs,ol,lt,mni,mbs,mia)"
 		     " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
-	[Q_CS_SET] = "UPDATE cs SET st=?2,cni=?3,cbs=?4,ol=?5,lt=?6,mni=?7,mbs=?8,mia=?9 WHERE cid=?1",
+	[Q_CS_SET] =
+	    "UPDATE cs SET st=?2,cni=?3,cbs=?4,ol=?5,lt=?6,mni=?7,mbs=?8,mia=?9 WHERE cid=?1",
 	[Q_CS_WIPE] = "DELETE FROM cs WHERE cid=?1",
 
 	[Q_CIN_PUT] = "INSERT INTO cin(cid,st,ct,et,size,rn,cr,lbl,att,con)"

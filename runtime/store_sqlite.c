@@ -21,9 +21,9 @@
 #include "clock.h"
 #include "log.h"
 
-#define LOG_PAGES 1000			/* checkpoint when this many were written since the last one */
-#define COMPLAIN_US (10 * 1000000LL)	/* between log lines about a failure that lasts */
-#define WIPE_BUDGET 512 		/* rows that one group's deletions wipe at once */
+#define LOG_PAGES 1000 /* checkpoint when this many were written since the last one */
+#define COMPLAIN_US (10 * 1000000LL) /* between log lines about a failure that lasts */
+#define WIPE_BUDGET 512 /* rows that one group's deletions wipe at once */
 
 static const char *const setup[] = {
 	"PRAGMA page_size=4096",
@@ -48,7 +48,8 @@ void store_sql_reason(sqlite3 *db, int rc, char *out, size_t n)
 		break;
 	case SQLITE_IOERR:
 		snprintf(out, n, "disk error %d: %s", code,
-			 db && sqlite3_system_errno(db) ? strerror(sqlite3_system_errno(db)) : text);
+			 db && sqlite3_system_errno(db) ? strerror(sqlite3_system_errno(db))
+							: text);
 		break;
 	case SQLITE_CORRUPT:
 		snprintf(out, n, "the store is damaged: %s", text);
@@ -73,8 +74,8 @@ void engine_bad(struct engine *g)
 
 sqlite3_stmt *engine_stmt(struct engine *g, enum engine_sql q)
 {
-	if (!g->stmt[q] && sqlite3_prepare_v3(g->db, store_sql_text(q), -1, SQLITE_PREPARE_PERSISTENT,
-					      &g->stmt[q], NULL))
+	if (!g->stmt[q] && sqlite3_prepare_v3(g->db, store_sql_text(q), -1,
+					      SQLITE_PREPARE_PERSISTENT, &g->stmt[q], NULL))
 		engine_bad(g);
 	return g->stmt[q];
 }
@@ -153,7 +154,7 @@ sqlite3 *store_sql_connect(const char *path, int flags, struct err *e)
 	char why[300];
 	int rc;
 
-	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);	/* fails after the first connection: harmless */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* fails after the first connection: harmless */
 	rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc) {
 		store_sql_reason(db, rc, why, sizeof(why));
@@ -185,8 +186,8 @@ static int lock_take(const char *path, struct err *e)
 	} else if (flock(fd, LOCK_EX | LOCK_NB)) {
 		r = (int)pread(fd, owner, sizeof(owner) - 1, 0);
 		owner[r > 0 ? strcspn(owner, "\n") : 0] = '\0';
-		err_set(e, "store %s is in use by %s%s", path, *owner ? "process " : "another process",
-			owner);
+		err_set(e, "store %s is in use by %s%s", path,
+			*owner ? "process " : "another process", owner);
 		close(fd);
 		fd = -1;
 	} else {
@@ -246,7 +247,8 @@ static bool schema_step(struct engine *g, int version, struct err *e)
 
 	snprintf(sql, sizeof(sql),
 		 "INSERT OR REPLACE INTO meta VALUES('schema','%d');"
-		 "PRAGMA application_id=%d; COMMIT", version + 1, STORE_APPLICATION_ID);
+		 "PRAGMA application_id=%d; COMMIT",
+		 version + 1, STORE_APPLICATION_ID);
 	if (sqlite3_exec(g->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
 	    sqlite3_exec(g->db, store_schema[version], NULL, NULL, NULL) ||
 	    sqlite3_exec(g->db, sql, NULL, NULL, NULL))
@@ -269,8 +271,9 @@ static bool schema_update(struct engine *g, struct err *e)
 	if (version < 0 || (tables && version == 0))
 		return err_set(e, "store %s is damaged: it does not say its schema version", path);
 	if (version > store_schema_version)
-		return err_set(e, "store %s has schema version %lld, this moon2m knows %d: use a newer moon2m",
-			       path, (long long)version, store_schema_version);
+		return err_set(
+		    e, "store %s has schema version %lld, this moon2m knows %d: use a newer moon2m",
+		    path, (long long)version, store_schema_version);
 	for (; version < store_schema_version; version++)
 		if (!schema_step(g, (int)version, e))
 			return false;
@@ -284,7 +287,7 @@ static int log_grew(void *arg, sqlite3 *db, const char *name, int pages)
 
 	(void)db;
 	(void)name;
-	if (pages < g->log_pages)	/* it began anew */
+	if (pages < g->log_pages) /* it began anew */
 		g->log_base = 0;
 	g->log_pages = pages;
 	g->log_dirty = true;
@@ -522,6 +525,7 @@ void engine_checkpoint(struct engine *g, bool idle)
 		return;
 	g->log_base = g->log_pages;
 	/* A failure (disk full) leaves the log as it is; the next call tries again. */
-	if (sqlite3_wal_checkpoint_v2(g->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &done) == SQLITE_OK)
+	if (sqlite3_wal_checkpoint_v2(g->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &done) ==
+	    SQLITE_OK)
 		g->log_dirty = done < pages;
 }

@@ -3,8 +3,8 @@
  * Private to store_sqlite*.c; nothing else sees <sqlite3.h>.
  *
  * Failures: a reason that concerns one transaction (a name is taken, a container is gone) is its
- * enum store_rc.  A failure of SQLite itself is noted once in engine.bad; whoever sees it returns at
- * once, and the whole group is rolled back.
+ * enum store_rc.  A failure of SQLite itself is noted once in engine.bad; whoever sees it returns
+ * at once, and the whole group is rolled back.
  */
 #pragma once
 
@@ -12,10 +12,10 @@
 
 #include "store_engine.h"
 
-extern const char *const store_schema[];	/* step i: from version i to i + 1 */
+extern const char *const store_schema[]; /* step i: from version i to i + 1 */
 extern const int store_schema_version;
 
-#define STORE_APPLICATION_ID 0x6d6f6f32	/* "moo2", in the file's header */
+#define STORE_APPLICATION_ID 0x6d6f6f32 /* "moo2", in the file's header */
 
 /* A row r of res that no subtree deletion in progress has taken. */
 #define SQL_ALIVE                                                                                  \
@@ -24,25 +24,27 @@ extern const int store_schema_version;
 
 enum { SEQ_RES, SEQ_NTF, SEQ_TGT, SEQ_AUD, SEQS };
 
+/* clang-format off */
 enum engine_sql {
 	Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_SAVE, Q_UNDO, Q_KEEP,
 	Q_RES_PATH, Q_RES_SET_READ, Q_RES_PUT, Q_RES_SET, Q_RES_HOLDERS, Q_RES_BELOW, Q_RES_WIPE,
 	Q_LBL_VALID, Q_LBL_ADD, Q_LBL_WIPE,
 	Q_CS_GET, Q_CS_PUT, Q_CS_SET, Q_CS_WIPE,
-	Q_CIN_PUT, Q_CIN_AT, Q_CIN_NAMED, Q_CIN_UP, Q_CIN_DOWN, Q_CIN_NEXT, Q_CIN_WIPE, Q_CIN_WIPE_RANGE,
-	Q_CIN_SLICE,
+	Q_CIN_PUT, Q_CIN_AT, Q_CIN_NAMED, Q_CIN_UP, Q_CIN_DOWN, Q_CIN_NEXT, Q_CIN_WIPE,
+	Q_CIN_WIPE_RANGE, Q_CIN_SLICE,
 	Q_NTF_PUT, Q_NTF_WIPE, Q_TGT_ACK, Q_TGT_PUT, Q_TGT_WIPE, Q_AUD_PUT, Q_AUD_WIPE,
 	Q_META_PUT, Q_META_WIPE, Q_SEQ_PUT, Q_SEQ_ALL,
 	Q_TREE_PUT, Q_TREE_WIPE, Q_TREE_ALL, Q_GC_PUT, Q_GC_FIRST, Q_GC_WIPE,
 	QUERIES
 };
+/* clang-format on */
 
 /* A container's hot row, cached; written back once per group. */
 struct cs_row {
-	struct cs_row *next;		/* of the hash bucket */
+	struct cs_row *next; /* of the hash bucket */
 	int64_t cid, st, cni, cbs, ol, lt, mni, mbs, mia;
 	bool dirty;
-	uint64_t txno;			/* last transaction that changed it */
+	uint64_t txno; /* last transaction that changed it */
 };
 
 /* What a transaction did to a cached row, for undo and for its answer. */
@@ -52,14 +54,14 @@ struct cs_change {
 };
 
 #define CS_BUCKETS 16384
-#define CS_MAX 65536		/* cached rows; past it the cache starts anew after the group */
+#define CS_MAX 65536 /* cached rows; past it the cache starts anew after the group */
 
 struct cs_cache {
 	struct cs_row *bucket[CS_BUCKETS];
 	size_t n;
-	struct cs_change *change;	/* of the current transaction */
+	struct cs_change *change; /* of the current transaction */
 	size_t nchange, change_cap;
-	int64_t *dirty;			/* cids to write back; may name rows that are clean or gone */
+	int64_t *dirty; /* cids to write back; may name rows that are clean or gone */
 	size_t ndirty, dirty_cap;
 };
 
@@ -74,44 +76,45 @@ struct engine {
 	sqlite3 *db;
 	int lock_fd;
 	sqlite3_stmt *stmt[QUERIES];
-	int bad;		/* SQLite's code of the failure that ends the group; 0: none */
-	char why[300];		/* its text */
-	bool stale;		/* caches were dropped and could not be read back yet */
-	int64_t complained;	/* clock_mono of the last log line about a failure; 0: healthy */
+	int bad; /* SQLite's code of the failure that ends the group; 0: none */
+	char why[300]; /* its text */
+	bool stale; /* caches were dropped and could not be read back yet */
+	int64_t complained; /* clock_mono of the last log line about a failure; 0: healthy */
 
 	uint64_t txno;
 	struct cs_cache cs;
-	int64_t hi[SEQS], hi_saved[SEQS];	/* highest id used; as in the table seq */
+	int64_t hi[SEQS], hi_saved[SEQS]; /* highest id used; as in the table seq */
 
 	struct gc_tree *tree;
 	size_t ntree, tree_cap;
-	int64_t tree_next;	/* id of the next gc_tree row */
-	char *cursor;		/* path reached in tree[0] */
-	bool gc_inst;		/* the table gc_inst may hold rows */
-	int64_t gc_after;	/* clock_mono: not before, after a failure */
-	long budget;		/* rows that deletions of this group may still wipe at once */
+	int64_t tree_next; /* id of the next gc_tree row */
+	char *cursor; /* path reached in tree[0] */
+	bool gc_inst; /* the table gc_inst may hold rows */
+	int64_t gc_after; /* clock_mono: not before, after a failure */
+	long budget; /* rows that deletions of this group may still wipe at once */
 
-	int log_pages, log_base;	/* pages in the write-ahead log; at the last checkpoint */
-	bool log_dirty;			/* some of them are not in the file yet */
+	int log_pages, log_base; /* pages in the write-ahead log; at the last checkpoint */
+	bool log_dirty; /* some of them are not in the file yet */
 };
 
 /* ---- statements (store_sqlite.c) ---- */
 sqlite3_stmt *engine_stmt(struct engine *g, enum engine_sql q);
 enum sql_step { SQL_DONE, SQL_ROW, SQL_TAKEN, SQL_BAD };
-enum sql_step engine_step(struct engine *g, sqlite3_stmt *s);	/* SQL_TAKEN: a unique index refused */
-enum sql_step engine_run(struct engine *g, sqlite3_stmt *s);	/* step, then reset */
-enum sql_step engine_do(struct engine *g, enum engine_sql q);	/* without parameters */
-void engine_bad(struct engine *g);		/* notes the connection's error */
-bool engine_begin(struct engine *g);		/* a group or slice */
-bool engine_end(struct engine *g);		/* writes back and commits */
-void engine_abort(struct engine *g);		/* nothing of it remains, in the file or in memory */
+enum sql_step engine_step(struct engine *g,
+			  sqlite3_stmt *s); /* SQL_TAKEN: a unique index refused */
+enum sql_step engine_run(struct engine *g, sqlite3_stmt *s); /* step, then reset */
+enum sql_step engine_do(struct engine *g, enum engine_sql q); /* without parameters */
+void engine_bad(struct engine *g); /* notes the connection's error */
+bool engine_begin(struct engine *g); /* a group or slice */
+bool engine_end(struct engine *g); /* writes back and commits */
+void engine_abort(struct engine *g); /* nothing of it remains, in the file or in memory */
 const char *store_sql_text(enum engine_sql q);
 void store_sql_reason(sqlite3 *db, int rc, char *out, size_t n);
 
-void bind_str(sqlite3_stmt *s, int i, struct str v);	/* borrowed until the statement has run */
+void bind_str(sqlite3_stmt *s, int i, struct str v); /* borrowed until the statement has run */
 void bind_blob(sqlite3_stmt *s, int i, struct str v);
-void bind_int(sqlite3_stmt *s, int i, int64_t v);	/* STORE_NULL: NULL */
-int64_t column_int(sqlite3_stmt *s, int i);		/* NULL: STORE_NULL */
+void bind_int(sqlite3_stmt *s, int i, int64_t v); /* STORE_NULL: NULL */
+int64_t column_int(sqlite3_stmt *s, int i); /* NULL: STORE_NULL */
 struct str column_str(sqlite3_stmt *s, int i);
 
 /* Opens one connection with the settings both kinds share; NULL: e. */
@@ -121,16 +124,17 @@ sqlite3 *store_sql_connect(const char *path, int flags, struct err *e);
 enum store_rc engine_apply(struct engine *g, struct store_tx *tx, const struct store_op *op);
 
 /* ---- containers and instances (store_sqlite_cs.c) ---- */
-struct cs_row *cs_get(struct engine *g, int64_t cid);	/* NULL: none, or engine.bad */
-struct cs_row *cs_change(struct engine *g, struct cs_row *c);	/* call before changing c; marks it dirty */
-void cs_add(struct engine *g, const struct cs_row *row);	/* was just inserted */
-void cs_drop(struct engine *g, struct cs_row *c);		/* was just deleted */
-void cs_begin(struct engine *g);		/* a transaction begins: nothing changed so far */
+struct cs_row *cs_get(struct engine *g, int64_t cid); /* NULL: none, or engine.bad */
+struct cs_row *cs_change(struct engine *g,
+			 struct cs_row *c); /* call before changing c; marks it dirty */
+void cs_add(struct engine *g, const struct cs_row *row); /* was just inserted */
+void cs_drop(struct engine *g, struct cs_row *c); /* was just deleted */
+void cs_begin(struct engine *g); /* a transaction begins: nothing changed so far */
 void cs_undo(struct engine *g);
 void cs_answer(struct engine *g, struct store_tx *tx);
-bool cs_flush(struct engine *g);		/* writes what is dirty */
+bool cs_flush(struct engine *g); /* writes what is dirty */
 void cs_trim(struct engine *g);
-void cs_clear(struct engine *g);		/* forgets everything */
+void cs_clear(struct engine *g); /* forgets everything */
 void cs_free(struct engine *g);
 
 /* Evicts the oldest while c exceeds its limits.  coming: size of an instance already counted in c
@@ -139,9 +143,10 @@ bool cs_evict(struct engine *g, struct cs_row *c, int64_t coming, int64_t next);
 bool cs_wipe_inst(struct engine *g, int64_t cid, int64_t st, int64_t rowid);
 
 /* ---- deletion (store_sqlite_gc.c) ---- */
-bool gc_alive(struct engine *g, int64_t id);	/* false also when engine.bad */
+bool gc_alive(struct engine *g, int64_t id); /* false also when engine.bad */
 bool gc_hidden(const struct engine *g, struct str path, int64_t id);
-bool gc_clear(struct engine *g, struct str path, struct str aei);	/* wipes hidden rows that hold these */
+bool gc_clear(struct engine *g, struct str path,
+	      struct str aei); /* wipes hidden rows that hold these */
 bool gc_delete(struct engine *g, int64_t id);
 bool gc_add_inst(struct engine *g, int64_t cid, int64_t below);
 void gc_truncate(struct engine *g, size_t n);

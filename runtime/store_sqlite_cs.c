@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#define EVICT_NOW 16	/* evicted instances wiped in the same transaction; more: in the background */
+#define EVICT_NOW 16 /* evicted instances wiped in the same transaction; more: in the background */
 
 static struct cs_row **bucket(struct engine *g, int64_t cid)
 {
@@ -162,7 +162,11 @@ void cs_answer(struct engine *g, struct store_tx *tx)
 		if (!c)
 			continue;
 		tx->cs[tx->ncs++] = (struct store_cs){
-			.cid = c->cid, .st = c->st, .cni = c->cni, .cbs = c->cbs, .lt = c->lt,
+			.cid = c->cid,
+			.st = c->st,
+			.cni = c->cni,
+			.cbs = c->cbs,
+			.lt = c->lt,
 			.oldest = c->cni > 0 ? c->ol : 0,
 		};
 	}
@@ -235,7 +239,8 @@ void cs_free(struct engine *g)
 
 static bool exceeds(const struct cs_row *c)
 {
-	return (c->mni != STORE_NULL && c->cni > c->mni) || (c->mbs != STORE_NULL && c->cbs > c->mbs);
+	return (c->mni != STORE_NULL && c->cni > c->mni) ||
+	       (c->mbs != STORE_NULL && c->cbs > c->mbs);
 }
 
 bool cs_wipe_inst(struct engine *g, int64_t cid, int64_t st, int64_t rowid)
@@ -257,7 +262,9 @@ bool cs_wipe_inst(struct engine *g, int64_t cid, int64_t st, int64_t rowid)
 static bool evict_up(struct engine *g, struct cs_row *c, int64_t coming, int64_t next)
 {
 	sqlite3_stmt *s = engine_stmt(g, Q_CIN_UP);
-	struct { int64_t id, st; } gone[EVICT_NOW];
+	struct {
+		int64_t id, st;
+	} gone[EVICT_NOW];
 	size_t n = 0, i;
 	enum sql_step r;
 
@@ -274,7 +281,7 @@ static bool evict_up(struct engine *g, struct cs_row *c, int64_t coming, int64_t
 	}
 	if (r == SQL_ROW) {
 		c->ol = sqlite3_column_int64(s, 1);
-	} else {	/* none is left; by now the counters say so unless the store was damaged */
+	} else { /* none is left; by now the counters say so unless the store was damaged */
 		c->ol = next;
 		c->cni = coming < 0 ? 0 : 1;
 		c->cbs = coming < 0 ? 0 : coming;

@@ -12,10 +12,10 @@
 #include "clock.h"
 #include "log.h"
 
-#define SLICE_US 4000		/* of wiping, then its commit */
-#define SLICE_ROWS 128		/* instances wiped between looks at the clock */
-#define BELOW_MAX 64		/* the LIMIT of Q_RES_BELOW */
-#define PAUSE_US 5000000LL	/* after a failed slice */
+#define SLICE_US 4000 /* of wiping, then its commit */
+#define SLICE_ROWS 128 /* instances wiped between looks at the clock */
+#define BELOW_MAX 64 /* the LIMIT of Q_RES_BELOW */
+#define PAUSE_US 5000000LL /* after a failed slice */
 
 struct found {
 	int64_t id;
@@ -129,7 +129,8 @@ static bool wipe_insts(struct engine *g, int64_t cid, int64_t first, int64_t bel
 	bind_int(s, 1, cid);
 	bind_int(s, 2, first);
 	bind_int(s, 3, below);
-	return engine_run(g, s) == SQL_DONE && wipe_labels(g, cid, first > 0 ? first : 1, below - 1);
+	return engine_run(g, s) == SQL_DONE &&
+	       wipe_labels(g, cid, first > 0 ? first : 1, below - 1);
 }
 
 bool gc_add_inst(struct engine *g, int64_t cid, int64_t below)
@@ -255,7 +256,7 @@ static bool delete_below(struct engine *g, struct str path)
 	char *lo = xmalloc(n), *hi = xmalloc(n), *after;
 	int wiped = BELOW_MAX;
 
-	/* Everything under "a/b" lies from "a/b/" up to "a/b0"; everything under the root, from "". */
+	/* Everything under "a/b" lies from "a/b/" up to "a/b0"; under the root, from "". */
 	snprintf(lo, n, path.n ? "%.*s/" : "%.*s", STRFMT(path));
 	snprintf(hi, n, path.n ? "%.*s0" : "%.*s\xff", STRFMT(path));
 	after = xstrdup(lo);

@@ -12,8 +12,8 @@ static enum store_rc done(const struct engine *g)
 	return g->bad ? STORE_IO : STORE_OK;
 }
 
-static enum store_rc refuse(struct engine *g, struct store_tx *tx, enum store_rc rc, const char *what,
-			    struct str name)
+static enum store_rc refuse(struct engine *g, struct store_tx *tx, enum store_rc rc,
+			    const char *what, struct str name)
 {
 	if (g->bad)
 		return STORE_IO;
@@ -44,7 +44,8 @@ static bool labels_valid(struct engine *g, struct str lbl)
 	return ok;
 }
 
-static bool labels_add(struct engine *g, struct str lbl, struct str path, int64_t st, int ty, int64_t id)
+static bool labels_add(struct engine *g, struct str lbl, struct str path, int64_t st, int ty,
+		       int64_t id)
 {
 	sqlite3_stmt *s;
 
@@ -87,7 +88,7 @@ static int64_t inst_named(struct engine *g, int64_t cid, struct str rn, int64_t 
 	return row;
 }
 
-/* True when an instance of cid has this name; wipes one that was evicted and keeps the name busy. */
+/* True when an instance of cid has this name; wipes an evicted one that keeps the name busy. */
 static bool name_taken(struct engine *g, int64_t cid, struct str rn)
 {
 	int64_t st = 0, row = inst_named(g, cid, rn, &st);
@@ -117,8 +118,13 @@ static bool path_taken(struct engine *g, struct str path)
 
 static bool cs_put(struct engine *g, const struct store_res *r)
 {
-	struct cs_row c = { .cid = r->id, .st = r->st, .ol = 0, .lt = r->lt,
-			    .mni = r->mni, .mbs = r->mbs, .mia = r->mia };
+	struct cs_row c = { .cid = r->id,
+			    .st = r->st,
+			    .ol = 0,
+			    .lt = r->lt,
+			    .mni = r->mni,
+			    .mbs = r->mbs,
+			    .mia = r->mia };
 	sqlite3_stmt *s = engine_stmt(g, Q_CS_PUT);
 
 	bind_int(s, 1, c.cid);
@@ -171,7 +177,8 @@ static enum store_rc op_put(struct engine *g, struct store_tx *tx, const struct 
 	if (g->bad || !gc_clear(g, r->path, r->aei))
 		return STORE_IO;
 	if (res_insert(g, r) != SQL_DONE)
-		return refuse(g, tx, STORE_CONFLICT, "is taken", path_taken(g, r->path) ? r->path : r->aei);
+		return refuse(g, tx, STORE_CONFLICT, "is taken",
+			      path_taken(g, r->path) ? r->path : r->aei);
 	seen(g, SEQ_RES, r->id);
 	if (labels_add(g, r->lbl, r->path, 0, r->ty, r->id) && r->container)
 		cs_put(g, r);
@@ -195,7 +202,8 @@ static enum sql_step res_update(struct engine *g, const struct store_res *r)
 
 /* What op_set needs of the row as it is: path and type (columns that never change), and whether
  * the labels are others now.  False: no such row. */
-static bool set_read(struct engine *g, const struct store_res *r, struct buf *path, int *ty, bool *lbl)
+static bool set_read(struct engine *g, const struct store_res *r, struct buf *path, int *ty,
+		     bool *lbl)
 {
 	sqlite3_stmt *s = engine_stmt(g, Q_RES_SET_READ);
 	bool found;
@@ -302,7 +310,8 @@ static enum store_rc inst_check(struct engine *g, struct store_tx *tx, const str
 	return done(g);
 }
 
-static enum store_rc inst_check_name(struct engine *g, struct store_tx *tx, const struct store_inst *i)
+static enum store_rc inst_check_name(struct engine *g, struct store_tx *tx,
+				     const struct store_inst *i)
 {
 	struct buf path = BUF_INIT;
 	bool taken;
@@ -383,7 +392,8 @@ static enum store_rc op_inst_delete(struct engine *g, int64_t cid, int64_t st)
 	return done(g);
 }
 
-static enum store_rc op_touch(struct engine *g, struct store_tx *tx, int64_t cid, int64_t st, int64_t lt)
+static enum store_rc op_touch(struct engine *g, struct store_tx *tx, int64_t cid, int64_t st,
+			      int64_t lt)
 {
 	struct cs_row *c = cs_get(g, cid);
 

@@ -11,10 +11,10 @@
 #include "clock.h"
 #include "log.h"
 
-#define FOUND 64			/* searches' statements kept, by text */
-#define ANSWER_BYTES ((size_t)16 << 20)	/* an answer that is longer is cut, `more` says so */
+#define FOUND 64 /* searches' statements kept, by text */
+#define ANSWER_BYTES ((size_t)16 << 20) /* an answer that is longer is cut, `more` says so */
 #define SEARCH_US 10000000LL
-#define STEPS_PER_LOOK 10000		/* instructions of SQLite between looks at the clock */
+#define STEPS_PER_LOOK 10000 /* instructions of SQLite between looks at the clock */
 
 #define RES_COLUMNS                                                                                \
 	"r.id,r.pid,r.ty,r.rn,r.path,r.ct,r.lt,r.et,r.st,r.lbl,r.acpi,r.aei,r.doc,"                \
@@ -23,14 +23,16 @@
 #define INST_COLUMNS                                                                               \
 	"i.cid,i.st,i.ct,i.et,i.size,i.rn,i.cr,i.lbl,i.att,i.con"                                  \
 	" FROM main.cs c CROSS JOIN main.res r ON r.id=c.cid CROSS JOIN main.cin i ON i.cid=c.cid" \
-	" WHERE c.cid=?1 AND i.st>=c.ol AND " SQL_ALIVE
+	" WHERE c.cid=?1 AND " SQL_ALIVE " AND "
 
+/* clang-format off */
 enum reader_sql {
 	R_BY_ID, R_BY_PATH, R_BY_AEI, R_KIDS, R_KIDS_TY,
 	R_NEWEST, R_OLDEST, R_AT, R_NAMED, R_RANGE,
 	R_PEND, R_BEGIN, R_END, R_HIDES, R_NTF, R_TGT, R_AUD, R_SEQ, R_META,
 	READS
 };
+/* clang-format on */
 
 static const char *const text[READS] = {
 	[R_BY_ID] = "SELECT " RES_COLUMNS "r.id=?1 AND " SQL_ALIVE,
@@ -39,15 +41,17 @@ static const char *const text[READS] = {
 	[R_KIDS] = "SELECT " RES_COLUMNS "r.pid=?1 AND r.id>?2 AND " SQL_ALIVE " ORDER BY r.id",
 	[R_KIDS_TY] = "SELECT " RES_COLUMNS "r.pid=?1 AND r.ty=?3 AND r.id>?2 AND " SQL_ALIVE
 		      " ORDER BY r.id",
-	[R_NEWEST] = "SELECT " INST_COLUMNS " ORDER BY i.st DESC",
-	[R_OLDEST] = "SELECT " INST_COLUMNS " ORDER BY i.st",
-	[R_AT] = "SELECT " INST_COLUMNS " AND i.st=?2",
-	[R_NAMED] = "SELECT " INST_COLUMNS " AND i.rn=?2",
-	[R_RANGE] = "SELECT " INST_COLUMNS " AND i.st>=?2 ORDER BY i.st",
+	/* One condition on i.st that the index can use, the better one: "+" hides the other. */
+	[R_NEWEST] = "SELECT " INST_COLUMNS "i.st>=c.ol ORDER BY i.st DESC",
+	[R_OLDEST] = "SELECT " INST_COLUMNS "i.st>=c.ol ORDER BY i.st",
+	[R_AT] = "SELECT " INST_COLUMNS "i.st=?2 AND +i.st>=c.ol",
+	[R_NAMED] = "SELECT " INST_COLUMNS "i.rn=?2 AND +i.st>=c.ol",
+	[R_RANGE] = "SELECT " INST_COLUMNS "i.st>=max(c.ol,?2) ORDER BY i.st",
 	[R_PEND] = "SELECT id,et,body FROM main.ntf WHERE id=?1",
 	[R_BEGIN] = "BEGIN",
 	[R_END] = "COMMIT",
-	[R_HIDES] = "SELECT EXISTS(SELECT 1 FROM main.gc_tree) OR EXISTS(SELECT 1 FROM main.gc_inst)",
+	[R_HIDES] =
+	    "SELECT EXISTS(SELECT 1 FROM main.gc_tree) OR EXISTS(SELECT 1 FROM main.gc_inst)",
 	[R_NTF] = "SELECT id,et,members,length(body) FROM main.ntf ORDER BY id",
 	[R_TGT] = "SELECT id,key,acked FROM main.tgt ORDER BY id",
 	[R_AUD] = "SELECT id,members FROM main.aud ORDER BY id",
@@ -60,14 +64,15 @@ static const char *const text[READS] = {
 	"EXISTS(SELECT 1 FROM main.cs c CROSS JOIN main.res r ON r.id=c.cid WHERE c.cid=" id       \
 	" AND " st ">=c.ol AND " SQL_ALIVE ")"
 static const char hide[] =
-	"CREATE TEMP VIEW res AS SELECT r.* FROM main.res r WHERE " SQL_ALIVE ";"
-	"CREATE TEMP VIEW cs AS SELECT k.* FROM main.cs k WHERE EXISTS(SELECT 1 FROM main.res r"
-	" WHERE r.id=k.cid AND " SQL_ALIVE ");"
-	"CREATE TEMP VIEW cin AS SELECT i.* FROM main.cin i WHERE "
-	OF_LIVE_CONTAINER("i.cid", "i.st") ";"
-	"CREATE TEMP VIEW lbl AS SELECT l.* FROM main.lbl l WHERE CASE WHEN l.st=0 THEN"
-	" EXISTS(SELECT 1 FROM main.res r WHERE r.id=l.id AND " SQL_ALIVE ") ELSE "
-	OF_LIVE_CONTAINER("l.id", "l.st") " END";
+    "CREATE TEMP VIEW res AS SELECT r.* FROM main.res r WHERE " SQL_ALIVE ";"
+    "CREATE TEMP VIEW cs AS SELECT k.* FROM main.cs k WHERE EXISTS(SELECT 1 FROM main.res r"
+    " WHERE r.id=k.cid AND " SQL_ALIVE ");"
+    "CREATE TEMP VIEW cin AS SELECT i.* FROM main.cin i WHERE " OF_LIVE_CONTAINER(
+	"i.cid",
+	"i.st") ";"
+		"CREATE TEMP VIEW lbl AS SELECT l.* FROM main.lbl l WHERE CASE WHEN l.st=0 THEN"
+		" EXISTS(SELECT 1 FROM main.res r WHERE r.id=l.id AND " SQL_ALIVE
+		") ELSE " OF_LIVE_CONTAINER("l.id", "l.st") " END";
 static const char show[] = "DROP VIEW temp.res; DROP VIEW temp.cs; DROP VIEW temp.cin;"
 			   "DROP VIEW temp.lbl";
 
@@ -84,9 +89,9 @@ struct engine_reader {
 	struct search search[FOUND];
 	size_t nsearch;
 	uint64_t uses;
-	bool hiding;		/* the views exist */
-	int64_t until;		/* clock_mono when the search that runs is stopped; 0: none runs */
-	bool stop;		/* the store closes */
+	bool hiding; /* the views exist */
+	int64_t until; /* clock_mono when the search that runs is stopped; 0: none runs */
+	bool stop; /* the store closes */
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -141,7 +146,8 @@ void engine_reader_close(struct engine_reader *r)
 static sqlite3_stmt *stmt(struct engine_reader *r, enum reader_sql q)
 {
 	if (!r->stmt[q])
-		sqlite3_prepare_v3(r->db, text[q], -1, SQLITE_PREPARE_PERSISTENT, &r->stmt[q], NULL);
+		sqlite3_prepare_v3(r->db, text[q], -1, SQLITE_PREPARE_PERSISTENT, &r->stmt[q],
+				   NULL);
 	return r->stmt[q];
 }
 
@@ -161,7 +167,8 @@ static void fail_sql(struct engine_reader *r, struct store_read *j)
 	int rc = sqlite3_errcode(r->db);
 
 	if (rc == SQLITE_INTERRUPT) {
-		fail(j, stopping(r) ? "the store is closing" : "the search took too long and was stopped");
+		fail(j, stopping(r) ? "the store is closing"
+				    : "the search took too long and was stopped");
 		return;
 	}
 	store_sql_reason(r->db, rc, why, sizeof(why));
@@ -205,7 +212,8 @@ static void add_row(struct store_read *j, sqlite3_stmt *s)
 		case SQLITE_TEXT:
 		case SQLITE_BLOB:
 			c.t = STORE_T_TEXT;
-			c.i = (int64_t)j->bytes.n;	/* where the bytes are; finish makes it a pointer */
+			c.i = (int64_t)
+				  j->bytes.n; /* where the bytes are; finish makes it a pointer */
 			c.s = column_str(s, (int)i);
 			buf_str(&j->bytes, c.s);
 			break;
@@ -262,7 +270,9 @@ static void finish(struct store_read *j)
 static void read_get(struct engine_reader *r, struct store_read *j)
 {
 	static const enum reader_sql by[] = {
-		[STORE_BY_ID] = R_BY_ID, [STORE_BY_PATH] = R_BY_PATH, [STORE_BY_AEI] = R_BY_AEI,
+		[STORE_BY_ID] = R_BY_ID,
+		[STORE_BY_PATH] = R_BY_PATH,
+		[STORE_BY_AEI] = R_BY_AEI,
 	};
 	sqlite3_stmt *s = stmt(r, by[j->how]);
 
@@ -276,8 +286,8 @@ static void read_get(struct engine_reader *r, struct store_read *j)
 static void read_inst(struct engine_reader *r, struct store_read *j)
 {
 	static const enum reader_sql sel[] = {
-		[STORE_LATEST] = R_NEWEST, [STORE_OLDEST] = R_OLDEST, [STORE_AT] = R_AT,
-		[STORE_NAMED] = R_NAMED, [STORE_NEWEST_N] = R_NEWEST, [STORE_RANGE] = R_RANGE,
+		[STORE_LATEST] = R_NEWEST, [STORE_OLDEST] = R_OLDEST,   [STORE_AT] = R_AT,
+		[STORE_NAMED] = R_NAMED,   [STORE_NEWEST_N] = R_NEWEST, [STORE_RANGE] = R_RANGE,
 	};
 	sqlite3_stmt *s = stmt(r, sel[j->how]);
 
@@ -335,7 +345,8 @@ static sqlite3_stmt *prepare(struct engine_reader *r, struct store_read *j)
 		at->n = j->text.n;
 	}
 	at->used = ++r->uses;
-	if (!at->stmt && sqlite3_prepare_v3(r->db, at->sql, -1, SQLITE_PREPARE_PERSISTENT, &at->stmt, &tail))
+	if (!at->stmt &&
+	    sqlite3_prepare_v3(r->db, at->sql, -1, SQLITE_PREPARE_PERSISTENT, &at->stmt, &tail))
 		fail_sql(r, j);
 	else if (!at->stmt || (tail && *tail) || !sqlite3_stmt_readonly(at->stmt))
 		fail(j, "a search is one SELECT");
@@ -420,11 +431,11 @@ void engine_read(struct engine_reader *r, struct store_read *list)
 	sqlite3_step(stmt(r, R_BEGIN));
 	sqlite3_reset(stmt(r, R_BEGIN));
 	for (; list; list = list->next)
-		if (!list->error)	/* else it was refused */
+		if (!list->error) /* else it was refused */
 			answer(r, list);
 	sqlite3_step(stmt(r, R_END));
 	sqlite3_reset(stmt(r, R_END));
-	if (!sqlite3_get_autocommit(r->db))	/* an error left it open */
+	if (!sqlite3_get_autocommit(r->db)) /* an error left it open */
 		sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
 }
 

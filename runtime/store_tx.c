@@ -20,7 +20,8 @@ static struct str keep(char **at, struct str s)
 	return r;
 }
 
-static struct store_op *op_add(struct store_tx *tx, enum store_op_kind kind, size_t bytes, char **at)
+static struct store_op *op_add(struct store_tx *tx, enum store_op_kind kind, size_t bytes,
+			       char **at)
 {
 	struct store_op *op = xmalloc(sizeof(*op) + bytes);
 	bool may_fail = kind == SOP_PUT || kind == SOP_SET || kind == SOP_INST ||
@@ -38,8 +39,8 @@ static struct store_op *op_add(struct store_tx *tx, enum store_op_kind kind, siz
 	return op;
 }
 
-static void row_add(struct store_tx *tx, enum store_op_kind kind, int64_t id, int64_t st, int64_t lt,
-		    struct str key, struct str body)
+static void row_add(struct store_tx *tx, enum store_op_kind kind, int64_t id, int64_t st,
+		    int64_t lt, struct str key, struct str body)
 {
 	char *at;
 	struct store_op *op = op_add(tx, kind, key.n + body.n, &at);

@@ -18,21 +18,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KEEP 10			/* instances per container, as if mni were 10 */
+#define KEEP 10 /* instances per container, as if mni were 10 */
 #define SAMPLES 1000000
 
 static const char tables[] =
-	"PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-	"PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-65536;"
-	"CREATE TABLE cs(cid INTEGER PRIMARY KEY, st INT NOT NULL, cni INT NOT NULL DEFAULT 0,"
-	" cbs INT NOT NULL DEFAULT 0, ol INT NOT NULL DEFAULT 0, lt INT NOT NULL,"
-	" mni INT, mbs INT, mia INT);"
-	"CREATE TABLE cin(id INTEGER PRIMARY KEY, cid INT NOT NULL, st INT NOT NULL,"
-	" ct INT NOT NULL, et INT, size INT NOT NULL, rn TEXT, cr TEXT, lbl TEXT, att TEXT,"
-	" con TEXT NOT NULL);"
-	"CREATE UNIQUE INDEX cin_key ON cin(cid,st,size);"
-	"CREATE TABLE ntf(id INTEGER PRIMARY KEY, et INT, members BLOB NOT NULL,"
-	" body BLOB NOT NULL);";
+    "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+    "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-65536;"
+    "CREATE TABLE cs(cid INTEGER PRIMARY KEY, st INT NOT NULL, cni INT NOT NULL DEFAULT 0,"
+    " cbs INT NOT NULL DEFAULT 0, ol INT NOT NULL DEFAULT 0, lt INT NOT NULL,"
+    " mni INT, mbs INT, mia INT);"
+    "CREATE TABLE cin(id INTEGER PRIMARY KEY, cid INT NOT NULL, st INT NOT NULL,"
+    " ct INT NOT NULL, et INT, size INT NOT NULL, rn TEXT, cr TEXT, lbl TEXT, att TEXT,"
+    " con TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX cin_key ON cin(cid,st,size);"
+    "CREATE TABLE ntf(id INTEGER PRIMARY KEY, et INT, members BLOB NOT NULL,"
+    " body BLOB NOT NULL);";
 
 static const char *const text[] = {
 	"INSERT INTO cin(cid,st,ct,size,con) VALUES(?1,?2,?3,?4,?5)",
@@ -49,7 +49,7 @@ enum { ADD, EVICT, COUNT, KEEP_NOTICE, DROP_NOTICE, BEGIN, COMMIT, CONTAINER, ST
 static sqlite3 *db;
 static sqlite3_stmt *stmt[STATEMENTS];
 static char con[128], body[300];
-static int64_t *tag;		/* stateTag per container */
+static int64_t *tag; /* stateTag per container */
 static int64_t ops;
 
 static void die(const char *what)
@@ -125,7 +125,7 @@ static void open_file(const char *path, int64_t containers)
 		bind(CONTAINER, 1, &i);
 		run(CONTAINER);
 	}
-	for (i = 0; i < containers * KEEP; i++)	/* full from the start: every operation evicts */
+	for (i = 0; i < containers * KEEP; i++) /* full from the start: every operation evicts */
 		operation(i % containers + 1, 1);
 	run(COMMIT);
 	if (sqlite3_exec(db, "DELETE FROM ntf", NULL, NULL, NULL))
@@ -184,8 +184,8 @@ int main(int argc, char **argv)
 	seconds = now() - start;
 	qsort(sample, n, sizeof(*sample), by_value);
 	printf("{\"bench\":\"bare_sqlite\",\"outstanding\":%d,\"containers\":%lld,\"seconds\":%.2f,"
-	       "\"ops\":%lld,\"ops_per_s\":%.0f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", outstanding,
-	       (long long)containers, seconds, (long long)ops, (double)ops / seconds,
+	       "\"ops\":%lld,\"ops_per_s\":%.0f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
+	       outstanding, (long long)containers, seconds, (long long)ops, (double)ops / seconds,
 	       1e3 * sample[n / 2], 1e3 * sample[n * 99 / 100]);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * store_inst.c - the store alone, through its contract: N transactions outstanding, each an instance
- * (evicting the oldest once a container has 10) and a kept notification, which the next transaction
- * of the same slot deletes.  The same work as bare_sqlite.c, so the two lines compare.
+ * store_inst.c - the store alone, through its contract: N transactions outstanding, each an
+ * instance (evicting the oldest once a container has 10) and a kept notification, which the next
+ * transaction of the same slot deletes.  The same work as bare_sqlite.c, so the lines compare.
  *
  *   store_inst FILE OUTSTANDING SECONDS [CONTAINERS]
  *
@@ -62,8 +62,13 @@ static void submit(struct slot *s)
 	struct store_tx *tx = store_tx_new(store);
 	int64_t cid = rand() % containers + 2;
 	struct store_inst i = {
-		.cid = cid, .st = ++tag[cid], .ct = tag[cid], .et = STORE_NULL, .path = STR("c"),
-		.con = { con, sizeof(con) }, .size = sizeof(con),
+		.cid = cid,
+		.st = ++tag[cid],
+		.ct = tag[cid],
+		.et = STORE_NULL,
+		.path = STR("c"),
+		.con = { con, sizeof(con) },
+		.size = sizeof(con),
 	};
 
 	s->start = clock_mono();
@@ -107,7 +112,9 @@ static void fill_commit(struct store_tx *tx)
 
 static void fill(void)
 {
-	struct store_res r = { .id = 1, .ty = 5, .et = STORE_NULL, .doc = STR("{}"), .path = STR("") };
+	struct store_res r = {
+		.id = 1, .ty = 5, .et = STORE_NULL, .doc = STR("{}"), .path = STR("")
+	};
 	struct store_tx *tx = store_tx_new(store);
 	int64_t i, k;
 	char name[24];
@@ -115,13 +122,25 @@ static void fill(void)
 	store_tx_put(tx, &r);
 	for (i = 0; i < containers; i++) {
 		snprintf(name, sizeof(name), "c%lld", (long long)i);
-		r = (struct store_res){ .id = i + 2, .pid = 1, .ty = 3, .rn = str_of(name), .path = str_of(name),
-			.et = STORE_NULL, .doc = STR("{}"), .container = true, .mni = KEEP,
-			.mbs = STORE_NULL, .mia = STORE_NULL };
+		r = (struct store_res){ .id = i + 2,
+					.pid = 1,
+					.ty = 3,
+					.rn = str_of(name),
+					.path = str_of(name),
+					.et = STORE_NULL,
+					.doc = STR("{}"),
+					.container = true,
+					.mni = KEEP,
+					.mbs = STORE_NULL,
+					.mia = STORE_NULL };
 		store_tx_put(tx, &r);
 		for (k = 0; k < KEEP; k++) {
-			struct store_inst n = { .cid = i + 2, .st = ++tag[i + 2], .et = STORE_NULL,
-				.path = r.path, .con = { con, sizeof(con) }, .size = sizeof(con) };
+			struct store_inst n = { .cid = i + 2,
+						.st = ++tag[i + 2],
+						.et = STORE_NULL,
+						.path = r.path,
+						.con = { con, sizeof(con) },
+						.size = sizeof(con) };
 
 			store_tx_inst(tx, &n);
 		}
@@ -149,6 +168,16 @@ static void remove_old(const char *path)
 	unlink(name);
 	snprintf(name, sizeof(name), "%s-shm", path);
 	unlink(name);
+}
+
+static void report(int outstanding, double seconds, double commits)
+{
+	qsort(sample, (size_t)ops, sizeof(*sample), by_value);
+	printf("{\"bench\":\"store_inst\",\"outstanding\":%d,\"containers\":%lld,"
+	       "\"seconds\":%.2f,\"ops\":%lld,\"ops_per_s\":%.0f,\"per_commit\":%.1f,"
+	       "\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
+	       outstanding, (long long)containers, seconds, (long long)ops, (double)ops / seconds,
+	       (double)ops / commits, sample[ops / 2], sample[ops * 99 / 100]);
 }
 
 int main(int argc, char **argv)
@@ -187,11 +216,6 @@ int main(int argc, char **argv)
 	seconds = (double)(clock_mono() - start) / 1e6;
 	store_stats(store, &st);
 	store_close(store);
-	qsort(sample, (size_t)ops, sizeof(*sample), by_value);
-	printf("{\"bench\":\"store_inst\",\"outstanding\":%d,\"containers\":%lld,\"seconds\":%.2f,\"ops\":%lld,"
-	       "\"ops_per_s\":%.0f,\"per_commit\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", outstanding,
-	       (long long)containers, seconds, (long long)ops, (double)ops / seconds,
-	       (double)ops / (double)(st.commits - before.commits), sample[ops / 2],
-	       sample[ops * 99 / 100]);
+	report(outstanding, seconds, (double)(st.commits - before.commits));
 	return 0;
 }

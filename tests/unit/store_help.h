@@ -21,7 +21,7 @@
 
 struct box {
 	char dir[64], path[96];
-	int wake;		/* eventfd */
+	int wake; /* eventfd */
 	struct store *s;
 };
 
@@ -96,7 +96,7 @@ struct outcome {
 	char msg[200];
 	struct store_cs cs[8];
 	size_t ncs;
-	unsigned order;		/* count of outcomes before it */
+	unsigned order; /* count of outcomes before it */
 };
 static unsigned outcomes;
 
@@ -142,18 +142,32 @@ static inline struct store_res res(int64_t id, int64_t pid, int ty, const char *
 	const char *slash = strrchr(path, '/');
 
 	return (struct store_res){
-		.id = id, .pid = pid, .ty = ty, .path = str_of(path),
+		.id = id,
+		.pid = pid,
+		.ty = ty,
+		.path = str_of(path),
 		.rn = str_of(slash ? slash + 1 : path),
-		.ct = 1000 + id, .lt = 1000 + id, .et = STORE_NULL, .doc = STR("{}"),
-		.container = ty == 3, .mni = STORE_NULL, .mbs = STORE_NULL, .mia = STORE_NULL,
+		.ct = 1000 + id,
+		.lt = 1000 + id,
+		.et = STORE_NULL,
+		.doc = STR("{}"),
+		.container = ty == 3,
+		.mni = STORE_NULL,
+		.mbs = STORE_NULL,
+		.mia = STORE_NULL,
 	};
 }
 
 static inline struct store_inst inst(int64_t cid, const char *path, int64_t st, const char *con)
 {
 	return (struct store_inst){
-		.cid = cid, .st = st, .ct = 5000 + st, .et = STORE_NULL, .path = str_of(path),
-		.con = str_of(con), .size = (int64_t)strlen(con),
+		.cid = cid,
+		.st = st,
+		.ct = 5000 + st,
+		.et = STORE_NULL,
+		.path = str_of(path),
+		.con = str_of(con),
+		.size = (int64_t)strlen(con),
 	};
 }
 
@@ -179,8 +193,8 @@ struct answer {
 	bool done, more;
 	char error[300];
 	size_t nrows, ncols;
-	char text[4096];	/* "name=value name=value\n" per row; NULLs left out; cut when long */
-	int64_t first;		/* the first cell when it is an integer, else -1 */
+	char text[4096]; /* "name=value name=value\n" per row; NULLs left out; cut when long */
+	int64_t first; /* the first cell when it is an integer, else -1 */
 };
 
 static inline void on_rows(void *arg, const struct store_rows *r)

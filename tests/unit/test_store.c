@@ -1,6 +1,6 @@
 /*
- * The store: every operation and read, refusals, atomicity, order, eviction against a model.
- * Faults, large deletions and crashes are in test_store_faults.c.
+ * The store: every operation and read, refusals, atomicity, order.  Eviction is in
+ * test_store_evict.c; faults, large deletions and crashes in test_store_faults.c.
  */
 #include "store_help.h"
 
@@ -34,8 +34,9 @@ static void test_put_and_get(void **state)
 	r.aei = STR("Cpump");
 	r.doc = STR("{\"api\":\"N1\",\"x\":\"\\u00e9\"}");
 	assert_int_equal(put(b, r).rc, STORE_OK);
-	const char *row = "id=7 pid=1 ty=2 rn=pump path=pump ct=1007 lt=1007 et=99 st=0 lbl=[\"a\",\"b\"] "
-			  "acpi=[\"acp1\"] aei=Cpump doc={\"api\":\"N1\",\"x\":\"\\u00e9\"}\n";
+	const char *row =
+	    "id=7 pid=1 ty=2 rn=pump path=pump ct=1007 lt=1007 et=99 st=0 lbl=[\"a\",\"b\"] "
+	    "acpi=[\"acp1\"] aei=Cpump doc={\"api\":\"N1\",\"x\":\"\\u00e9\"}\n";
 
 	assert_string_equal(get(b, STORE_BY_ID, 7, "").text, row);
 	assert_string_equal(get(b, STORE_BY_PATH, 0, "pump").text, row);
@@ -94,7 +95,8 @@ static void test_set(void **state)
 	assert_string_equal(get(b, STORE_BY_ID, 2, "").text,
 			    "id=2 pid=1 ty=2 rn=a path=a ct=1002 lt=4 et=5 st=6 "
 			    "lbl=[\"new\",\"both\",5] aei=Ca doc={\"k\":1}\n");
-	assert_string_equal(find_limit(b, "SELECT lbl FROM lbl ORDER BY lbl", 9).text, "lbl=both\nlbl=new\n");
+	assert_string_equal(find_limit(b, "SELECT lbl FROM lbl ORDER BY lbl", 9).text,
+			    "lbl=both\nlbl=new\n");
 
 	tx = store_tx_new(b->s);
 	r.aei = STR("Cb");
@@ -174,7 +176,8 @@ static void test_inst(void **state)
 	assert_int_equal(get_inst(b, 3, STORE_LATEST, 0, NULL, 0).nrows, 0);
 	assert_string_equal(find_limit(b, "SELECT lbl,path,ty,id,st FROM lbl", 9).text,
 			    "lbl=l path=c ty=4 id=2 st=1\n");
-	assert_non_null(strstr(get(b, STORE_BY_ID, 2, "").text, "cs_st=5 cni=2 cbs=5 oldest=1 cs_lt=5005"));
+	assert_non_null(
+	    strstr(get(b, STORE_BY_ID, 2, "").text, "cs_st=5 cni=2 cbs=5 oldest=1 cs_lt=5005"));
 }
 
 static void test_inst_refused(void **state)
@@ -216,7 +219,7 @@ static void test_touch_and_delete(void **state)
 
 	store_tx_put(tx, &c);
 	store_tx_touch(tx, 2, 9, 123);
-	store_tx_inst(tx, &i);		/* with the stateTag that touch has set */
+	store_tx_inst(tx, &i); /* with the stateTag that touch has set */
 	store_tx_touch(tx, 2, 9, 124);
 	o = commit(b, tx);
 	assert_int_equal(o.rc, STORE_OK);
@@ -229,7 +232,7 @@ static void test_touch_and_delete(void **state)
 
 	tx = store_tx_new(b->s);
 	store_tx_inst_delete(tx, 2, 9);
-	store_tx_inst_delete(tx, 2, 8);		/* not there: nothing happens */
+	store_tx_inst_delete(tx, 2, 8); /* not there: nothing happens */
 	store_tx_inst_delete(tx, 55, 8);
 	o = commit(b, tx);
 	assert_int_equal(o.rc, STORE_OK);
@@ -263,7 +266,7 @@ static void test_delete_subtree(void **state)
 	}
 	tx = store_tx_new(b->s);
 	store_tx_delete(tx, 2, STR("a"));
-	store_tx_delete(tx, 99, STR("zzz"));	/* not there: nothing happens */
+	store_tx_delete(tx, 99, STR("zzz")); /* not there: nothing happens */
 	assert_int_equal(commit(b, tx).rc, STORE_OK);
 	assert_string_equal(find_limit(b, "SELECT path FROM res ORDER BY path", 9).text,
 			    "path=\npath=a-b\npath=a0\npath=b\n");
@@ -287,7 +290,8 @@ static void scan_ntf(void *arg, int64_t id, int64_t et, struct str members, size
 
 static void scan_tgt(void *arg, int64_t id, struct str key, int64_t acked)
 {
-	sprintf((char *)arg + strlen(arg), "%lld %.*s %lld;", (long long)id, STRFMT(key), (long long)acked);
+	sprintf((char *)arg + strlen(arg), "%lld %.*s %lld;", (long long)id, STRFMT(key),
+		(long long)acked);
 }
 
 static void scan_aud(void *arg, int64_t id, struct str members)
@@ -327,7 +331,7 @@ static void test_notification_rows(void **state)
 	assert_string_equal(a.text, "id=12 et=5 body=body\nid=10 body=body\n");
 	box_reopen(b);
 	store_scan_ntf(b->s, scan_ntf, text);
-	assert_string_equal(text, "10 -1 m 4;11 -1 m 4;12 5 m 4;");	/* %.*s stops at the NUL */
+	assert_string_equal(text, "10 -1 m 4;11 -1 m 4;12 5 m 4;"); /* %.*s stops at the NUL */
 	*text = '\0';
 	store_scan_tgt(b->s, scan_tgt, text);
 	store_scan_aud(b->s, scan_aud, text);
@@ -374,8 +378,8 @@ static void test_find(void **state)
 
 	assert_int_equal(put(b, res(2, 1, 2, "a")).rc, STORE_OK);
 	assert_int_equal(put(b, res(3, 2, 3, "a/x")).rc, STORE_OK);
-	store_find(b->s, STR("SELECT path,?3 AS half,NULL AS n FROM res WHERE ty=?1 AND path>=?2"), p, 3,
-		   10, on_rows, &a);
+	store_find(b->s, STR("SELECT path,?3 AS half,NULL AS n FROM res WHERE ty=?1 AND path>=?2"),
+		   p, 3, 10, on_rows, &a);
 	wait_answer(b, &a);
 	assert_string_equal(a.text, "path=a/x half=0.5\n");
 	assert_int_equal(a.ncols, 3);
@@ -393,7 +397,7 @@ static void test_find(void **state)
 	store_find(b->s, STR("SELECT 1"), p, 1, 10, on_rows, &a);
 	wait_answer(b, &a);
 	assert_string_not_equal(a.error, "");
-	for (i = 0; i < 300; i++) {	/* more texts than statements are kept */
+	for (i = 0; i < 300; i++) { /* more texts than statements are kept */
 		char sql[64];
 
 		snprintf(sql, sizeof(sql), "SELECT %d+id FROM res WHERE id=1", i % 150);
@@ -469,8 +473,10 @@ static void test_all_or_nothing(void **state)
 	assert_int_equal(o[2].cs[0].cni, 2);
 	assert_int_equal(o[2].cs[0].cbs, 6);
 	assert_int_equal(o[2].cs[0].oldest, 3);
-	assert_string_equal(find_limit(b, "SELECT st FROM cin ORDER BY st", 9).text, "st=3\nst=5\n");
-	assert_string_equal(find_limit(b, "SELECT id FROM ntf ORDER BY id", 9).text, "id=100\nid=102\n");
+	assert_string_equal(find_limit(b, "SELECT st FROM cin ORDER BY st", 9).text,
+			    "st=3\nst=5\n");
+	assert_string_equal(find_limit(b, "SELECT id FROM ntf ORDER BY id", 9).text,
+			    "id=100\nid=102\n");
 	assert_int_equal(find_int(b, "SELECT count(*) FROM res"), 2);
 }
 
@@ -490,7 +496,9 @@ static void test_read_after_write(void **state)
 static void test_queue_is_bounded(void **state)
 {
 	struct box *b = *state;
-	struct store_opts o = { .path = b->path, .wake = box_wake, .arg = b, .queue_bytes = 100000 };
+	struct store_opts o = {
+		.path = b->path, .wake = box_wake, .arg = b, .queue_bytes = 100000
+	};
 	static char big[60000];
 	struct outcome out[3];
 	struct err e;
@@ -510,7 +518,7 @@ static void test_queue_is_bounded(void **state)
 	}
 	wait_outcome(b, &out[2]);
 	assert_int_equal(out[0].rc, STORE_OK);
-	assert_int_equal(out[2].rc, STORE_IO);		/* larger than the queue: never */
+	assert_int_equal(out[2].rc, STORE_IO); /* larger than the queue: never */
 	assert_non_null(strstr(out[2].msg, "busy"));
 	assert_true(out[0].order < out[1].order && out[1].order < out[2].order);
 }
@@ -535,159 +543,26 @@ static void test_close_commits(void **state)
 	assert_int_equal(find_int(b, "SELECT count(*) FROM ntf"), 50);
 }
 
-/* ---- eviction -------------------------------------------------------------------------------- */
-
-#define CONTAINERS 3
-
-struct model {
-	int64_t st[2000], size[2000];
-	size_t first, end;
-	int64_t top, mni, mbs;
-};
-
-static void model_evict(struct model *m)
-{
-	int64_t bytes = 0;
-	size_t i;
-
-	for (i = m->first; i < m->end; i++)
-		bytes += m->size[i];
-	while (m->first < m->end && ((m->mni >= 0 && (int64_t)(m->end - m->first) > m->mni) ||
-				     (m->mbs >= 0 && bytes > m->mbs)))
-		bytes -= m->size[m->first++];
-}
-
-static void model_check(struct box *b, const struct model *m, const struct outcome *o, int64_t cid)
-{
-	int64_t bytes = 0, n = (int64_t)(m->end - m->first);
-	char sql[128];
-	size_t i;
-
-	for (i = m->first; i < m->end; i++)
-		bytes += m->size[i];
-	assert_int_equal(o->rc, STORE_OK);
-	if (o->ncs) {
-		assert_int_equal(o->cs[0].cni, n);
-		assert_int_equal(o->cs[0].cbs, bytes);
-		assert_int_equal(o->cs[0].oldest, n ? m->st[m->first] : 0);
-		assert_int_equal(o->cs[0].st, m->top);
-	}
-	snprintf(sql, sizeof(sql), "SELECT count(*)*1000000+coalesce(sum(size),0) FROM cin WHERE cid=%lld",
-		 (long long)cid);
-	assert_int_equal(find_int(b, sql), n * 1000000 + bytes);
-}
-
-static struct outcome random_step(struct box *b, struct model *m, int64_t cid)
-{
-	static const char con[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
-	struct store_tx *tx = store_tx_new(b->s);
-	struct store_inst i = inst(cid, "c", m->top + 1 + rand() % 3, con + rand() % 50);
-	struct store_res r = res(cid, 1, 3, "c");
-	int what = rand() % 20;
-	size_t k;
-
-	if (what == 0 || (m->mni == 0 && what < 10)) {
-		m->mni = rand() % 3 ? rand() % 60 : -1;
-		m->mbs = rand() % 3 ? 50 + rand() % 1500 : -1;
-		r.mni = m->mni < 0 ? STORE_NULL : m->mni;
-		r.mbs = m->mbs < 0 ? STORE_NULL : m->mbs;
-		r.st = m->top;
-		store_tx_set(tx, &r);
-		model_evict(m);
-	} else if (what == 1 && m->end > m->first) {
-		k = m->first + (size_t)rand() % (m->end - m->first);
-		store_tx_inst_delete(tx, cid, m->st[k]);
-		memmove(&m->st[k], &m->st[k + 1], (m->end - k) * sizeof(int64_t));
-		memmove(&m->size[k], &m->size[k + 1], (m->end - k) * sizeof(int64_t));
-		m->end--;
-	} else if (m->mni != 0) {
-		i.lbl = rand() % 4 ? STR_NONE : STR("[\"l\"]");
-		store_tx_inst(tx, &i);
-		m->st[m->end] = m->top = i.st;
-		m->size[m->end++] = i.size;
-		model_evict(m);
-	}
-	return commit(b, tx);
-}
-
-static void test_eviction_is_exact(void **state)
-{
-	struct box *b = *state;
-	static struct model m[CONTAINERS];
-	int i;
-
-	srand(20240701);
-	for (i = 0; i < CONTAINERS; i++) {
-		char name[8];
-
-		snprintf(name, sizeof(name), "c%d", i);
-		assert_int_equal(put(b, res(2 + i, 1, 3, name)).rc, STORE_OK);
-		m[i].mni = m[i].mbs = -1;
-	}
-	for (i = 0; i < 3000; i++) {
-		int k = rand() % CONTAINERS;
-		struct outcome o = random_step(b, &m[k], 2 + k);
-
-		model_check(b, &m[k], &o, 2 + k);
-		if (i % 500 == 250)
-			box_reopen(b);
-	}
-	assert_int_equal(find_int(b, "SELECT count(*) FROM lbl l WHERE NOT EXISTS"
-				     "(SELECT 1 FROM cin i WHERE i.cid=l.id AND i.st=l.st)"), 0);
-}
-
-/* Far more instances than are wiped at once, then a limit of a few: counters and reads are right at
- * once, the rows go in the background. */
-static void test_lowered_limit(void **state)
-{
-	struct box *b = *state;
-	struct store_res c = res(2, 1, 3, "c");
-	struct store_tx *tx = store_tx_new(b->s);
-	struct outcome o;
-	int64_t i;
-
-	store_tx_put(tx, &c);
-	for (i = 1; i <= 3000; i++) {
-		struct store_inst n = inst(2, "c", i, "12345");
-
-		n.lbl = STR("[\"l\"]");
-		n.rn = i == 7 ? STR("seven") : STR_NONE;
-		store_tx_inst(tx, &n);
-	}
-	commit_ok(b, tx);
-	tx = store_tx_new(b->s);
-	c.mni = 4;
-	c.st = 3000;
-	store_tx_set(tx, &c);
-	o = commit(b, tx);
-	assert_int_equal(o.rc, STORE_OK);
-	assert_int_equal(o.cs[0].cni, 4);
-	assert_int_equal(o.cs[0].cbs, 20);
-	assert_int_equal(o.cs[0].oldest, 2997);
-	assert_int_equal(find_int(b, "SELECT count(*) FROM cin"), 4);
-	assert_int_equal(find_int(b, "SELECT count(*) FROM lbl"), 4);
-	assert_int_equal(get_inst(b, 2, STORE_NEWEST_N, 0, NULL, 100).nrows, 4);
-	assert_int_equal(get_inst(b, 2, STORE_NAMED, 0, "seven", 1).nrows, 0);
-	struct store_inst n = inst(2, "c", 3001, "1");
-
-	n.rn = STR("seven");
-	assert_int_equal(add(b, n).rc, STORE_OK);
-	for (i = 0; i < 200 && find_int(b, "SELECT count(*) FROM gc_inst"); i++)
-		usleep(20000);
-	assert_int_equal(find_int(b, "SELECT count(*) FROM gc_inst"), 0);
-	assert_int_equal(find_int(b, "SELECT count(*) FROM main.cin"), 4);
-	assert_int_equal(find_int(b, "SELECT count(*) FROM main.lbl"), 3);
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_put_and_get), T(test_put_refused), T(test_set), T(test_kids), T(test_inst),
-		T(test_inst_refused), T(test_touch_and_delete), T(test_delete_subtree),
-		T(test_notification_rows), T(test_max_id), T(test_find), T(test_conflicts_in_one_group),
-		T(test_all_or_nothing), T(test_read_after_write), T(test_queue_is_bounded),
-		T(test_close_commits), T(test_eviction_is_exact), T(test_lowered_limit),
+		T(test_put_and_get),
+		T(test_put_refused),
+		T(test_set),
+		T(test_kids),
+		T(test_inst),
+		T(test_inst_refused),
+		T(test_touch_and_delete),
+		T(test_delete_subtree),
+		T(test_notification_rows),
+		T(test_max_id),
+		T(test_find),
+		T(test_conflicts_in_one_group),
+		T(test_all_or_nothing),
+		T(test_read_after_write),
+		T(test_queue_is_bounded),
+		T(test_close_commits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

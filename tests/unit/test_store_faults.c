@@ -88,7 +88,7 @@ static void test_refuses_what_is_no_store(void **state)
 	refused(b, "/nonexistent/moon2m.db", "No such file");
 	refused(b, b->dir, "Is a directory");
 	write_file(b->path, "", 0);
-	box_open(b);	/* an empty file becomes a store */
+	box_open(b); /* an empty file becomes a store */
 	char lock[128];
 
 	snprintf(lock, sizeof(lock), "%s-lock", b->dir);
@@ -108,7 +108,7 @@ static void test_mode_and_lock(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	snprintf(pid, sizeof(pid), "in use by process %d", (int)getpid());
 	refused(b, b->path, pid);
-	assert_int_equal(put(b, res(2, 1, 3, "c")).rc, STORE_OK);	/* not harmed */
+	assert_int_equal(put(b, res(2, 1, 3, "c")).rc, STORE_OK); /* not harmed */
 }
 
 static size_t load(const char *path, unsigned char **out)
@@ -158,7 +158,9 @@ static void test_damage(void **state)
 
 	assert_int_equal(put(b, res(2, 1, 3, "c")).rc, STORE_OK);
 	for (i = 1; i <= 100; i++)
-		assert_int_equal(add(b, inst(2, "c", (int64_t)i, "0123456789012345678901234567890")).rc, STORE_OK);
+		assert_int_equal(
+		    add(b, inst(2, "c", (int64_t)i, "0123456789012345678901234567890")).rc,
+		    STORE_OK);
 	store_close(b->s);
 	b->s = NULL;
 	n = load(b->path, &good);
@@ -265,7 +267,8 @@ static void all_hidden(struct box *b)
 {
 	struct answer a = { 0 };
 
-	assert_int_equal(find_int(b, "SELECT count(*) FROM res WHERE path>='big' AND path<'bih'"), 0);
+	assert_int_equal(find_int(b, "SELECT count(*) FROM res WHERE path>='big' AND path<'bih'"),
+			 0);
 	assert_int_equal(find_int(b, "SELECT count(*) FROM cs"), 0);
 	assert_int_equal(find_int(b, "SELECT count(*) FROM cin"), 0);
 	assert_int_equal(find_int(b, "SELECT count(*) FROM lbl"), 0);
@@ -284,7 +287,8 @@ static void wait_wiped(struct box *b)
 	int i;
 
 	for (i = 0; i < 500 && find_int(b, "SELECT (SELECT count(*) FROM gc_tree)+"
-					   "(SELECT count(*) FROM gc_inst)"); i++)
+					   "(SELECT count(*) FROM gc_inst)");
+	     i++)
 		usleep(20000);
 	assert_int_equal(find_int(b, "SELECT count(*) FROM gc_tree"), 0);
 	assert_int_equal(find_int(b, "SELECT count(*) FROM gc_inst"), 0);
@@ -341,7 +345,7 @@ static void die(void *arg, const struct store_done *d)
 	_exit(1);
 }
 
-/* Killed right after the delete was acknowledged: it holds, and wiping goes on at the next start. */
+/* Killed right after the delete was acknowledged: it holds; wiping goes on at the next start. */
 static void test_delete_survives_kill(void **state)
 {
 	struct box *b = *state;
@@ -378,7 +382,7 @@ static void test_delete_survives_kill(void **state)
 
 struct run {
 	struct box *b;
-	int out;	/* pipe: stateTags that were acknowledged */
+	int out; /* pipe: stateTags that were acknowledged */
 	int64_t next;
 };
 
@@ -467,16 +471,18 @@ static void test_kill(void **state)
 		top = run_and_kill(b, next, 30 + rand() % 200);
 		box_open(b);
 		n = find_int(b, "SELECT count(*) FROM cin WHERE cid=2");
-		assert_true(n >= top);	/* none was missing before, so all up to n are there */
+		assert_true(n >= top); /* none was missing before, so all up to n are there */
 		assert_int_equal(find_int(b, "SELECT max(st) FROM cin WHERE cid=2"), n);
 		assert_int_equal(find_int(b, "SELECT cni FROM cs WHERE cid=2"), n);
 		assert_int_equal(find_int(b, "SELECT cbs FROM cs WHERE cid=2"), 3 * n);
 		assert_int_equal(find_int(b, "SELECT st FROM cs WHERE cid=2"), n);
 		assert_int_equal(find_int(b, "SELECT count(*) FROM ntf"), n);
 		assert_int_equal(store_max_id(b->s, "ntf"), n);
-		assert_int_equal(find_int(b, "SELECT count(*) FROM cin WHERE cid=3"), n < 20 ? n : 20);
+		assert_int_equal(find_int(b, "SELECT count(*) FROM cin WHERE cid=3"),
+				 n < 20 ? n : 20);
 		assert_int_equal(find_int(b, "SELECT cni FROM cs WHERE cid=3"), n < 20 ? n : 20);
-		assert_int_equal(find_int(b, "SELECT min(st) FROM cin WHERE cid=3"), n < 20 ? 1 : n - 19);
+		assert_int_equal(find_int(b, "SELECT min(st) FROM cin WHERE cid=3"),
+				 n < 20 ? 1 : n - 19);
 		next = n + 1;
 	}
 	print_message("%lld transactions over five kills\n", (long long)n);
@@ -486,8 +492,13 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_refuses_what_is_no_store), T(test_mode_and_lock), T(test_damage), T(test_disk_full),
-		T(test_delete_large_subtree), T(test_delete_survives_kill), T(test_kill),
+		T(test_refuses_what_is_no_store),
+		T(test_mode_and_lock),
+		T(test_damage),
+		T(test_disk_full),
+		T(test_delete_large_subtree),
+		T(test_delete_survives_kill),
+		T(test_kill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
