@@ -63,6 +63,6 @@ bool err_prefix(struct err *e, const char *fmt, ...)
 	n = strlen(context.msg);
 	memcpy(e->msg, context.msg, n + 1);
 	room = sizeof(e->msg) - n;
-	snprintf(e->msg + n, room, ": %s", rest);
+	snprintf(e->msg + n, room, ": %.*s", (int)(room > 3 ? room - 3 : 0), rest);
 	return false;
 }
