@@ -63,10 +63,11 @@ UNIT_json := $(GROUND)
 UNIT_cbor := $(GROUND)
 UNIT_clock := $(GROUND)
 UNIT_metrics := $(GROUND)
-UNIT += vm guard task
+UNIT += vm guard task sys
 UNIT_vm := $(GROUND) vm
 UNIT_guard := $(GROUND) vm guard
 UNIT_task := $(GROUND) vm guard task
+UNIT_sys := $(GROUND) vm guard task lua_sys
 UNIT += session bind bind_ws lua_cse
 UNIT_session := $(GROUND) session
 UNIT_bind := $(GROUND) primitive bind_media bind_http_text bind_http
@@ -87,6 +88,17 @@ NOTIFY_TESTS := notify notify_away notify_ways
 UNIT += $(NOTIFY_TESTS)
 $(foreach t,$(NOTIFY_TESTS),$(eval UNIT_$(t) := $(GROUND) $(NOTIFY)) \
 	$(eval UNIT_EXTRA_$(t) := tests/unit/fake_net.c tests/unit/fake_store.c))
+
+HTTP1 := http1 http1_body http1_msg
+NET := $(HTTP1) net_loop net_listen net_http net_hconn net_ws net_frame net_url net_dns net_dial \
+	net_out net_link net_tls
+UNIT += http1 net net_ws
+UNIT_http1 := base buf err $(HTTP1)
+UNIT_net := $(GROUND) $(NET)
+UNIT_net_ws := $(GROUND) $(NET)
+UNIT_EXTRA_http1 := $(LLOBJ)
+UNIT_EXTRA_net := $(LLOBJ)
+UNIT_EXTRA_net_ws := $(LLOBJ)
 
 define unit_rule
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(addprefix $(B)/,$$(addsuffix .o,$$(UNIT_$(1)))) $$(UNIT_EXTRA_$(1))

@@ -1,0 +1,556 @@
+/*
+ * net_frame.c - what leaves through a WebSocket connection, and its life after the handshake.
+ * The hot path: at the end of a turn each connection that wants to write has its frames built side
+ * by side in one shared buffer and handed to the kernel in one write.  Nothing is kept per
+ * connection but what a full socket did not take.
+ * It must never write after a close frame, nor between the parts of a torn frame.
+ */
+#include "net_lws.h"
+
+#include "log.h"
+
+#include <linux/tcp.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define ROUNDS 4		/* writes of one connection per turn, then others get theirs */
+#define CLOSE_TIME 5.0		/* s for what is queued and the peer's close frame */
+#define DIAL_TIME 20.0		/* s for name, TCP, TLS and handshake of a dialled one */
+#define STALL_LOOKS 4		/* looks at a full socket during read_stall */
+#define QUEUE_STEP (64 * 1024)	/* deflate: bytes of frames gathered ahead */
+#define OP_TEXT 1
+#define OP_BINARY 2
+#define OP_PING 9
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+struct conn *net_conn_new(struct net *n, const struct ws_cb *cb, void *arg)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+
+	c->net = n;
+	c->cb = cb;
+	c->arg = arg;
+	c->id = ++n->next_id;
+	c->code = 1006;
+	c->heard = net_now(n);
+	link_init(&c->dirty);
+	link_add(&n->conns, &c->all);
+	ev_timer_init(&c->timer, net_conn_timer, 0, 0);
+	return c;
+}
+
+void net_conn_end(struct conn *c)
+{
+	struct net *n = c->net;
+
+	if (n->adopting == c)
+		n->adopting = NULL;
+	link_drop(&c->dirty);
+	ev_timer_stop(n->loop, &c->timer);
+	if (!c->identified && !c->client)
+		n->counts.unidentified--;
+	if (c->client)
+		n->counts.ws_out--;
+	else
+		n->counts.ws--;
+	if (c->open || c->client)
+		c->cb->closed(c->arg, c, c->code);
+	link_drop(&c->dirty);
+	link_drop(&c->all);
+	net_dial_cancel(c);
+	net_peer_put(n, c->peer);
+	buf_free(&c->out);
+	buf_free(&c->rx);
+	free(c->protocol);
+	free(c->reason);
+	free(c->held);
+	free(c);
+}
+
+/* lws holds bytes back for a flush even when killing; a socket shut down fails that at once. */
+void net_conn_kill(struct conn *c, int code)
+{
+	c->code = (uint16_t)code;
+	c->shut = true;
+	ev_timer_stop(c->net->loop, &c->timer);
+	if (!c->wsi)
+		net_conn_end(c);
+	else if (c->open && lws_partial_buffered(c->wsi))
+		shutdown(lws_get_socket_fd(c->wsi), SHUT_RDWR);
+	else
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+}
+
+void net_conn_dirty(struct conn *c)
+{
+	if (link_alone(&c->dirty))
+		link_add(&c->net->conns_dirty, &c->dirty);
+}
+
+/* ---- frames ---------------------------------------------------------------------------------- */
+
+static size_t put_header(unsigned char *p, int op, size_t n, bool masked)
+{
+	size_t used = 2;
+
+	p[0] = (unsigned char)(0x80 | op);
+	if (n < 126) {
+		p[1] = (unsigned char)n;
+	} else if (n < 65536) {
+		p[1] = 126;
+		p[2] = (unsigned char)(n >> 8);
+		p[3] = (unsigned char)n;
+		used = 4;
+	} else {
+		p[1] = 127;
+		for (int i = 0; i < 8; i++)
+			p[2 + i] = (unsigned char)((uint64_t)n >> (56 - 8 * i));
+		used = 10;
+	}
+	if (masked)
+		p[1] |= 0x80;
+	return used;
+}
+
+/* Masking keys must not be foreseeable (RFC 6455 10.3). */
+static void new_mask(unsigned char mask[4])
+{
+	static unsigned char pool[256];
+	static size_t left;
+
+	if (!left) {
+		if (getrandom(pool, sizeof(pool), 0) != (ssize_t)sizeof(pool))
+			abort();
+		left = sizeof(pool);
+	}
+	left -= 4;
+	memcpy(mask, pool + left, 4);
+}
+
+static size_t joined(const struct str *piece, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += piece[i].n;
+	return sum;
+}
+
+#define HEADER_MAX 14
+
+/* Writes the whole frame at p, which has room; returns its length. */
+static size_t put_frame(const struct conn *c, unsigned char *p, int op, const struct str *piece,
+			size_t n, size_t sum)
+{
+	size_t head = put_header(p, op, sum, c->client);
+	unsigned char *body = p + head, mask[4];
+
+	if (c->client) {
+		new_mask(mask);
+		memcpy(body, mask, 4);
+		body += 4;
+	}
+	for (size_t i = 0, at = 0; i < n; at += piece[i].n, i++) {
+		if (piece[i].n)
+			memcpy(body + at, piece[i].p, piece[i].n);
+	}
+	for (size_t i = 0; c->client && i < sum; i++)
+		body[i] ^= mask[i & 3];
+	return (size_t)(body - p) + sum;
+}
+
+/* A frame that waits in the connection.  With deflate it waits bare, behind its length and kind,
+ * since lws must frame it. */
+static void queue_frame(struct conn *c, bool binary, const struct str *piece, size_t n, size_t sum)
+{
+	unsigned char *p = (unsigned char *)buf_reserve(&c->out, sum + HEADER_MAX);
+
+	if (c->deflate) {
+		uint32_t head = (uint32_t)sum << 1 | binary;
+
+		memcpy(p, &head, sizeof(head));
+		p += sizeof(head);
+		for (size_t i = 0; i < n; p += piece[i].n, i++)
+			memcpy(p, piece[i].p ? piece[i].p : "", piece[i].n);
+		c->out.n += sizeof(head) + sum;
+	} else {
+		c->out.n += put_frame(c, p, binary ? OP_BINARY : OP_TEXT, piece, n, sum);
+	}
+	net_conn_dirty(c);
+}
+
+bool conn_frame(struct conn *c, bool binary, const struct str *piece, size_t npieces)
+{
+	struct net *n = c->net;
+	size_t sum = joined(piece, npieces);
+
+	if (c->closing || c->shut)
+		return true;	/* too late: as if lost on the way */
+	if (n->filling == c && !c->deflate) {
+		if (c->big || (n->tx_len && n->tx_len + sum + HEADER_MAX > NET_TX_MAX)) {
+			c->want = true;
+			return false;
+		}
+		n->counts.frames_out++;
+		c->big = sum + HEADER_MAX > NET_TX_MAX;
+		if (c->big)
+			queue_frame(c, binary, piece, npieces, sum);
+		else
+			n->tx_len += put_frame(c, n->tx + LWS_PRE + n->tx_len,
+					       binary ? OP_BINARY : OP_TEXT, piece, npieces, sum);
+		return true;
+	}
+	if (n->filling == c && c->out.n > QUEUE_STEP) {
+		c->want = true;
+		return false;
+	}
+	n->counts.frames_out++;
+	queue_frame(c, binary, piece, npieces, sum);
+	return true;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static uint64_t bytes_acked(const struct conn *c)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (getsockopt(lws_get_socket_fd(c->wsi), IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return 0;
+	return info.tcpi_bytes_acked;
+}
+
+/* The kernel did not take everything: lws keeps the rest and goes on; we watch the peer read. */
+static void became_stuck(struct conn *c)
+{
+	if (c->stuck > 0)
+		return;
+	c->stuck = net_now(c->net);
+	c->acked = bytes_acked(c);
+	net_conn_arm(c);
+}
+
+static bool write_raw(struct conn *c, unsigned char *p, size_t len)
+{
+	c->net->counts.writes++;
+	c->net->counts.bytes_out += len;
+	if (lws_write(c->wsi, p, len, LWS_WRITE_RAW) < 0) {
+		c->broken = true;
+		return false;
+	}
+	if (lws_partial_buffered(c->wsi))
+		became_stuck(c);
+	return true;
+}
+
+/* One write: what is queued, then what fill adds.  False: the socket is broken or full. */
+static bool write_round(struct conn *c)
+{
+	struct net *n = c->net;
+	struct buf out = c->out;
+	bool whole = out.n + HEADER_MAX < NET_TX_MAX, alive = true;
+
+	c->out = BUF_INIT;
+	n->tx_len = 0;
+	c->big = !whole;
+	if (whole && out.n) {
+		memcpy(n->tx + LWS_PRE, out.p, out.n);
+		n->tx_len = out.n;
+	}
+	if (whole && c->want && !c->closing) {
+		c->want = false;
+		n->filling = c;
+		c->cb->fill(c->arg, c);
+		n->filling = NULL;
+	}
+	if (!whole)
+		alive = write_raw(c, (unsigned char *)out.p, out.n);
+	else if (n->tx_len)
+		alive = write_raw(c, n->tx + LWS_PRE, n->tx_len);
+	buf_free(&out);
+	return alive && !lws_partial_buffered(c->wsi);
+}
+
+static bool waiting(const struct conn *c)
+{
+	return c->out.n || (c->want && !c->closing);
+}
+
+static void ask_close(struct conn *c)
+{
+	if (!c->closing_since) {
+		c->closing_since = net_now(c->net);
+		net_conn_arm(c);
+	}
+	if (c->close_asked || lws_partial_buffered(c->wsi) || c->out.n || c->held)
+		return;
+	c->close_asked = true;	/* the close itself has to come out of a callback */
+	lws_callback_on_writable(c->wsi);
+}
+
+void net_conn_flush(struct conn *c)
+{
+	if (c->closing && !c->open) {
+		net_conn_kill(c, 1006);
+		return;
+	}
+	if (!c->open || c->shut)
+		return;
+	if (c->deflate) {
+		if (waiting(c))
+			lws_callback_on_writable(c->wsi);
+	} else {
+		for (int i = 0; i < ROUNDS && waiting(c); i++) {
+			if (lws_partial_buffered(c->wsi) || !write_round(c))
+				break;
+		}
+		if (c->broken) {
+			net_conn_kill(c, 1006);
+			return;
+		}
+		if (waiting(c) && !lws_partial_buffered(c->wsi))
+			net_conn_dirty(c);
+	}
+	if (c->closing)
+		ask_close(c);
+}
+
+void net_ws_flush(struct net *n)
+{
+	struct link batch;
+
+	link_move(&n->conns_dirty, &batch);
+	while (!link_alone(&batch)) {
+		struct conn *c = container_of(batch.next, struct conn, dirty);
+
+		link_drop(&c->dirty);
+		net_conn_flush(c);
+	}
+}
+
+/* Deflate: one message per writable socket, its bytes kept until lws has compressed them all. */
+static int write_held(struct conn *c)
+{
+	uint32_t head;
+	size_t len;
+
+	free(c->held);
+	c->held = NULL;
+	if (!c->out.n && c->want && !c->closing) {
+		c->want = false;
+		c->net->filling = c;
+		c->cb->fill(c->arg, c);
+		c->net->filling = NULL;
+	}
+	if (!c->out.n)
+		return 0;
+	memcpy(&head, c->out.p, sizeof(head));
+	len = head >> 1;
+	c->held = xmalloc(LWS_PRE + len + 1);
+	memcpy(c->held + LWS_PRE, c->out.p + sizeof(head), len);
+	buf_drop(&c->out, sizeof(head) + len);
+	if (!c->out.n)
+		buf_free(&c->out);
+	c->net->counts.writes++;
+	c->net->counts.bytes_out += len;
+	if (lws_write(c->wsi, c->held + LWS_PRE, len,
+		      head & 1 ? LWS_WRITE_BINARY : LWS_WRITE_TEXT) < 0)
+		return -1;
+	if (lws_partial_buffered(c->wsi))
+		became_stuck(c);
+	lws_callback_on_writable(c->wsi);	/* for the next one, or to let go of held */
+	return 0;
+}
+
+int net_conn_writeable(struct conn *c)
+{
+	c->stuck = 0;
+	if (c->close_asked && !c->out.n) {
+		struct str why = str_of(c->reason);
+
+		lws_close_reason(c->wsi, (enum lws_close_status)c->code,
+				 (unsigned char *)why.p, why.n < 123 ? why.n : 123);
+		return -1;
+	}
+	if (c->deflate && write_held(c) < 0)
+		return -1;
+	if (waiting(c) || c->closing)
+		net_conn_dirty(c);
+	return 0;
+}
+
+/* ---- deadlines ------------------------------------------------------------------------------- */
+
+static double earlier(double a, double b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+void net_conn_arm(struct conn *c)
+{
+	const struct net_limits *lim = &c->net->lim;
+	double now = net_now(c->net), at = 0;
+
+	if (lim->ping > 0 && c->open)
+		at = c->heard + (c->pinged ? lim->hangup : lim->ping);
+	if (c->client && !c->open)
+		at = c->heard + DIAL_TIME;
+	if (c->stuck > 0)
+		at = earlier(at, now + lim->read_stall / STALL_LOOKS);
+	if (c->closing_since > 0)
+		at = earlier(at, c->closing_since + CLOSE_TIME);
+	ev_timer_stop(c->net->loop, &c->timer);
+	if (!at)
+		return;
+	ev_timer_set(&c->timer, at > now ? at - now : 0, 0);
+	ev_timer_start(c->net->loop, &c->timer);
+}
+
+static void send_ping(struct conn *c)
+{
+	unsigned char frame[LWS_PRE + HEADER_MAX + 4];
+	struct str payload = STR("ping");	/* lws tells of a pong only when it carries something */
+	size_t len;
+
+	c->pinged = true;
+	if (lws_partial_buffered(c->wsi) || c->closing || c->shut)
+		return;
+	len = put_frame(c, frame + LWS_PRE, OP_PING, &payload, 1, payload.n);
+	write_raw(c, frame + LWS_PRE, len);
+}
+
+/* A full socket whose peer's kernel takes nothing more: true when that has lasted too long. */
+static bool stalled(struct conn *c, double now)
+{
+	uint64_t acked = bytes_acked(c);
+
+	if (acked > c->acked) {
+		c->acked = acked;
+		c->stuck = now;
+	}
+	return now - c->stuck >= c->net->lim.read_stall - 0.001;
+}
+
+void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct conn *c = container_of(w, struct conn, timer);
+	const struct net_limits *lim = &c->net->lim;
+	double now = net_now(c->net), silent = now - c->heard + 0.001;
+
+	(void)loop;
+	(void)events;
+	if (c->closing_since > 0 && now >= c->closing_since + CLOSE_TIME - 0.001) {
+		net_conn_kill(c, c->code);
+		return;
+	}
+	if (c->client && !c->open && silent >= DIAL_TIME) {
+		net_dial_failed(c, "no answer in time");
+		net_conn_kill(c, 1006);
+		return;
+	}
+	if (c->stuck > 0 && stalled(c, now)) {
+		log_info("ws", "peer does not read, closing conn=%llu peer=%s",
+			 (unsigned long long)c->id, c->peer ? c->peer->text : "");
+		net_conn_kill(c, 1008);
+		return;
+	}
+	if (lim->ping > 0 && c->open && silent >= lim->hangup && c->pinged) {
+		net_conn_kill(c, c->shut ? c->code : 1001);
+		return;
+	}
+	if (lim->ping > 0 && c->open && silent >= lim->ping && !c->pinged) {
+		send_ping(c);
+		if (c->broken) {
+			net_conn_kill(c, 1006);
+			return;
+		}
+	}
+	net_conn_arm(c);
+}
+
+/* ---- what the rest of the runtime calls ------------------------------------------------------- */
+
+void conn_want_write(struct conn *c)
+{
+	c->want = true;
+	net_conn_dirty(c);
+}
+
+bool conn_writable(const struct conn *c)
+{
+	return c->open && !c->closing && !c->shut && !lws_partial_buffered(c->wsi);
+}
+
+size_t conn_queued(const struct conn *c)
+{
+	return c->out.n;
+}
+
+void conn_close(struct conn *c, int code, const char *reason)
+{
+	if (c->closing || c->shut)
+		return;
+	c->closing = true;
+	c->code = (uint16_t)code;
+	c->reason = reason ? xstrdup(reason) : NULL;
+	net_conn_dirty(c);
+}
+
+void conn_identified(struct conn *c)
+{
+	if (c->identified)
+		return;
+	c->identified = true;
+	if (!c->client)
+		c->net->counts.unidentified--;
+}
+
+void conn_set_user(struct conn *c, void *user)
+{
+	c->user = user;
+}
+
+void *conn_user(const struct conn *c)
+{
+	return c->user;
+}
+
+struct str conn_protocol(const struct conn *c)
+{
+	return c->protocol ? str_of(c->protocol) : STR("");
+}
+
+struct str conn_peer(const struct conn *c)
+{
+	return c->peer ? str_of(c->peer->text) : STR("");
+}
+
+uint64_t conn_id(const struct conn *c)
+{
+	return c->id;
+}
+
+void net_close_all(struct net *n, int ws_code)
+{
+	for (struct link *at = n->conns.next; at != &n->conns; at = at->next)
+		conn_close(container_of(at, struct conn, all), ws_code, "shutting down");
+}
+
+/* What lws knows of is closed with it. */
+void net_ws_free(struct net *n)
+{
+	struct link *at = n->conns.next;
+
+	while (at != &n->conns) {
+		struct conn *c = container_of(at, struct conn, all);
+
+		at = at->next;
+		c->code = 1001;
+		c->shut = true;
+		if (!c->wsi)
+			net_conn_end(c);
+	}
+}

@@ -1,0 +1,131 @@
+/*
+ * net_tls.c - a TLS client over a non-blocking descriptor, for outgoing HTTP.  TLS 1.2 or newer, the
+ * system's certificate authorities, the certificate must be the host's.
+ * COMPAT: libwebsockets 4.1.6 starts TLS on a raw client before it has a socket.
+ */
+#include "net_lws.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+struct tls {
+	SSL *ssl;
+};
+
+static SSL_CTX *context(struct net *n)
+{
+	SSL_CTX *ctx = n->tls;
+
+	if (ctx)
+		return ctx;
+	ctx = SSL_CTX_new(TLS_client_method());
+	if (!ctx)
+		return NULL;
+	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_set_default_verify_paths(ctx);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				      SSL_MODE_RELEASE_BUFFERS);
+	n->tls = ctx;
+	return ctx;
+}
+
+void net_tls_end(struct net *n)
+{
+	SSL_CTX_free(n->tls);
+	n->tls = NULL;
+}
+
+static bool expect_host(SSL *ssl, const char *host)
+{
+	struct in6_addr any;
+
+	if (inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1)
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+	return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
+}
+
+struct tls *net_tls_new(struct net *n, int fd, const char *host, struct err *e)
+{
+	SSL_CTX *ctx = context(n);
+	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
+	struct tls *t;
+
+	if (!ssl || !expect_host(ssl, host) || SSL_set_fd(ssl, fd) != 1) {
+		SSL_free(ssl);
+		err_set(e, "%.80s: cannot start TLS", host);
+		return NULL;
+	}
+	SSL_set_connect_state(ssl);
+	t = xcalloc(1, sizeof(*t));
+	t->ssl = ssl;
+	return t;
+}
+
+void net_tls_free(struct tls *t)
+{
+	if (!t)
+		return;
+	ERR_clear_error();
+	SSL_shutdown(t->ssl);
+	SSL_free(t->ssl);
+	free(t);
+}
+
+static enum tls_wants wants(struct tls *t, int rc)
+{
+	switch (SSL_get_error(t->ssl, rc)) {
+	case SSL_ERROR_NONE:
+		return TLS_OK;
+	case SSL_ERROR_WANT_READ:
+		return TLS_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return TLS_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		return TLS_END;
+	default:
+		return TLS_FAILED;
+	}
+}
+
+enum tls_wants net_tls_handshake(struct tls *t, struct err *e)
+{
+	enum tls_wants w;
+	long verify;
+
+	ERR_clear_error();
+	w = wants(t, SSL_do_handshake(t->ssl));
+	if (w != TLS_FAILED && w != TLS_END)
+		return w;
+	verify = SSL_get_verify_result(t->ssl);
+	err_set(e, "TLS: %s", verify != X509_V_OK ? X509_verify_cert_error_string(verify) :
+						    "the handshake failed");
+	return TLS_FAILED;
+}
+
+enum tls_wants net_tls_read(struct tls *t, char *p, size_t n, size_t *got)
+{
+	int rc;
+
+	*got = 0;
+	ERR_clear_error();
+	rc = SSL_read(t->ssl, p, n > INT32_MAX ? INT32_MAX : (int)n);
+	if (rc > 0)
+		*got = (size_t)rc;
+	return wants(t, rc);
+}
+
+enum tls_wants net_tls_write(struct tls *t, const char *p, size_t n, size_t *put)
+{
+	int rc;
+
+	*put = 0;
+	ERR_clear_error();
+	rc = SSL_write(t->ssl, p, n > INT32_MAX ? INT32_MAX : (int)n);
+	if (rc > 0)
+		*put = (size_t)rc;
+	return wants(t, rc);
+}

@@ -1,0 +1,533 @@
+/*
+ * test_net_ws.c - WebSocket over real sockets, spoken byte by byte: handshakes accepted and refused,
+ * fragments, control frames, limits, UTF-8, closing both ways, full sockets, dialling.
+ */
+#define _GNU_SOURCE
+#include "net_app.h"
+
+#define HELLO \
+	"Host: t\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define ACCEPT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+
+static const char *const ORIGINS[] = { "https://good.example", NULL };
+
+static int setup(void **state)
+{
+	struct net_limits lim = NET_LIMITS;
+
+	(void)state;
+	lim.body = 100000;
+	lim.ping = 0.5;
+	lim.hangup = 0.9;
+	lim.read_stall = 0.8;
+	lim.unidentified = 5;
+	lim.origins = ORIGINS;
+	start_server(&lim);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	assert_int_equal(stop_server(), 7);
+	return 0;
+}
+
+/* ---- a client -------------------------------------------------------------------------------- */
+
+static void send_frame(int fd, int first, const char *p, size_t n, bool masked)
+{
+	unsigned char head[14] = { (unsigned char)first }, mask[4] = { 1, 2, 3, 4 };
+	size_t at = 2;
+	char *body = malloc(n + 1);
+
+	if (n < 126) {
+		head[1] = (unsigned char)n;
+	} else if (n < 65536) {
+		head[1] = 126;
+		head[2] = (unsigned char)(n >> 8);
+		head[3] = (unsigned char)n;
+		at = 4;
+	} else {
+		head[1] = 127;
+		memset(head + 2, 0, 4);
+		for (int i = 0; i < 4; i++)
+			head[6 + i] = (unsigned char)(n >> (24 - 8 * i));
+		at = 10;
+	}
+	memcpy(body, p, n);
+	if (masked) {
+		head[1] |= 0x80;
+		memcpy(head + at, mask, 4);
+		at += 4;
+		for (size_t i = 0; i < n; i++)
+			body[i] ^= (char)mask[i & 3];
+	}
+	send(fd, head, at, MSG_NOSIGNAL);
+	send(fd, body, n, MSG_NOSIGNAL);
+	free(body);
+}
+
+static void send_text(int fd, const char *z)
+{
+	send_frame(fd, 0x81, z, strlen(z), true);
+}
+
+static bool read_exactly(int fd, void *p, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n) {
+		ssize_t got = recv(fd, (char *)p + at, n - at, 0);
+
+		if (got <= 0)
+			return false;
+		at += (size_t)got;
+	}
+	return true;
+}
+
+static char frame[400000];
+static size_t frame_len;
+
+/* The next frame's first byte, its payload in frame; -1 at the end. */
+static int read_frame(int fd)
+{
+	unsigned char head[10];
+	size_t extra;
+
+	if (!read_exactly(fd, head, 2))
+		return -1;
+	assert_false(head[1] & 0x80);
+	frame_len = head[1];
+	extra = frame_len == 126 ? 2 : frame_len == 127 ? 8 : 0;
+	if (extra) {
+		assert_true(read_exactly(fd, head + 2, extra));
+		frame_len = 0;
+		for (size_t i = 0; i < extra; i++)
+			frame_len = frame_len << 8 | head[2 + i];
+	}
+	assert_true(frame_len < sizeof(frame));
+	assert_true(read_exactly(fd, frame, frame_len));
+	frame[frame_len] = 0;
+	return head[0];
+}
+
+static void expect_text(int fd, const char *z)
+{
+	assert_int_equal(read_frame(fd), 0x81);
+	assert_string_equal(frame, z);
+}
+
+/* The peer's close frame with this code, then its end. */
+static void expect_close(int fd, int code)
+{
+	assert_int_equal(read_frame(fd), 0x88);
+	assert_int_equal((unsigned char)frame[0] << 8 | (unsigned char)frame[1], code);
+	send_frame(fd, 0x88, frame, 2, true);
+	assert_int_equal(read_frame(fd), -1);
+	close(fd);
+}
+
+static int hello(int to, const char *path, const char *lines)
+{
+	char text[1000], *answer;
+	int fd = dial(to);
+
+	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" HELLO "%s\r\n", path, lines);
+	say(fd, text);
+	answer = hear_until(fd, "\r\n\r\n");
+	if (!strstr(answer, "HTTP/1.1 101 ") || !strstr(answer, ACCEPT))
+		fail_msg("%s", answer);
+	return fd;
+}
+
+static int open_ws(void)
+{
+	return hello(port, "/x", "X-M2M-Origin: Cme\r\n");
+}
+
+/* Closes from this side and checks that the code comes back. */
+static void leave(int fd)
+{
+	send_frame(fd, 0x88, "\x03\xe8", 2, true);
+	assert_int_equal(read_frame(fd), 0x88);
+	assert_memory_equal(frame, "\x03\xe8", 2);
+	assert_int_equal(read_frame(fd), -1);
+	close(fd);
+}
+
+/* ---- tests ----------------------------------------------------------------------------------- */
+
+static void test_echo(void **state)
+{
+	int fd = open_ws(), alone = hello(ws_port, "/y", "X-M2M-Origin: Cme\r\n");
+	char big[70000];
+
+	(void)state;
+	send_text(fd, "hello");
+	expect_text(fd, "hello");
+	send_frame(fd, 0x82, "\0\1\2", 3, true);
+	assert_int_equal(read_frame(fd), 0x82);
+	assert_memory_equal(frame, "\0\1\2", 3);
+	send_text(fd, "");
+	expect_text(fd, "");
+	memset(big, 'b', sizeof(big) - 1);
+	big[sizeof(big) - 1] = 0;
+	big[65536] = 0;
+	for (int n = 65536; n > 65534; n--) {	/* both sides of the 16-bit length */
+		big[n] = 0;
+		send_text(fd, big);
+		expect_text(fd, big);
+	}
+	big[126] = 0;
+	send_text(fd, big);
+	expect_text(fd, big);
+	send_text(alone, "alone");
+	expect_text(alone, "alone");
+	leave(fd);
+	leave(alone);
+	stat_has("code=1000 ");
+}
+
+static void test_hello(void **state)
+{
+	char text[1000];
+	int fd = dial(port);
+
+	(void)state;
+	snprintf(text, sizeof(text),
+		 "GET /notify/T?x HTTP/1.1\r\n" HELLO "X-M2M-Origin: Cae\r\nAuthorization: Bearer t\r\n"
+		 "Origin: https://good.example\r\nSec-WebSocket-Protocol: zzz,oneM2M.JSON\r\n"
+		 "Sec-WebSocket-Protocol: a.b\r\n\r\n");
+	say(fd, text);
+	/* the spelling is the client's */
+	assert_non_null(strstr(hear_until(fd, "\r\n\r\n"), "Sec-WebSocket-Protocol: oneM2M.JSON\r\n"));
+	leave(fd);
+	stat_has("hello=/notify/T?x|Cae|zzz,oneM2M.JSON, a.b|Bearer t|https://good.example|oneM2M.JSON");
+	fd = dial(port);
+	say(fd, "GET / HTTP/1.1\r\n" HELLO "X-M2M-Origin: Cae\r\n\r\n");
+	assert_null(strstr(hear_until(fd, "\r\n\r\n"), "Protocol:"));
+	leave(fd);
+}
+
+static void refused(const char *text, const char *status)
+{
+	char *heard = ask(port, text);
+
+	if (strncmp(heard, status, strlen(status)) != 0)
+		fail_msg("%s\ngave\n%s", text, heard);
+}
+
+#define UP "Host: t\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+#define V13 "Sec-WebSocket-Version: 13\r\n"
+#define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+static void test_refused(void **state)
+{
+	(void)state;
+	refused("GET /refuse HTTP/1.1\r\n" HELLO "\r\n", "HTTP/1.1 403 ");
+	refused("GET / HTTP/1.1\r\n" HELLO "Sec-WebSocket-Protocol: unknown\r\n\r\n", "HTTP/1.1 400 ");
+	refused("POST / HTTP/1.1\r\n" HELLO "\r\n", "HTTP/1.1 400 ");
+	refused("GET / HTTP/1.1\r\n" HELLO "Content-Length: 0\r\n\r\n", "HTTP/1.1 400 ");
+	refused("GET / HTTP/1.1\r\n" UP KEY "Sec-WebSocket-Version: 8\r\n\r\n", "HTTP/1.1 426 ");
+	refused("GET / HTTP/1.1\r\n" UP KEY "\r\n", "HTTP/1.1 426 ");
+	refused("GET / HTTP/1.1\r\n" UP V13 "\r\n", "HTTP/1.1 400 ");
+	refused("GET / HTTP/1.1\r\n" UP V13 KEY KEY "\r\n", "HTTP/1.1 400 ");
+	refused("GET / HTTP/1.1\r\n" UP V13 "Sec-WebSocket-Key: short\r\n\r\n", "HTTP/1.1 400 ");
+	refused("GET / HTTP/1.1\r\n" UP V13 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=!\r\n\r\n",
+		"HTTP/1.1 400 ");
+	refused("GET / HTTP/1.1\r\n" HELLO "Host: u\r\n\r\n", "HTTP/1.1 400 ");
+	refused("GET / HTTP/1.1\r\n" HELLO "Origin: https://evil.example\r\n\r\n", "HTTP/1.1 403 ");
+	/* not an upgrade to us: ordinary HTTP */
+	refused("GET /echo HTTP/1.1\r\nHost: t\r\nConnection: Upgrade, HTTP2-Settings, close\r\n"
+		"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", "HTTP/1.1 200 ");
+	refused("GET /echo HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		"HTTP/1.1 200 ");
+}
+
+/* Behind other requests, and with frames sent along before the answer. */
+static void test_hand_over(void **state)
+{
+	char text[3000];
+	int fd = dial(port);
+	size_t n;
+
+	(void)state;
+	n = (size_t)sprintf(text, "GET /late/50 HTTP/1.1\r\nHost: t\r\n\r\n"
+				  "GET /greet HTTP/1.1\r\n" HELLO "X-M2M-Origin: Cme\r\n\r\n");
+	memcpy(text + n, "\x81\x83\0\0\0\0abc\x81\x83\0\0\0\0def\x81\x8a\0\0\0\0", 24);
+	assert_int_equal(send(fd, text, n + 24, 0), (ssize_t)n + 24);
+	hear_until(fd, "late /late/50");
+	assert_non_null(strstr(hear_until(fd, "\r\n\r\n"), "HTTP/1.1 101 "));
+	expect_text(fd, "welcome");
+	expect_text(fd, "abc");
+	expect_text(fd, "def");
+	assert_int_equal(send(fd, "0123456789", 10, 0), 10);
+	expect_text(fd, "0123456789");
+	leave(fd);
+}
+
+static void test_fragments(void **state)
+{
+	int fd = open_ws();
+
+	(void)state;
+	send_frame(fd, 0x01, "one ", 4, true);
+	send_frame(fd, 0x89, "ping", 4, true);
+	assert_int_equal(read_frame(fd), 0x8a);
+	assert_string_equal(frame, "ping");
+	send_frame(fd, 0x00, "two ", 4, true);
+	send_frame(fd, 0x80, "three", 5, true);
+	expect_text(fd, "one two three");
+	send_frame(fd, 0x02, "\xff", 1, true);
+	send_frame(fd, 0x80, "", 0, true);
+	assert_int_equal(read_frame(fd), 0x82);
+	assert_string_equal(frame, "\xff");
+	send_frame(fd, 0x01, "gr\xc3", 3, true);	/* a character across fragments */
+	send_frame(fd, 0x80, "\xbc" "n", 2, true);
+	expect_text(fd, "gr\xc3\xbcn");
+	send_frame(fd, 0x01, "", 0, true);
+	send_frame(fd, 0x80, "", 0, true);
+	expect_text(fd, "");
+	leave(fd);
+}
+
+static void test_utf8(void **state)
+{
+	static const char *const bad[] = { "\xc3(", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc0\x80",
+					   "a\xff", "\xe2\x82" };
+	int fd;
+
+	(void)state;
+	for (size_t i = 0; i < countof(bad); i++) {
+		fd = open_ws();
+		send_text(fd, bad[i]);
+		expect_close(fd, 1007);
+		stat_has("code=1007 ");
+	}
+	fd = open_ws();
+	send_frame(fd, 0x01, "gr\xc3", 3, true);
+	send_frame(fd, 0x80, "", 0, true);	/* torn for ever */
+	expect_close(fd, 1007);
+	fd = open_ws();
+	send_text(fd, "\xf0\x9f\x98\x80");
+	expect_text(fd, "\xf0\x9f\x98\x80");
+	leave(fd);
+}
+
+static void test_too_large(void **state)
+{
+	char *big = malloc(100001);
+	int fd = open_ws();
+
+	(void)state;
+	memset(big, 'x', 100001);
+	send_frame(fd, 0x82, big, 100000, true);
+	assert_int_equal(read_frame(fd), 0x82);
+	assert_int_equal(frame_len, 100000);
+	/* by the length in its header, before its body is there */
+	send(fd, "\x82\xff\0\0\0\0\x7f\0\0\0\1\1\1\1zzzz", 18, 0);
+	expect_close(fd, 1009);
+	stat_has("code=1009 ");
+	fd = open_ws();
+	send_frame(fd, 0x02, big, 60000, true);
+	send_frame(fd, 0x80, big, 60000, true);
+	expect_close(fd, 1009);
+	free(big);
+}
+
+static void test_broken_frames(void **state)
+{
+	static const struct {
+		int first;
+		const char *p;
+		size_t n;
+	} bad[] = {
+		{ 0x83, "x", 1 },	/* reserved opcode */
+		{ 0x8b, "x", 1 },
+		{ 0xc1, "x", 1 },	/* a reserved bit */
+		{ 0x80, "x", 1 },	/* continues nothing */
+		{ 0x09, "x", 1 },	/* fragmented control frame */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(bad); i++) {
+		int fd = open_ws();
+
+		send_frame(fd, bad[i].first, bad[i].p, bad[i].n, true);
+		expect_close(fd, 1002);
+		stat_has("code=1002 ");
+	}
+}
+
+static void test_close(void **state)
+{
+	int fd = open_ws();
+
+	(void)state;
+	send_text(fd, "close 4001");
+	assert_int_equal(read_frame(fd), 0x88);
+	assert_memory_equal(frame, "\x0f\xa1" "asked", 7);
+	send_frame(fd, 0x88, "\x0f\xa1", 2, true);
+	assert_int_equal(read_frame(fd), -1);
+	close(fd);
+	stat_has("code=4001 ");
+	fd = open_ws();		/* what was queued goes first, what comes later does not go */
+	send_text(fd, "bye now");
+	expect_text(fd, "last words");
+	expect_close(fd, 4000);
+	stat_has("code=4000 ");
+	fd = open_ws();
+	send_frame(fd, 0x88, "\x0f\xa5went", 6, true);
+	assert_int_equal(read_frame(fd), 0x88);
+	assert_int_equal(read_frame(fd), -1);
+	close(fd);
+	stat_has("code=4005 ");
+	fd = open_ws();
+	send_frame(fd, 0x88, "", 0, true);
+	assert_int_equal(read_frame(fd), 0x88);
+	close(fd);
+	stat_has("code=1005 ");
+	fd = open_ws();
+	close(fd);
+	stat_has("code=1006 ");
+}
+
+/* One that does not answer our close frame is let go. */
+static void test_close_ignored(void **state)
+{
+	double start = seconds();
+	int fd = open_ws();
+
+	(void)state;
+	send_text(fd, "close 4002");
+	assert_int_equal(read_frame(fd), 0x88);
+	send_text(fd, "more");
+	assert_int_equal(read_frame(fd), -1);
+	assert_true(seconds() - start < 6);
+	close(fd);
+	stat_has("code=4002 ");
+}
+
+static void test_ping(void **state)
+{
+	int fd = open_ws();
+	double start = seconds();
+
+	(void)state;
+	assert_int_equal(read_frame(fd), 0x89);
+	assert_true(seconds() - start > 0.4);
+	send_frame(fd, 0x8a, frame, frame_len, true);
+	assert_int_equal(read_frame(fd), 0x89);	/* alive: it goes on */
+	send_text(fd, "talking counts too");
+	expect_text(fd, "talking counts too");
+	assert_int_equal(read_frame(fd), 0x89);
+	assert_int_equal(read_frame(fd), -1);	/* no pong: hung up */
+	assert_true(seconds() - start < 4);
+	close(fd);
+	stat_has("code=1001 ");
+}
+
+/* 100 frames of 60 kB, more than a socket takes, all arrive whole. */
+static void test_flood(void **state)
+{
+	int fd = open_ws();
+
+	(void)state;
+	send_text(fd, "flood 100");
+	usleep(100000);
+	for (int i = 100; i > 0; i--) {
+		char want[20];
+		int n = sprintf(want, "n%d", i);
+
+		while (read_frame(fd) == 0x89)
+			send_frame(fd, 0x8a, frame, frame_len, true);
+		assert_memory_equal(frame, want, n);
+		assert_int_equal(frame_len, 60000 + n);
+	}
+	leave(fd);
+}
+
+/* Larger than the shared buffer: goes by itself. */
+static void test_large_push(void **state)
+{
+	int fd = open_ws();
+
+	(void)state;
+	send_text(fd, "flood 0");	/* sets the size: 60000 */
+	get("/push/3");
+	for (int i = 3; i > 0; i--)
+		assert_int_equal(read_frame(fd), 0x81);
+	assert_int_equal(frame_len, 60002);
+	leave(fd);
+}
+
+static void test_stall(void **state)
+{
+	int fd = open_ws();
+	double start = seconds();
+
+	(void)state;
+	send_text(fd, "flood 400");	/* 24 MB, unread */
+	while (seconds() - start < 4) {
+		send_frame(fd, 0x8a, "ping", 4, true);	/* alive, but does not read */
+		usleep(100000);
+		if (strstr(get("/stat"), "code=1008 "))
+			break;
+	}
+	stat_has("code=1008 ");
+	assert_true(seconds() - start > 0.7 && seconds() - start < 4);
+	close(fd);
+}
+
+static void test_unidentified(void **state)
+{
+	int fd[5];
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		fd[i] = hello(port, "/x", "");
+	refused("GET / HTTP/1.1\r\n" HELLO "\r\n", "HTTP/1.1 503 ");
+	for (int i = 0; i < 5; i++)
+		leave(fd[i]);
+	stat_has("unident=0 refused=0/0/1 ");
+}
+
+static void test_unmasked(void **state)
+{
+	int fd = open_ws();
+
+	(void)state;
+	send_frame(fd, 0x81, "bare", 4, false);	/* lws lets it pass: it must do no harm */
+	expect_text(fd, "bare");
+	leave(fd);
+}
+
+static void test_dial(void **state)
+{
+	(void)state;
+	assert_string_equal(get("/dial/x"), "dialled via a.b 0");
+	stat_has("code=4321 ");
+	stat_has("dialled=0 ");
+	stat_has("hello=/x|Cdial|a.b|||a.b");
+	assert_string_equal(get("/dial/refuse"), "closed 1006");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_echo),	   cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_hand_over),
+		cmocka_unit_test(test_fragments),  cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_too_large),  cmocka_unit_test(test_broken_frames),
+		cmocka_unit_test(test_close),	   cmocka_unit_test(test_close_ignored),
+		cmocka_unit_test(test_ping),	   cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_large_push), cmocka_unit_test(test_stall),
+		cmocka_unit_test(test_unidentified), cmocka_unit_test(test_unmasked),
+		cmocka_unit_test(test_dial),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
