@@ -51,6 +51,7 @@ static struct {
 	lua_State *volatile co;
 	const char *volatile rule;
 	uint64_t stops;
+	struct buf trace;			/* of the script that was stopped last */
 } g;
 
 static int64_t now_us(clockid_t c)
@@ -78,12 +79,26 @@ static bool is_library(const lua_Debug *ar)
 
 /* ---- stopping a script ----------------------------------------------------------------------- */
 
+/* Keeps the traceback: the frame that the hook ends has lost its line afterwards. */
+static void note_place(lua_State *L)
+{
+	size_t n;
+	const char *s;
+
+	luaL_traceback(L, L, NULL, 0);
+	s = lua_tolstring(L, -1, &n);
+	buf_clear(&g.trace);
+	buf_add(&g.trace, s, n);
+	lua_pop(L, 1);
+}
+
 /* Raises in user code only: a library frame runs on, and is asked again one instruction later. */
 static void stop_user_code(lua_State *L, lua_Debug *ar)
 {
 	lua_getinfo(L, "Sl", ar);
 	if (is_library(ar))
 		return;
+	note_place(L);
 	lua_pushfstring(L, "%s:%d: still running after %d ms, stopped", ar->short_src, ar->currentline,
 			(int)(g.us / 1000));
 	lua_error(L);
@@ -272,7 +287,7 @@ static int give_results(lua_State *L, lua_State *co)
 	return n + 1;
 }
 
-static int give_error(lua_State *L, lua_State *co, int rc)
+static int give_error(lua_State *L, lua_State *co, int rc, bool stopped)
 {
 	lua_pushboolean(L, 0);
 	lua_xmove(co, L, 1);
@@ -280,7 +295,10 @@ static int give_error(lua_State *L, lua_State *co, int rc)
 		vm_relieve();
 		return 2;
 	}
-	luaL_traceback(L, co, NULL, 0);
+	if (stopped && g.trace.n)
+		lua_pushlstring(L, g.trace.p, g.trace.n);
+	else
+		luaL_traceback(L, co, NULL, 0);
 	return 3;
 }
 
@@ -291,6 +309,7 @@ static int guard_resume(lua_State *L)
 	lua_State *co = lua_tothread(L, 3);
 	int nargs = lua_gettop(L) - 3, rc;
 	struct budget outer;
+	bool stopped;
 
 	luaL_argcheck(L, co, 3, "coroutine expected");
 	why = cannot_resume(co, nargs);
@@ -302,8 +321,9 @@ static int guard_resume(lua_State *L)
 	lua_xmove(L, co, nargs);
 	enter(&outer, us, rule, co);
 	rc = lua_resume(co, nargs);
+	stopped = g.tripped;
 	leave(&outer);
-	return rc == 0 || rc == LUA_YIELD ? give_results(L, co) : give_error(L, co, rc);
+	return rc == 0 || rc == LUA_YIELD ? give_results(L, co) : give_error(L, co, rc, stopped);
 }
 
 /* ---- compiling user code --------------------------------------------------------------------- */
@@ -388,6 +408,7 @@ void guard_close(void)
 	timer_delete(g.timer);
 	signal(SIGALRM, SIG_IGN);
 	lua_sethook(g.L, NULL, 0, 0);
+	buf_free(&g.trace);
 	g.L = NULL;
 }
 

@@ -119,7 +119,7 @@ static void stopped(const char *text)
 	assert_non_null(msg);
 	assert_non_null(strstr(msg, "still running after 50 ms, stopped"));
 	assert_int_equal(strncmp(msg, "app.lua:", 8), 0);
-	assert_non_null(strstr(lua_tostring(L, -1), "stack traceback:"));
+	assert_non_null(strstr(lua_tostring(L, -1), "stack traceback:\n\tapp.lua:1: in "));
 	lua_pop(L, 3);
 	cpu = cpu_seconds() - cpu;
 	assert_true(cpu >= 0.05 && cpu < 0.5);

@@ -1,0 +1,114 @@
+-- The core modules json and guard as Lua sees them.
+
+local json = require "moon2m.core.json"
+local guard = require "moon2m.core.guard"
+
+describe("core.json", function()
+  it("checks text and says where it is wrong", function()
+    assert.is_true(json.check '{"a":[1,2.5e3,"x",null,true]}')
+    for _, text in ipairs { "", "{", "[1,]", '{"a" 1}', "nul", "01", '"\1"', '"\255"', "1 2" } do
+      local ok, why = json.check(text)
+      assert.is_nil(ok, text)
+      assert.is_string(why)
+    end
+    assert.is_nil((json.check(("["):rep(65) .. ("]"):rep(65))))
+  end)
+
+  it("takes objects apart, values as they were written", function()
+    local m, names = json.members ' { "b" : 1.50 , "a\\u0041":{"x": [1, 2]}, "" : "\\/" } '
+    assert.same({ b = "1.50", aA = '{"x": [1, 2]}', [""] = '"\\/"' }, m)
+    assert.same({ "b", "aA", "" }, names)
+    assert.same({}, (json.members "{}"))
+  end)
+
+  it("refuses a name that occurs twice, also when it is written differently", function()
+    local m, why = json.members '{"a":1,"\\u0061":2}'
+    assert.is_nil(m)
+    assert.equal('member "a" occurs twice', why)
+  end)
+
+  it("refuses what is no object or array", function()
+    assert.same({ nil, "not an object" }, { json.members "[1]" })
+    assert.same({ nil, "not an array" }, { json.elements '{"a":1}' })
+  end)
+
+  it("takes arrays apart", function()
+    assert.same({ "1", '"a,b"', "[ ]", "null" }, json.elements '[1, "a,b" ,[ ],null]')
+    assert.same({}, json.elements "[]")
+  end)
+
+  it("finds one member", function()
+    assert.equal("[1]", json.member('{"x":0,"y":[1]}', "y"))
+    assert.is_nil(json.member('{"x":0}', "y"))
+    assert.is_nil(json.member("[1]", "y"))
+  end)
+
+  it("names types", function()
+    local types = { ["null"] = "null", ["true"] = "boolean", ["-1"] = "number", ['"s"'] = "string",
+      ["[]"] = "array", [" {}"] = "object" }
+    for raw, name in pairs(types) do assert.equal(name, json.type(raw)) end
+  end)
+
+  it("quotes and unquotes strings", function()
+    assert.equal([["a\"\\\n/\u0001ü"]], json.quote 'a"\\\n/\1ü')
+    assert.equal('a"\\\n/\1ü€', json.string [["a\"\\\n\/\u0001ü\u20ac"]])
+    assert.equal("\240\159\152\128", json.string [["\ud83d\ude00"]])
+    assert.is_nil(json.string "12")
+    for _, s in ipairs { "", "\0", ("x"):rep(300000), "a\r\tb" } do
+      assert.equal(s, json.string(json.quote(s)))
+    end
+  end)
+
+  it("converts to CBOR and back", function()
+    local text = '{"a":[1,-2,"x",null,true,1.5],"b":{}}'
+    assert.equal("\161\97\97\1", json.to_cbor '{"a":1}')
+    assert.equal(text, json.from_cbor(json.to_cbor(text)))
+    assert.is_nil((json.to_cbor "{"))
+    assert.is_nil((json.from_cbor "\255"))
+    assert.is_nil((json.from_cbor ""))
+    assert.is_nil((json.from_cbor "\1\1"))
+  end)
+
+  it("survives text that no check has passed", function()
+    for _, text in ipairs { "", "{", '{"', '{"a', '{"a"', '{"a":', '{"\\', '{"a\\":1}', "[", "[[", '["' } do
+      json.members(text)
+      json.elements(text)
+      json.member(text, "a")
+      json.type(text)
+      json.string(text)
+    end
+  end)
+end)
+
+describe("core.guard", function()
+  it("compiles source text only, into its environment", function()
+    local env = {}
+    local f = guard.compile("x = ... return x", "@app.lua", env)
+    assert.equal(5, f(5))
+    assert.equal(5, env.x)
+    local none, why = guard.compile("x = = 1", "@app.lua", env)
+    assert.is_nil(none)
+    assert.matches("^app.lua:1:", why)
+    assert.is_nil((guard.compile(string.dump(f), "@app.lua", env)))
+    assert.is_nil((guard.compile("return 1", "@lib/app.lua", env)))
+  end)
+
+  it("keeps user code out of the JIT compiler", function()
+    local jutil = require "jit.util"
+    local f = guard.compile([[
+      local function inner() local s = 0 for i = 1, 1000 do s = s + i end return s end
+      local s = 0 for i = 1, 1000 do s = s + inner() end return s]], "@app.lua", {})
+    local before = 0
+    while jutil.traceinfo(before + 1) do before = before + 1 end
+    f()
+    assert.is_nil(jutil.traceinfo(before + 1))
+  end)
+
+  it("stops what runs too long and says where", function()
+    local f = guard.compile("\n\nwhile true do end", "@app.lua", {})
+    local ok, why, trace = guard.resume(0.02, "rule", coroutine.create(f))
+    assert.is_false(ok)
+    assert.equal("app.lua:3: still running after 20 ms, stopped", why)
+    assert.matches("app.lua:3", trace)
+  end)
+end)
