@@ -170,11 +170,26 @@ static void install_searcher(lua_State *L)
 	lua_pop(L, 1);
 }
 
+/*
+ * COMPAT: LuaJIT 2.1.0~beta3+git20220320 (Debian 12) miscompiles loops over the built-in `pairs`: now
+ * and then a trace leaves an iteration out.  A loop over a function that calls `next` is compiled
+ * right (and at the same speed), so `pairs` is such a function here.
+ */
+static const char safe_pairs[] = "local next = next\n"
+				 "local function step(t, k) return next(t, k) end\n"
+				 "function pairs(t)\n"
+				 "  if type(t) ~= 'table' then next(t) end\n"
+				 "  return step, t, nil\n"
+				 "end\n";
+
 static int setup(lua_State *L)
 {
 	const struct vm_opts *o = lua_touserdata(L, 1);
 
 	luaL_openlibs(L);
+	if (luaL_loadbuffer(L, safe_pairs, sizeof(safe_pairs) - 1, "@lib/pairs.lua") != 0)
+		return lua_error(L);
+	lua_call(L, 0, 0);
 	lua_getglobal(L, "package");
 	install_searcher(L);
 	if (!o->search_path) {
