@@ -18,15 +18,15 @@ local function supported_types()
   return list
 end
 
--- The attributes as they are now.
-local function attributes(o)
+-- The attributes as they are now; poa stays when the sockets are not known yet.
+local function attributes(o, poa)
   local csi, _, spi = path.configured()
   local raw = {
     cst = "1", csi = json.encode(csi), spi = json.encode(spi), srt = json.encode(supported_types()),
     csz = '["application/json","application/cbor"]', srv = json.encode(json.array(o.releases)),
-    poa = json.encode(json.array(o.poa)), _cr = json.encode(csi),
+    poa = poa, _cr = json.encode(csi),
   }
-  if not o.poa[1] then raw.poa = nil end
+  if o.poa and o.poa[1] then raw.poa = json.encode(json.array(o.poa)) end
   return raw
 end
 
@@ -42,7 +42,7 @@ local function create(o)
 end
 
 local function update(r, o)
-  local raw, changed = attributes(o), false
+  local raw, changed = attributes(o, r.raw.poa), false
   for name, text in pairs(raw) do changed = changed or r.raw[name] ~= text end
   if not changed then return end
   r.raw = raw

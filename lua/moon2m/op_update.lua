@@ -7,6 +7,7 @@ local content = require "moon2m.content"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
 local null = require("moon2m.json").null
+local expiry = require("moon2m.op_create").expiry
 local path = require "moon2m.path"
 local register = require "moon2m.register"
 local result = require "moon2m.result"
@@ -21,11 +22,6 @@ local write = require "moon2m.write"
 local ACP, AE, INSTANCE, CSE_BASE, SUBSCRIPTION = 1, 2, 4, 5, 23
 
 local op = {}
-local lifetime                   -- op_create's expiry(parent, want, now)
-
-function op.configure(expiry)
-  lifetime = expiry
-end
 
 local function not_allowed(what)
   return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED, "%s cannot be updated", what)
@@ -53,7 +49,7 @@ local function check_expiry(r, want, now)
   if not parent then
     return nil, rsc.err(rsc.NOT_FOUND, "to: the resource was deleted meanwhile")
   end
-  local et, e = lifetime(parent, want ~= null and want or nil, now)
+  local et, e = expiry(parent, want ~= null and want or nil, now)
   if not et then return nil, e end
   for child in tree.children(r) do
     if child.et and child.et > et then

@@ -71,7 +71,9 @@ local ROOT = { [1] = "m2m:acp", [3] = "m2m:cnt", [4] = "m2m:cin", [23] = "m2m:su
 function world:create(fr, to, ty, attrs, more)
   local req = { op = 1, to = to, fr = fr, ty = ty,
     pc = type(attrs) == "string" and attrs or { [ROOT[ty]] = attrs or {} } }
-  if next(attrs or {}) == nil then req.pc = '{"' .. ROOT[ty] .. '":{}}' end
+  if attrs == nil or type(attrs) == "table" and next(attrs) == nil then
+    req.pc = '{"' .. ROOT[ty] .. '":{}}'
+  end
   for k, v in pairs(more or {}) do req[k] = v end
   return self:request(req)
 end

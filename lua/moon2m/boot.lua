@@ -1,0 +1,192 @@
+-- Start and stop, and the functions that the C core calls by name.  `config` and `check` run
+-- without network and store, so everything that needs those is required when it is needed first.
+--
+--   config(argv) -> table            the configuration; raises the text for the user
+--   start()                          task: tree, scripts, sockets
+--   request(id, req)                 task: one primitive; ends in core.cse.reply
+--   identify(conn, how, text)        task: who a WebSocket connection speaks for
+--   timer(id) delivered(sub, n) unknown_target(key)    tasks
+--   stop()                           task: the scripts' stop functions have run
+--   check(file) -> true | nil, text  moon2m check
+
+local config = require "moon2m.config"
+local sys = require "moon2m.core.sys"
+local path = require "moon2m.path"
+
+local boot = {}
+
+local cfg
+local dispatch, core, timers     -- required by start()
+
+-- ---- configuration ------------------------------------------------------------------------------
+
+--- Reads the configuration and gives the names of this CSE to the library.
+function boot.config(argv)
+  cfg = config.load(argv.config, argv)
+  path.configure { csi = cfg.cse.id, csn = cfg.cse.name, spi = cfg.cse.sp }
+  return cfg
+end
+
+local function configure()
+  local name = cfg.notification.format
+  if name ~= "m2m:sgn" then require("moon2m.event").set_default_format(name) end
+  require("moon2m.access").configure { admin = cfg.cse.admin, cse = cfg.cse.id,
+    policies = cfg.policies }
+  require("moon2m.request").configure { admin = cfg.cse.admin, cse = cfg.cse.id,
+    releases = cfg.cse.releases }
+  require("moon2m.op_create").configure(cfg.default_et)
+  require("moon2m.op_notify").configure(cfg.notification.answer_time)
+  require("moon2m.verify").configure { answer_time = cfg.notification.answer_time,
+    verify_urls = cfg.notification.verify_urls }
+  require("moon2m.rule").set_budgets(cfg.budgets)
+  require("moon2m.script").configure { scripts = cfg.scripts, read = cfg.read }
+  require("moon2m.tree").limit(cfg.limits.cache)
+end
+
+-- ---- sockets ------------------------------------------------------------------------------------
+
+local ANY = { ["0.0.0.0"] = true, ["::"] = true }
+
+-- A host that others can use for a socket's address.
+local function public_host(host)
+  if ANY[host] then
+    host = (sys.read("/proc/sys/kernel/hostname", 256) or ""):match("^[%w.-]+") or "127.0.0.1"
+  end
+  return host:find(":", 1, true) and "[" .. host .. "]" or host
+end
+
+local function listen_on(l)
+  local port, why = core.listen { host = l.host, port = l.port, http = l.http, ws = l.ws }
+  if not port then error(("cannot listen on %s:%d: %s"):format(l.host, l.port, why), 0) end
+  sys.log("info", "boot", ("listening host=%s port=%d http=%s ws=%s"):format(l.host, port,
+    tostring(l.http), tostring(l.ws)))
+  return port
+end
+
+-- Listens everywhere; returns the sockets with their real ports, and the admin port or 0.
+local function listen()
+  local sockets = {}
+  for i, l in ipairs(cfg.listen) do
+    sockets[i] = { host = public_host(l.host), port = listen_on(l), http = l.http, ws = l.ws }
+  end
+  local admin = cfg.admin.port
+  if admin ~= 0 then
+    admin = listen_on { host = cfg.admin.host, port = admin, http = true, ws = false }
+  end
+  return sockets, admin
+end
+
+-- "ready cse=/moon base=moon http=127.0.0.1:8080 ws=127.0.0.1:8080"
+local function ready_line(sockets)
+  local line = ("ready cse=%s base=%s"):format(cfg.cse.id, cfg.cse.name)
+  for _, scheme in ipairs { "http", "ws" } do
+    for _, l in ipairs(sockets) do
+      if l[scheme] then line = ("%s %s=%s:%d"):format(line, scheme, l.host, l.port) end
+    end
+  end
+  return line
+end
+
+-- The CSEBase's points of access.
+local function points_of_access(sockets)
+  local list = {}
+  for _, scheme in ipairs { "http", "ws" } do
+    for _, l in ipairs(sockets) do
+      if l[scheme] then list[#list + 1] = ("%s://%s:%d"):format(scheme, l.host, l.port) end
+    end
+  end
+  if cfg.url ~= "" then list[#list + 1] = cfg.url end
+  return list
+end
+
+local function network(admin)
+  local origins = cfg.limits.origins
+  core.configure { admin_port = admin, request_time = cfg.request_time,
+    rvi = cfg.notification.release, origins = origins[1] and origins or nil }
+end
+
+-- ---- scripts ------------------------------------------------------------------------------------
+
+local function load_scripts()
+  local script = require "moon2m.script"
+  for _, file in ipairs(cfg.apps) do
+    local scope, why = script.load(file)
+    if not scope then
+      if cfg.strict then error(why, 0) end
+      sys.log("error", "boot", "script not loaded: " .. why)
+    end
+  end
+end
+
+local function start_scripts()
+  local script = require "moon2m.script"
+  for _, scope in ipairs(script.list()) do script.start(scope) end
+end
+
+-- ---- entries ------------------------------------------------------------------------------------
+
+--- The server's start, in a task.  An error ends the process with its text.
+function boot.start()
+  core = require "moon2m.core.cse"
+  timers = require "moon2m.timers"
+  dispatch = require "moon2m.dispatch"
+  local base, expire = require "moon2m.base", require "moon2m.expire"
+  configure()
+  require("moon2m.tree").open()
+  base.ensure { releases = cfg.cse.releases }
+  load_scripts()
+  network(cfg.admin.port)
+  local sockets, admin = listen()
+  if admin ~= cfg.admin.port then network(admin) end
+  require("moon2m.register").configure { service = cfg.notification.url,
+    url = cfg.url ~= "" and cfg.url or nil, listen = sockets }
+  base.ensure { releases = cfg.cse.releases, poa = points_of_access(sockets) }
+  expire.start()
+  start_scripts()
+  sys.log("info", "boot", ready_line(sockets))
+end
+
+--- One primitive, in a task of its own.
+function boot.request(id, req)
+  core.reply(id, dispatch.perform(req))
+end
+
+function boot.identify(conn, how, text)
+  return require("moon2m.register").identify(conn, how, text)
+end
+
+function boot.timer(id)
+  return timers.fire(id)
+end
+
+function boot.delivered(sub, n)
+  return require("moon2m.expire").delivered(sub, n)
+end
+
+function boot.unknown_target(key)
+  return require("moon2m.register").unknown_target(key)
+end
+
+function boot.stop()
+  require("moon2m.expire").stop()
+  require("moon2m.script").stop_all()
+end
+
+-- ---- moon2m check -------------------------------------------------------------------------------
+
+-- Stands where a core module would be that needs a running server.
+local function absent(name)
+  if package.loaded[name] or package.preload[name] then return end
+  package.loaded[name] = setmetatable({}, { __index = function(_, key)
+    return function() error(name .. "." .. key .. " needs a running server", 2) end
+  end })
+end
+
+--- Loads a script as the server would and throws it away.
+function boot.check(file)
+  absent "moon2m.core.cse"
+  absent "moon2m.core.store"
+  return require("moon2m.script").try(file)
+end
+
+return boot
