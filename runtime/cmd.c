@@ -1,6 +1,6 @@
 /*
- * What the commands share.  Messages go to standard error, one line each, and begin with the name of
- * the program, as those of getopt do.
+ * What the commands share.  Messages go to standard error, one line each, and begin with the name
+ * of the program, as those of getopt do.
  */
 #include "cmd.h"
 
@@ -13,7 +13,7 @@
 #include "task.h"
 #include "vm.h"
 
-#define STUCK_SECONDS 5.0	/* in C code, called by a script; then the process exits */
+#define STUCK_SECONDS 5.0 /* in C code, called by a script; then the process exits */
 
 int cmd_help(const struct cmd *c)
 {

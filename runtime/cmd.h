@@ -1,7 +1,7 @@
 /*
- * cmd.h - the commands of the binary, one file each (cmd_*.c), and what they share: how a usage error
- * is said, and the Lua VM with the core modules that need no network and no store.
- * Exit codes of all commands: 0 done, 1 failure, 2 wrong usage.
+ * cmd.h - the commands of the binary, one file each (cmd_*.c), and what they share: how a usage
+ * error is said, and the Lua VM with the core modules that need no network and no store. Exit codes
+ * of all commands: 0 done, 1 failure, 2 wrong usage.
  */
 #pragma once
 
@@ -11,9 +11,9 @@ enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
 
 struct cmd {
 	const char *name;
-	const char *summary;			/* one line */
-	const char *help;			/* text of --help */
-	int (*run)(int argc, char **argv);	/* argv[0] is "moon2m NAME"; returns the exit code */
+	const char *summary; /* one line */
+	const char *help; /* text of --help */
+	int (*run)(int argc, char **argv); /* argv[0] is "moon2m NAME"; returns the exit code */
 };
 
 extern const struct cmd cmd_run, cmd_listen, cmd_check, cmd_lua;
@@ -21,7 +21,8 @@ extern const struct cmd cmd_run, cmd_listen, cmd_check, cmd_lua;
 /* --help: prints the text to standard output.  Returns CMD_OK. */
 int cmd_help(const struct cmd *c);
 
-/* Says what is wrong (nothing when fmt is NULL: getopt has) and where help is.  Returns CMD_USAGE. */
+/* Says what is wrong (nothing when fmt is NULL: getopt has) and where help is.  Returns
+ * CMD_USAGE. */
 int cmd_usage(const struct cmd *c, const char *fmt, ...) PRINTF(2, 3);
 
 /* "moon2m: message" on standard error.  Returns CMD_FAILED. */

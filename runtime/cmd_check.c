@@ -1,5 +1,6 @@
 /*
- * `moon2m check`: loads scripts as the server would, without starting anything, and says what is wrong.
+ * `moon2m check`: loads scripts as the server would, without starting anything, and says what is
+ * wrong.
  */
 #include "cmd.h"
 
@@ -54,17 +55,20 @@ static int run(int argc, char **argv)
 	return code;
 }
 
+static const char help[] =
+    "Usage: moon2m check [--lua DIR] APP.lua...\n"
+    "\n"
+    "Loads each script as `moon2m run` would: syntax, declarations, patterns and names.  Nothing\n"
+    "is started, stored or sent.\n"
+    "\n"
+    "  --lua DIR   read the library from DIR instead of the one in the binary\n"
+    "  -h, --help  this text\n"
+    "\n"
+    "Exit code: 0 all scripts load, 1 at least one does not, 2 wrong usage.\n";
+
 const struct cmd cmd_check = {
 	.name = "check",
 	.summary = "load scripts without running the server, say what is wrong",
 	.run = run,
-	.help = "Usage: moon2m check [--lua DIR] APP.lua...\n"
-		"\n"
-		"Loads each script as `moon2m run` would: syntax, declarations, patterns and names.  Nothing\n"
-		"is started, stored or sent.\n"
-		"\n"
-		"  --lua DIR   read the library from DIR instead of the one in the binary\n"
-		"  -h, --help  this text\n"
-		"\n"
-		"Exit code: 0 all scripts load, 1 at least one does not, 2 wrong usage.\n",
+	.help = help,
 };

@@ -1,7 +1,7 @@
 /*
- * `moon2m listen`: a WebSocket client that prints what it is notified of, one line each, and answers
- * NOTIFY requests.  It comes back after every loss of the connection, with a growing delay, until the
- * wanted number has arrived.  Nothing that arrives can end it but its own end.
+ * `moon2m listen`: a WebSocket client that prints what it is notified of, one line each, and
+ * answers NOTIFY requests.  It comes back after every loss of the connection, with a growing delay,
+ * until the wanted number has arrived.  Nothing that arrives can end it but its own end.
  */
 #include "cmd.h"
 
@@ -18,24 +18,24 @@
 
 #define RETRY_MIN 1.0
 #define RETRY_MAX 60.0
-#define CLOSE_SECONDS 1.0	/* for the close frame to be answered */
+#define CLOSE_SECONDS 1.0 /* for the close frame to be answered */
 #define OP_NOTIFY_TEXT "5"
 
 static struct {
 	const char *url, *protocol;
-	struct buf head;		/* further handshake headers */
-	uint64_t count, seen;		/* wanted (0: no end), arrived */
+	struct buf head; /* further handshake headers */
+	uint64_t count, seen; /* wanted (0: no end), arrived */
 	bool raw, ack;
 	struct net *net;
-	struct conn *conn;		/* NULL: not connected and not dialling */
+	struct conn *conn; /* NULL: not connected and not dialling */
 	bool was_open, ending;
-	unsigned failures;		/* in a row */
+	unsigned failures; /* in a row */
 	struct net_timer *retry, *end;
 	struct buf text, answer, frame;
 	int code;
 } cl;
 
-/* ---- the connection's life --------------------------------------------------------------------- */
+/* ---- the connection's life ------------------------------------------------------------------- */
 
 static void finish(int code)
 {
@@ -96,7 +96,7 @@ static void on_open(void *arg, struct conn *c, const struct ws_hello *h, struct 
 		STRFMT(protocol));
 }
 
-/* ---- what arrives ------------------------------------------------------------------------------ */
+/* ---- what arrives ---------------------------------------------------------------------------- */
 
 /* One line on standard output; line feeds between JSON's tokens become spaces. */
 static void print_line(struct str s)
@@ -269,7 +269,8 @@ static int set_option(int c, const char *value)
 		buf_fmt(&cl.head, "X-M2M-Origin: %s\r\n", value);
 	} else if (c == 'n') {
 		if (!str_u64(str_of(value), &cl.count) || cl.count == 0)
-			return cmd_usage(&cmd_listen, "--count %s: a number from 1 expected", value);
+			return cmd_usage(&cmd_listen, "--count %s: a number from 1 expected",
+					 value);
 	} else if (c == 'r') {
 		cl.raw = true;
 	} else {
@@ -281,9 +282,12 @@ static int set_option(int c, const char *value)
 static int read_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "subprotocol", required_argument, NULL, 'p' }, { "origin", required_argument, NULL, 'o' },
-		{ "count", required_argument, NULL, 'n' },	 { "raw", no_argument, NULL, 'r' },
-		{ "no-ack", no_argument, NULL, 'a' },		 { "help", no_argument, NULL, 'h' },
+		{ "subprotocol", required_argument, NULL, 'p' },
+		{ "origin", required_argument, NULL, 'o' },
+		{ "count", required_argument, NULL, 'n' },
+		{ "raw", no_argument, NULL, 'r' },
+		{ "no-ack", no_argument, NULL, 'a' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c, code;
@@ -319,23 +323,26 @@ static int run(int argc, char **argv)
 	return code;
 }
 
+static const char help[] =
+    "Usage: moon2m listen [OPTION]... URL\n"
+    "\n"
+    "Connects to ws:// or wss://, for example the notification service URL that a registration\n"
+    "was answered with, and prints each notification as one line of JSON on standard output.\n"
+    "NOTIFY requests are acknowledged.  A lost connection is dialled again after 1 to 60 s.\n"
+    "\n"
+    "  --subprotocol P  offer this subprotocol, for example oneM2M.json or oneM2M.cbor\n"
+    "  --origin AE      send this AE-ID as X-M2M-Origin with the handshake\n"
+    "  --count N        exit 0 after N notifications\n"
+    "  --raw            print frames as they are, not only the content of notifications\n"
+    "  --no-ack         do not acknowledge\n"
+    "  -h, --help       this text\n"
+    "\n"
+    "CBOR is shown as JSON, other binary frames in hexadecimal.\n"
+    "Exit code: 0 after N notifications or Ctrl-C, 1 failure, 2 wrong usage.\n";
+
 const struct cmd cmd_listen = {
 	.name = "listen",
 	.summary = "print the notifications that a WebSocket URL delivers",
 	.run = run,
-	.help = "Usage: moon2m listen [OPTION]... URL\n"
-		"\n"
-		"Connects to ws:// or wss://, for example the notification service URL that a registration\n"
-		"was answered with, and prints each notification as one line of JSON on standard output.\n"
-		"NOTIFY requests are acknowledged.  A lost connection is dialled again after 1 to 60 s.\n"
-		"\n"
-		"  --subprotocol P  offer this subprotocol, for example oneM2M.json or oneM2M.cbor\n"
-		"  --origin AE      send this AE-ID as X-M2M-Origin with the handshake\n"
-		"  --count N        exit 0 after N notifications\n"
-		"  --raw            print frames as they are, not only the content of notifications\n"
-		"  --no-ack         do not acknowledge\n"
-		"  -h, --help       this text\n"
-		"\n"
-		"CBOR is shown as JSON, other binary frames in hexadecimal.\n"
-		"Exit code: 0 after N notifications or Ctrl-C, 1 failure, 2 wrong usage.\n",
+	.help = help,
 };

@@ -1,6 +1,6 @@
 /*
- * `moon2m lua`: runs a Lua file in the VM with the library and the core modules json, sys and guard,
- * without network and store.  For tests of the library and for tools.
+ * `moon2m lua`: runs a Lua file in the VM with the library and the core modules json, sys and
+ * guard, without network and store.  For tests of the library and for tools.
  */
 #include "cmd.h"
 
@@ -35,18 +35,21 @@ static int run(int argc, char **argv)
 	return code;
 }
 
+static const char help[] =
+    "Usage: moon2m lua [--lua DIR] FILE [ARGUMENT]...\n"
+    "\n"
+    "Runs a Lua file with moon2m's library and the modules moon2m.core.json, .sys and .guard,\n"
+    "but without network and store.  The file sees its arguments in `arg` and `...`.\n"
+    "\n"
+    "  --lua DIR   read the library from DIR instead of the one in the binary\n"
+    "  -h, --help  this text\n"
+    "\n"
+    "Exit code: 0, or the number that the file returns (false: 1); 1 after an error, whose\n"
+    "traceback is on standard error; 2 wrong usage.\n";
+
 const struct cmd cmd_lua = {
 	.name = "lua",
 	.summary = "run a Lua file with the library",
 	.run = run,
-	.help = "Usage: moon2m lua [--lua DIR] FILE [ARGUMENT]...\n"
-		"\n"
-		"Runs a Lua file with moon2m's library and the modules moon2m.core.json, .sys and .guard,\n"
-		"but without network and store.  The file sees its arguments in `arg` and `...`.\n"
-		"\n"
-		"  --lua DIR   read the library from DIR instead of the one in the binary\n"
-		"  -h, --help  this text\n"
-		"\n"
-		"Exit code: the number that the file returns (false: 1, nothing: 0); 1 after an error,\n"
-		"whose traceback is on standard error; 2 wrong usage.\n",
+	.help = help,
 };

@@ -1,7 +1,7 @@
 /*
- * `moon2m run`: the server.  Brings the parts up in order, runs the loop, brings them down in reverse:
- * a first signal stops accepting, lets what is in flight finish (5 s at most) and exits 0, a second
- * one exits at once.
+ * `moon2m run`: the server.  Brings the parts up in order, runs the loop, brings them down in
+ * reverse: a first signal stops accepting, lets what is in flight finish (5 s at most) and exits 0,
+ * a second one exits at once.
  */
 #define _GNU_SOURCE
 #include "cmd.h"
@@ -22,8 +22,8 @@
 #include "task.h"
 #include "vm.h"
 
-#define DRAIN_SECONDS 5.0	/* for what is in flight */
-#define CLOSE_SECONDS 0.5	/* for close frames to be answered */
+#define DRAIN_SECONDS 5.0 /* for what is in flight */
+#define CLOSE_SECONDS 0.5 /* for close frames to be answered */
 #define TICK_SECONDS 0.02
 
 enum phase { RUNNING, DRAINING, CLOSING };
@@ -35,9 +35,9 @@ static struct {
 	struct store *store;
 	bool notify_up;
 	enum phase phase;
-	bool stop_done;			/* the boot module's entry stop has ended */
+	bool stop_done; /* the boot module's entry stop has ended */
 	struct net_timer *tick;
-	int64_t until;			/* monotonic: the phase ends at the latest */
+	int64_t until; /* monotonic: the phase ends at the latest */
 	int code;
 } srv;
 
@@ -64,12 +64,18 @@ static double read_stops(void *arg)
 static void register_metrics(void)
 {
 	static struct metric all[] = {
-		{ .name = "moon2m_lua_bytes", .help = "memory that Lua holds", .kind = METRIC_GAUGE,
+		{ .name = "moon2m_lua_bytes",
+		  .help = "memory that Lua holds",
+		  .kind = METRIC_GAUGE,
 		  .read = read_lua_bytes },
-		{ .name = "moon2m_tasks", .help = "tasks running or waiting", .kind = METRIC_GAUGE,
+		{ .name = "moon2m_tasks",
+		  .help = "tasks running or waiting",
+		  .kind = METRIC_GAUGE,
 		  .read = read_tasks },
-		{ .name = "moon2m_script_stops", .help = "scripts stopped for using up their budget",
-		  .kind = METRIC_GAUGE, .read = read_stops },
+		{ .name = "moon2m_script_stops",
+		  .help = "scripts stopped for using up their budget",
+		  .kind = METRIC_GAUGE,
+		  .read = read_stops },
 	};
 
 	for (size_t i = 0; i < countof(all); i++)
@@ -251,8 +257,8 @@ static void on_started(void *arg, bool ok, struct str error)
 	begin_stop(CMD_FAILED);
 }
 
-/* What is in flight is refused, notify saves its state in the store, the store commits what is queued
- * (its callbacks still resume tasks), then Lua goes, and the sockets last. */
+/* What is in flight is refused, notify saves its state in the store, the store commits what is
+ * queued (its callbacks still resume tasks), then Lua goes, and the sockets last. */
 static void close_all(void)
 {
 	net_timer_free(srv.tick);
@@ -277,7 +283,7 @@ static int serve(void)
 	struct net_timer *first = net_timer_new(srv.net, start_task, NULL);
 	int code;
 
-	net_timer_start(first, 0);		/* inside the loop: its end may stop it */
+	net_timer_start(first, 0); /* inside the loop: its end may stop it */
 	code = net_run(srv.net);
 	net_timer_free(first);
 	log_info("run", "stopped code=%d", code);
@@ -305,25 +311,28 @@ static int run(int argc, char **argv)
 	return code;
 }
 
+static const char help[] =
+    "Usage: moon2m run [OPTION]... [APP.lua]...\n"
+    "\n"
+    "Runs the CSE with these scripts, until SIGTERM or SIGINT; then it answers what is in flight,\n"
+    "closes its connections and exits 0.  A second signal exits at once.\n"
+    "\n"
+    "  -c, --config FILE   configuration, a Lua file (the README lists its keys)\n"
+    "      --data DIR      where everything is kept; made when missing (default: data)\n"
+    "      --listen ADDRESS:PORT[,http|,ws]\n"
+    "                      listen here, for HTTP and WebSocket or one of them; may be repeated;\n"
+    "                      IPv6 in brackets, port 0: any free one (default: 127.0.0.1:8080)\n"
+    "      --strict        exit when a script does not load, instead of running without it\n"
+    "      --log LEVEL     debug, info, warn or error (default: info)\n"
+    "      --lua DIR       read the Lua library from DIR instead of the one in the binary\n"
+    "  -h, --help          this text\n"
+    "\n"
+    "Exit code: 0 stopped by a signal, 1 could not start, 2 wrong usage, 70 a script was stuck in\n"
+    "C code (its place is on standard error; a supervisor restarts).\n";
+
 const struct cmd cmd_run = {
 	.name = "run",
 	.summary = "run the server",
 	.run = run,
-	.help = "Usage: moon2m run [OPTION]... [APP.lua]...\n"
-		"\n"
-		"Runs the CSE with these scripts, until SIGTERM or SIGINT; then it answers what is in flight,\n"
-		"closes its connections and exits 0.  A second signal exits at once.\n"
-		"\n"
-		"  -c, --config FILE   configuration, a Lua file (the README lists its keys)\n"
-		"      --data DIR      where everything is kept; made when missing (default: data)\n"
-		"      --listen ADDRESS:PORT[,http|,ws]\n"
-		"                      listen here, for HTTP and WebSocket or one of them; may be repeated;\n"
-		"                      IPv6 in brackets, port 0: any free one (default: 127.0.0.1:8080)\n"
-		"      --strict        exit when a script does not load, instead of running without it\n"
-		"      --log LEVEL     debug, info, warn or error (default: info)\n"
-		"      --lua DIR       read the Lua library from DIR instead of the one in the binary\n"
-		"  -h, --help          this text\n"
-		"\n"
-		"Exit code: 0 stopped by a signal, 1 could not start, 2 wrong usage, 70 a script was stuck in\n"
-		"C code (its place is on standard error; a supervisor restarts).\n",
+	.help = help,
 };

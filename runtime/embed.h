@@ -7,10 +7,10 @@
 #include <stddef.h>
 
 struct embed {
-	const char *name;	/* "moon2m.types" */
-	const char *chunk;	/* "@lib/moon2m/types/init.lua" */
-	const char *text;	/* source, not NUL-terminated */
+	const char *name; /* "moon2m.types" */
+	const char *chunk; /* "@lib/moon2m/types/init.lua" */
+	const char *text; /* source, not NUL-terminated */
 	size_t size;
 };
 
-extern const struct embed embed_modules[];	/* ended by a name of NULL */
+extern const struct embed embed_modules[]; /* ended by a name of NULL */

@@ -1,7 +1,8 @@
--- Build-time generator: Lua library files given as arguments become C source on standard output, one
--- byte array per module and the table that embed.h declares.  Run by luajit from the top folder.
--- lua/moon2m/x.lua is module "moon2m.x", lua/moon2m/types/init.lua is "moon2m.types"; the chunk name
--- is "@lib/" and the path below lua/.  The text stays text: error messages keep their line numbers.
+-- Build-time generator: Lua library files given as arguments become C source on standard output,
+-- one byte array per module and the table that embed.h declares.  Run by luajit from the top
+-- folder.  lua/moon2m/x.lua is module "moon2m.x", lua/moon2m/types/init.lua is "moon2m.types"; the
+-- chunk name is "@lib/" and the path below lua/.  The text stays text: error messages keep their
+-- line numbers.
 
 local function read(path)
   local f = assert(io.open(path, "rb"))

@@ -1,11 +1,11 @@
 /*
  * The guard: one POSIX timer aimed at the Lua thread, a count hook that it installs when a budget
- * was really used up, and the way out of C code that never returns.  The timer is armed by the first
- * guarded run and left alone while later runs come and go; when it fires between runs it stays off.
- * The normal path reads the monotonic clock once.  Never raises inside the library.
+ * was really used up, and the way out of C code that never returns.  The timer is armed by the
+ * first guarded run and left alone while later runs come and go; when it fires between runs it
+ * stays off. The normal path reads the monotonic clock once.  Never raises inside the library.
  *
- * The signal handler and the Lua thread are one thread: a struct field is changed while the deadline
- * is 0, which makes the handler look away.
+ * The signal handler and the Lua thread are one thread: a struct field is changed while the
+ * deadline is 0, which makes the handler look away.
  */
 #define _GNU_SOURCE
 #include "guard.h"
@@ -29,29 +29,29 @@
 
 const char guard_server_mark = 'S';
 
-struct budget {			/* of the run in progress, saved on the C stack of an outer one */
-	int64_t deadline;	/* monotonic us; 0: no run */
-	int64_t us;		/* budget that the deadline belongs to */
-	const char *rule;	/* on the stack of the caller of resume; NULL: none */
+struct budget { /* of the run in progress, saved on the C stack of an outer one */
+	int64_t deadline; /* monotonic us; 0: no run */
+	int64_t us; /* budget that the deadline belongs to */
+	const char *rule; /* on the stack of the caller of resume; NULL: none */
 	lua_State *co;
 };
 
 static struct {
-	lua_State *L;				/* any state of the VM: hooks are global in LuaJIT */
+	lua_State *L; /* any state of the VM: hooks are global in LuaJIT */
 	timer_t timer;
-	volatile int64_t deadline, us;		/* of the run in progress */
-	volatile int64_t expiry;		/* when the pending timer fires; 0: disarmed */
-	volatile int64_t cpu0;			/* CPU clock at the first expiry of this run */
-	volatile int64_t last;			/* previous expiry of this run, monotonic */
-	volatile int64_t interval;		/* from there to the next one */
-	volatile int64_t overdue;		/* time seen passing since the first expiry */
-	volatile int64_t stuck;			/* limit on overdue; 0: none */
-	volatile sig_atomic_t suspect;		/* first expiry seen */
-	volatile sig_atomic_t tripped;		/* hook installed */
+	volatile int64_t deadline, us; /* of the run in progress */
+	volatile int64_t expiry; /* when the pending timer fires; 0: disarmed */
+	volatile int64_t cpu0; /* CPU clock at the first expiry of this run */
+	volatile int64_t last; /* previous expiry of this run, monotonic */
+	volatile int64_t interval; /* from there to the next one */
+	volatile int64_t overdue; /* time seen passing since the first expiry */
+	volatile int64_t stuck; /* limit on overdue; 0: none */
+	volatile sig_atomic_t suspect; /* first expiry seen */
+	volatile sig_atomic_t tripped; /* hook installed */
 	lua_State *volatile co;
 	const char *volatile rule;
 	uint64_t stops;
-	struct buf trace;			/* of the script that was stopped last */
+	struct buf trace; /* of the script that was stopped last */
 } g;
 
 static int64_t now_us(clockid_t c)
@@ -99,8 +99,8 @@ static void stop_user_code(lua_State *L, lua_Debug *ar)
 	if (is_library(ar))
 		return;
 	note_place(L);
-	lua_pushfstring(L, "%s:%d: still running after %d ms, stopped", ar->short_src, ar->currentline,
-			(int)(g.us / 1000));
+	lua_pushfstring(L, "%s:%d: still running after %d ms, stopped", ar->short_src,
+			ar->currentline, (int)(g.us / 1000));
 	lua_error(L);
 }
 
@@ -176,7 +176,7 @@ static void expire(int64_t now)
 {
 	int64_t slice = g.stuck ? g.stuck / 10 : 1000000;
 
-	if (!g.suspect) {				/* did it run, or just wait for the CPU? */
+	if (!g.suspect) { /* did it run, or just wait for the CPU? */
 		g.suspect = 1;
 		g.cpu0 = now_us(CLOCK_THREAD_CPUTIME_ID);
 		g.last = now;
@@ -185,7 +185,7 @@ static void expire(int64_t now)
 	} else {
 		note_overdue(now);
 		if (!g.tripped && used_up()) {
-			g.tripped = 1;			/* stays on: pcall cannot outlive it */
+			g.tripped = 1; /* stays on: pcall cannot outlive it */
 			lua_sethook(g.L, stop_user_code, LUA_MASKCOUNT, 1);
 		}
 		g.interval = g.tripped ? slice : at_most(g.us * 3 / 10, slice);
@@ -200,7 +200,7 @@ static void on_timer(int sig)
 
 	(void)sig;
 	g.expiry = 0;
-	if (g.deadline) {				/* else idle: stay disarmed */
+	if (g.deadline) { /* else idle: stay disarmed */
 		now = now_us(CLOCK_MONOTONIC);
 		late = now - g.deadline;
 		if (late < 0)
@@ -222,7 +222,8 @@ static void enter(struct budget *outer, int64_t us, const char *rule, lua_State 
 	if (rule)
 		g.rule = rule;
 	g.co = co;
-	if (outer->deadline && outer->deadline < mine) {	/* an inner run lives within the outer one */
+	if (outer->deadline &&
+	    outer->deadline < mine) { /* an inner run lives within the outer one */
 		mine = outer->deadline;
 	} else {
 		g.us = us;

@@ -1,6 +1,6 @@
 /*
- * The way to Lua's configuration and back.  Lua has checked types and ranges; a value that is missing
- * here, or of another type, leaves the field's default.
+ * The way to Lua's configuration and back.  Lua has checked types and ranges; a value that is
+ * missing here, or of another type, leaves the field's default.
  */
 #include "lua_config.h"
 
@@ -12,7 +12,7 @@
 
 #define ORIGINS_MAX 64
 
-/* ---- the command line, as a table -------------------------------------------------------------- */
+/* ---- the command line, as a table ------------------------------------------------------------ */
 
 static void set_text(lua_State *L, const char *name, const char *value)
 {
@@ -54,20 +54,36 @@ struct key {
 	size_t at;
 };
 
-#define LIMIT(kind, field) { #field, kind, offsetof(struct net_limits, field) }
+#define LIMIT(kind, field)                                                                         \
+	{                                                                                          \
+#field, kind, offsetof(struct net_limits, field)                                   \
+	}
 static const struct key limits[] = {
-	LIMIT(K_UNSIGNED, connections), LIMIT(K_UNSIGNED, per_address), LIMIT(K_UNSIGNED, unidentified),
-	LIMIT(K_SIZE, request_line),	LIMIT(K_SIZE, headers),		LIMIT(K_UNSIGNED, header_count),
-	LIMIT(K_SIZE, body),		LIMIT(K_UNSIGNED, pipeline),	LIMIT(K_DOUBLE, header_time),
-	LIMIT(K_DOUBLE, body_time),	LIMIT(K_DOUBLE, idle_time),	LIMIT(K_DOUBLE, body_rate),
-	LIMIT(K_DOUBLE, ping),		LIMIT(K_DOUBLE, hangup),	LIMIT(K_DOUBLE, read_stall),
+	LIMIT(K_UNSIGNED, connections),
+	LIMIT(K_UNSIGNED, per_address),
+	LIMIT(K_UNSIGNED, unidentified),
+	LIMIT(K_SIZE, request_line),
+	LIMIT(K_SIZE, headers),
+	LIMIT(K_UNSIGNED, header_count),
+	LIMIT(K_SIZE, body),
+	LIMIT(K_UNSIGNED, pipeline),
+	LIMIT(K_DOUBLE, header_time),
+	LIMIT(K_DOUBLE, body_time),
+	LIMIT(K_DOUBLE, idle_time),
+	LIMIT(K_DOUBLE, body_rate),
+	LIMIT(K_DOUBLE, ping),
+	LIMIT(K_DOUBLE, hangup),
+	LIMIT(K_DOUBLE, read_stall),
 	LIMIT(K_BOOL, deflate),
 };
 
-#define NOTIFY(kind, field) { #field, kind, offsetof(struct notify_opts, field) }
+#define NOTIFY(kind, field)                                                                        \
+	{                                                                                          \
+#field, kind, offsetof(struct notify_opts, field)                                  \
+	}
 static const struct key notification[] = {
-	NOTIFY(K_UNSIGNED, window), NOTIFY(K_UNSIGNED, max_count), NOTIFY(K_SIZE, max_bytes),
-	NOTIFY(K_DOUBLE, max_age),  NOTIFY(K_DOUBLE, answer_time), NOTIFY(K_DOUBLE, retry_min),
+	NOTIFY(K_UNSIGNED, window),  NOTIFY(K_UNSIGNED, max_count), NOTIFY(K_SIZE, max_bytes),
+	NOTIFY(K_DOUBLE, max_age),   NOTIFY(K_DOUBLE, answer_time), NOTIFY(K_DOUBLE, retry_min),
 	NOTIFY(K_DOUBLE, retry_max),
 };
 
@@ -117,9 +133,14 @@ static const char **read_origins(lua_State *L)
 	return list;
 }
 
-#define STORE(kind, field) { #field, kind, offsetof(struct store_opts, field) }
+#define STORE(kind, field)                                                                         \
+	{                                                                                          \
+#field, kind, offsetof(struct store_opts, field)                                   \
+	}
 static const struct key store[] = {
-	STORE(K_UNSIGNED, batch_ops), STORE(K_SIZE, batch_bytes), STORE(K_SIZE, queue_bytes),
+	STORE(K_UNSIGNED, batch_ops),
+	STORE(K_SIZE, batch_bytes),
+	STORE(K_SIZE, queue_bytes),
 };
 
 static const struct key memory = { "memory", K_SIZE, offsetof(struct run_config, lua_memory) };

@@ -1,7 +1,7 @@
 /*
  * lua_config.h - what the command line says goes to Lua's configuration (entry config of the boot
- * module), and what the C core needs of the answer comes back as structs.  Names, ranges and defaults
- * of the file are Lua's (lua/moon2m/config.lua); here is only which key feeds which field.
+ * module), and what the C core needs of the answer comes back as structs.  Names, ranges and
+ * defaults of the file are Lua's (lua/moon2m/config.lua); here is only which key feeds which field.
  */
 #pragma once
 
@@ -13,28 +13,29 @@
 
 #define LISTEN_MAX 16
 
-struct run_options {			/* of `moon2m run`; strings are argv's */
+struct run_options { /* of `moon2m run`; strings are argv's */
 	const char *config, *data, *lua_dir, *log;
 	bool strict;
-	const char *listen[LISTEN_MAX];	/* "ADDRESS:PORT[,http|,ws]", read by config.lua */
+	const char *listen[LISTEN_MAX]; /* "ADDRESS:PORT[,http|,ws]", read by config.lua */
 	size_t nlisten;
 	char **apps;
 	size_t napps;
 };
 
 struct run_config {
-	char *data;			/* folder */
+	char *data; /* folder */
 	bool has_log;
 	enum log_level log;
-	size_t lua_memory;		/* bytes; 0: no cap */
-	double stuck;			/* s, for guard_stuck */
+	size_t lua_memory; /* bytes; 0: no cap */
+	double stuck; /* s, for guard_stuck */
 	struct net_limits limits;
-	struct notify_opts notify;	/* net and store are not set */
-	struct store_opts store;	/* path, wake and arg are not set */
-	char *cse_id, *rvi;		/* own what notify refers to */
+	struct notify_opts notify; /* net and store are not set */
+	struct store_opts store; /* path, wake and arg are not set */
+	char *cse_id, *rvi; /* own what notify refers to */
 	const char **origins;
 };
 
-/* On failure e->msg is what the user is told: "config.lua:12: listen.port: expected a number ...". */
+/* On failure e->msg is what the user is told: "config.lua:12: listen.port: expected a number
+ * ...". */
 bool lua_config_load(const struct run_options *o, struct run_config *c, struct err *e) MUSTCHECK;
 void lua_config_free(struct run_config *c);

@@ -63,7 +63,8 @@ bool lua_file_check(const char *path, struct err *e)
 		return false;
 	ok = lua_toboolean(L, -2);
 	if (!ok)
-		err_set(e, "%s", lua_isstring(L, -1) ? lua_tostring(L, -1) : "the script does not load");
+		err_set(e, "%s",
+			lua_isstring(L, -1) ? lua_tostring(L, -1) : "the script does not load");
 	lua_pop(L, 2);
 	return ok;
 }

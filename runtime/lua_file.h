@@ -6,8 +6,9 @@
 
 #include "err.h"
 
-/* Runs a file as the `lua` interpreter would: `arg` and `...` hold the arguments.  Its result (a number,
- * or a boolean) is the exit code; on an error the traceback is on standard error and it is 1. */
+/* Runs a file as the `lua` interpreter would: `arg` and `...` hold the arguments.  Its result (a
+ * number, or a boolean) is the exit code; on an error the traceback is on standard error and it is
+ * 1. */
 int lua_file_run(const char *path, int argc, char **argv);
 
 /* Entry check(path) of the boot module: false with the message when the script would not load. */

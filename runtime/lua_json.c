@@ -1,6 +1,6 @@
 /*
- * Bindings of jscan and cbor; no logic.  Output is built in one scratch buffer, which outlives a Lua
- * error ("not enough memory") and so is never lost; it is given back when it has grown large.
+ * Bindings of jscan and cbor; no logic.  Output is built in one scratch buffer, which outlives a
+ * Lua error ("not enough memory") and so is never lost; it is given back when it has grown large.
  */
 #include "lua_json.h"
 
@@ -45,8 +45,8 @@ static int json_check(lua_State *L)
 	return 1;
 }
 
-/* The member's name, unescaped, on the stack.  A key comes without its quotes, which stand on either
- * side of it in the text. */
+/* The member's name, unescaped, on the stack.  A key comes without its quotes, which stand on
+ * either side of it in the text. */
 static void push_name(lua_State *L, struct str key)
 {
 	if (memchr(key.p, '\\', key.n) &&
@@ -122,9 +122,10 @@ static int json_member(lua_State *L)
 
 static int json_type(lua_State *L)
 {
-	static const char *const names[] = { [JSCAN_NULL] = "null",	[JSCAN_BOOL] = "boolean",
-					     [JSCAN_NUMBER] = "number", [JSCAN_STRING] = "string",
-					     [JSCAN_ARRAY] = "array",	[JSCAN_OBJECT] = "object" };
+	static const char *const names[] = {
+		[JSCAN_NULL] = "null",     [JSCAN_BOOL] = "boolean", [JSCAN_NUMBER] = "number",
+		[JSCAN_STRING] = "string", [JSCAN_ARRAY] = "array",  [JSCAN_OBJECT] = "object"
+	};
 
 	lua_pushstring(L, names[jscan_type(vm_check_str(L, 1))]);
 	return 1;
@@ -166,10 +167,10 @@ static int json_from_cbor(lua_State *L)
 int lua_json_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{ "check", json_check },     { "members", json_members },
-		{ "elements", json_elements }, { "member", json_member },
-		{ "type", json_type },	     { "quote", json_quote },
-		{ "string", json_string },   { "to_cbor", json_to_cbor },
+		{ "check", json_check },         { "members", json_members },
+		{ "elements", json_elements },   { "member", json_member },
+		{ "type", json_type },           { "quote", json_quote },
+		{ "string", json_string },       { "to_cbor", json_to_cbor },
 		{ "from_cbor", json_from_cbor }, { NULL, NULL },
 	};
 

@@ -1,8 +1,8 @@
 /*
- * lua_json.h - Lua module "moon2m.core.json": JSON text taken apart without building values, and CBOR.
+ * lua_json.h - Lua module "moon2m.core.json": JSON text taken apart without building values; CBOR.
  *
  *  check(text) -> true | nil, message          one well-formed value within the limits of jscan.h
- *  members(object) -> {name = raw}, {names in order} | nil, message     a name that occurs twice: message
+ *  members(object) -> {name = raw}, {names in order} | nil, message     a name twice: message
  *  elements(array) -> {raw, ...} | nil, message
  *  member(object, name) -> raw | nil
  *  type(raw) -> "null" "boolean" "number" "string" "array" "object"

@@ -1,7 +1,7 @@
 /*
- * Bindings of clock, log, metrics and net's timers; no logic.  A timer of `after` is a C object in a
- * list and in a Lua table by its id; it is freed when it fires or is cancelled, before its task runs.
- * read never waits for a device or a pipe.
+ * Bindings of clock, log, metrics and net's timers; no logic.  A timer of `after` is a C object in
+ * a list and in a Lua table by its id; it is freed when it fires or is cancelled, before its task
+ * runs. read never waits for a device or a pipe.
  */
 #define _GNU_SOURCE
 #include "lua_sys.h"
@@ -30,8 +30,8 @@
 /* One wait: a sleeping task, or a call of the boot module's entry. */
 struct wait {
 	struct net_timer *timer;
-	struct task_ref task;		/* sleep */
-	double id;			/* after */
+	struct task_ref task; /* sleep */
+	double id; /* after */
 	bool sleep;
 	struct wait *next, **link;
 };
@@ -40,7 +40,7 @@ static struct {
 	struct net *net;
 	struct wait *waits;
 	size_t count;
-	int by_id;			/* registry reference: id -> struct wait, as light userdata */
+	int by_id; /* registry reference: id -> struct wait, as light userdata */
 } sys = { .by_id = LUA_NOREF };
 
 /* ---- clocks ---------------------------------------------------------------------------------- */
@@ -92,7 +92,7 @@ static int sys_parse_duration(lua_State *L)
 	return give_time(L, ok, us);
 }
 
-/* ---- randomness, digests ----------------------------------------------------------------------- */
+/* ---- randomness, digests --------------------------------------------------------------------- */
 
 static int give_hex(lua_State *L, const unsigned char *p, size_t n)
 {
@@ -127,7 +127,7 @@ static int sys_sha256(lua_State *L)
 	return give_hex(L, digest, sizeof(digest));
 }
 
-/* ---- log, metrics, memory --------------------------------------------------------------------- */
+/* ---- log, metrics, memory -------------------------------------------------------------------- */
 
 static int sys_log(lua_State *L)
 {
@@ -382,14 +382,14 @@ void lua_sys_close(void)
 int lua_sys_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{ "now", sys_now },	    { "mono", sys_mono },
-		{ "stamp", sys_stamp },	    { "parse_stamp", sys_parse_stamp },
-		{ "random", sys_random },   { "parse_duration", sys_parse_duration },
-		{ "sha256", sys_sha256 },   { "log", sys_log },
-		{ "read", sys_read },	    { "sleep", sys_sleep },
-		{ "after", sys_after },	    { "cancel", sys_cancel },
-		{ "spawn", sys_spawn },	    { "memory", sys_memory },
-		{ "count", sys_count },	    { NULL, NULL },
+		{ "now", sys_now },       { "mono", sys_mono },
+		{ "stamp", sys_stamp },   { "parse_stamp", sys_parse_stamp },
+		{ "random", sys_random }, { "parse_duration", sys_parse_duration },
+		{ "sha256", sys_sha256 }, { "log", sys_log },
+		{ "read", sys_read },     { "sleep", sys_sleep },
+		{ "after", sys_after },   { "cancel", sys_cancel },
+		{ "spawn", sys_spawn },   { "memory", sys_memory },
+		{ "count", sys_count },   { NULL, NULL },
 	};
 
 	lua_newtable(L);

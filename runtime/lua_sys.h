@@ -8,7 +8,8 @@
  *  read(path, max) -> text | nil, message  a regular file of at most max bytes, read at once
  *  sleep(seconds)                         the task waits
  *  after(seconds, id)                     entry timer(id) is started as a task, once; an id that is
- *                                         waiting starts over.  cancel(id) -> true when it was waiting
+ *                                         waiting starts over
+ *  cancel(id) -> true when it was waiting
  *  spawn(id)                              after(0, id): in the next turn of the loop
  *  memory() -> bytes that Lua holds
  *  count(name, labels|nil, n, help)       adds n to a counter, at most 200 label values per name
@@ -24,4 +25,4 @@ struct net;
 /* The loop for sleep and timers; NULL: there is none, and they raise.  Before the first use. */
 void lua_sys_use(struct net *n);
 int lua_sys_open(lua_State *L);
-void lua_sys_close(void);		/* stops all timers; before net_free */
+void lua_sys_close(void); /* stops all timers; before net_free */

@@ -10,11 +10,13 @@ static const struct cmd *const commands[] = { &cmd_run, &cmd_listen, &cmd_check,
 
 static int help(FILE *out, int code)
 {
-	fputs("moon2m " MOON2M_VERSION ": a oneM2M CSE, scriptable in Lua\n\nUsage: moon2m COMMAND ...\n\n", out);
+	fputs("moon2m " MOON2M_VERSION ": a oneM2M CSE, scriptable in Lua\n\n", out);
+	fputs("Usage: moon2m COMMAND ...\n\n", out);
 	for (size_t i = 0; i < countof(commands); i++)
 		fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n`moon2m COMMAND --help` explains a command, `moon2m --version` names this one.\n"
-	      "Exit codes: 0 done, 1 failure, 2 wrong usage.\n", out);
+	      "Exit codes: 0 done, 1 failure, 2 wrong usage.\n",
+	      out);
 	return code;
 }
 
@@ -24,7 +26,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return help(stderr, CMD_USAGE);
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return help(stdout, CMD_OK);
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("moon2m " MOON2M_VERSION);

@@ -49,10 +49,14 @@ static bool set_option(struct run_options *o, int c, const char *value, struct e
 int options_run(const struct cmd *c, int argc, char **argv, struct run_options *o)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "data", required_argument, NULL, 'd' },
-		{ "listen", required_argument, NULL, 'l' }, { "log", required_argument, NULL, 'L' },
-		{ "lua", required_argument, NULL, 'u' },    { "strict", no_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "data", required_argument, NULL, 'd' },
+		{ "listen", required_argument, NULL, 'l' },
+		{ "log", required_argument, NULL, 'L' },
+		{ "lua", required_argument, NULL, 'u' },
+		{ "strict", no_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	struct err e;
 	int opt;

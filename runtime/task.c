@@ -1,8 +1,8 @@
 /*
  * The pool of tasks.  A struct task lives until task_close, so that a stale reference always points
  * at something that can say "no"; its coroutine is reused after a run that ended well and thrown
- * away after an error.  Values for a task are pushed on the main state in a protected call and moved
- * over, so that a full heap ends that task and nothing else.
+ * away after an error.  Values for a task are pushed on the main state in a protected call and
+ * moved over, so that a full heap ends that task and nothing else.
  */
 #include "task.h"
 
@@ -14,16 +14,16 @@
 #include "guard.h"
 #include "vm.h"
 
-#define IDLE_MAX 256	/* coroutines kept for reuse */
+#define IDLE_MAX 256 /* coroutines kept for reuse */
 
 enum state { TASK_IDLE, TASK_RUNNING, TASK_WAITING };
 
 struct task {
 	enum state state;
-	uint32_t generation;	/* of the one reference that may resume it */
-	lua_State *co;		/* NULL: made at the next start */
-	int ref;		/* keeps co */
-	lua_State *early;	/* holds the values of a completion that came before the yield */
+	uint32_t generation; /* of the one reference that may resume it */
+	lua_State *co; /* NULL: made at the next start */
+	int ref; /* keeps co */
+	lua_State *early; /* holds the values of a completion that came before the yield */
 	int early_ref;
 	task_done done;
 	void *done_arg;
@@ -95,7 +95,7 @@ static void finish(struct task *t, bool ok)
 	}
 	give_back(t, ok);
 	if (!ok)
-		vm_relieve();		/* it may have died of a full heap */
+		vm_relieve(); /* it may have died of a full heap */
 	if (done)
 		done(arg, ok, buf_view(&text));
 	buf_free(&text);
@@ -149,10 +149,10 @@ static void run(struct task *t, int nargs)
 /* What a protected step does on the main state: values for t, and what has to be made for it. */
 struct step {
 	struct task *t;
-	const char *entry;	/* start: the boot module's function */
+	const char *entry; /* start: the boot module's function */
 	task_push push;
 	void *arg;
-	int n;			/* values moved */
+	int n; /* values moved */
 };
 
 static void move_values(lua_State *L, lua_State *to, struct step *s)
@@ -198,7 +198,8 @@ static int prepare_resume(lua_State *L)
 	return 0;
 }
 
-/* The step failed (no memory, no entry, push raised): its error, on the main state, ends the task. */
+/* The step failed (no memory, no entry, push raised): its error, on the main state, ends the
+ * task. */
 static void fail(struct task *t)
 {
 	lua_State *L = vm_state();
@@ -241,7 +242,7 @@ bool task_resume(struct task_ref r, task_push push, void *arg)
 			fail(t);
 			return true;
 		}
-		lua_pop(vm_state(), 1);		/* no memory: it is resumed without values, if at all */
+		lua_pop(vm_state(), 1); /* no memory: it is resumed without values, if at all */
 		return t->early != NULL;
 	}
 	if (t->state == TASK_WAITING) {
@@ -258,8 +259,10 @@ void task_check(lua_State *L)
 	if (!tasks.current)
 		luaL_error(L, "this call waits for its result, which only works inside a task");
 	if (!lua_isyieldable(L))
-		luaL_error(L, "this call waits for its result, which is not possible inside a callback of "
-			      "table.sort or string.gsub, or while a file loads: collect first, then call");
+		luaL_error(
+		    L,
+		    "this call waits for its result, which is not possible inside a callback of "
+		    "table.sort or string.gsub, or while a file loads: collect first, then call");
 }
 
 struct task_ref task_current(void)
@@ -275,7 +278,7 @@ struct task_ref task_current(void)
 int task_yield(lua_State *L)
 {
 	if (tasks.current && !lua_isyieldable(L))
-		tasks.current->generation++;	/* what was set in motion finds a stale reference */
+		tasks.current->generation++; /* what was set in motion finds a stale reference */
 	task_check(L);
 	lua_settop(L, 0);
 	lua_pushlightuserdata(L, (void *)&guard_server_mark);

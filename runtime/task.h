@@ -16,7 +16,8 @@ struct task_ref {
 	uint32_t generation;
 };
 
-/* Pushes values and returns how many (at most 16); may raise, then the task ends with that error. */
+/* Pushes values and returns how many (at most 16); may raise, then the task ends with that
+ * error. */
 typedef int (*task_push)(lua_State *L, void *arg);
 /* The task ended: ok, or the error's text (traceback is already logged). */
 typedef void (*task_done)(void *arg, bool ok, struct str error);
@@ -42,7 +43,7 @@ int task_yield(lua_State *L);
  * happened.  May be called before the task has yielded: the values wait for it. */
 bool task_resume(struct task_ref r, task_push push, void *arg);
 
-size_t task_count(void);		/* running or waiting */
+size_t task_count(void); /* running or waiting */
 
 /* Forgets all tasks without calling their done; before vm_close. */
 void task_close(void);

@@ -18,10 +18,10 @@
 static struct {
 	lua_State *L;
 	size_t used, cap;
-	size_t relief;			/* vm_relieve collects above this many bytes; 0: never */
-	char *lua_dir;			/* NULL: embedded library */
-	int boot;			/* registry reference of the boot module, LUA_NOREF */
-	struct buf trace;		/* traceback of the protected call that failed last */
+	size_t relief; /* vm_relieve collects above this many bytes; 0: never */
+	char *lua_dir; /* NULL: embedded library */
+	int boot; /* registry reference of the boot module, LUA_NOREF */
+	struct buf trace; /* traceback of the protected call that failed last */
 } vm = { .boot = LUA_NOREF };
 
 /* ---- allocator ------------------------------------------------------------------------------- */
@@ -36,8 +36,9 @@ static void *vm_alloc(void *ud, void *p, size_t osize, size_t nsize)
 		free(p);
 		return NULL;
 	}
-	if (nsize > osize && vm.cap && (nsize - osize > vm.cap || vm.used > vm.cap - (nsize - osize)))
-		return NULL;			/* Lua raises "not enough memory" */
+	if (nsize > osize && vm.cap &&
+	    (nsize - osize > vm.cap || vm.used > vm.cap - (nsize - osize)))
+		return NULL; /* Lua raises "not enough memory" */
 	q = realloc(p, nsize);
 	if (!q)
 		return nsize <= osize ? p : NULL;
@@ -65,7 +66,7 @@ void vm_relieve(void)
 	if (vm.used <= vm.relief)
 		return;
 	log_warn("vm", "Lua memory is nearly used up bytes=%zu cap=%zu", vm.used, vm.cap);
-	vm.relief = vm.used + (vm.cap - vm.used) / 2;	/* what is live stays: not again each turn */
+	vm.relief = vm.used + (vm.cap - vm.used) / 2; /* what is live stays: not again each turn */
 }
 
 static int panic(lua_State *L)
@@ -88,7 +89,8 @@ static bool is_library(const char *name)
 	for (; *p; p++) {
 		bool dot = *p == '.' && p[1] && p[1] != '.';
 
-		if (!dot && *p != '_' && !(*p >= '0' && *p <= '9') && !((*p | 32) >= 'a' && (*p | 32) <= 'z'))
+		if (!dot && *p != '_' && !(*p >= '0' && *p <= '9') &&
+		    !((*p | 32) >= 'a' && (*p | 32) <= 'z'))
 			return false;
 	}
 	return true;
@@ -171,9 +173,9 @@ static void install_searcher(lua_State *L)
 }
 
 /*
- * COMPAT: LuaJIT 2.1.0~beta3+git20220320 (Debian 12) miscompiles loops over the built-in `pairs`: now
- * and then a trace leaves an iteration out.  A loop over a function that calls `next` is compiled
- * right (and at the same speed), so `pairs` is such a function here.
+ * COMPAT: LuaJIT 2.1.0~beta3+git20220320 (Debian 12) miscompiles loops over the built-in `pairs`:
+ * now and then a trace leaves an iteration out.  A loop over a function that calls `next` is
+ * compiled right (and at the same speed), so `pairs` is such a function here.
  */
 static const char safe_pairs[] = "local next = next\n"
 				 "local function step(t, k) return next(t, k) end\n"
@@ -196,7 +198,7 @@ static int setup(lua_State *L)
 		lua_pushliteral(L, "");
 		lua_setfield(L, -2, "path");
 	}
-	lua_getfield(L, -1, "cpath");			/* without the current folder's "./?.so;" */
+	lua_getfield(L, -1, "cpath"); /* without the current folder's "./?.so;" */
 	luaL_gsub(L, lua_tostring(L, -1), "./?.so;", "");
 	lua_pushfstring(L, "%s/?.so;%s", LUA_CPATH_DIR, lua_tostring(L, -1));
 	lua_setfield(L, -4, "cpath");
@@ -210,7 +212,8 @@ bool vm_open(const struct vm_opts *o, struct err *e)
 	vm_set_cap(o->memory_cap);
 	vm.L = lua_newstate(vm_alloc, NULL);
 	if (!vm.L)
-		return err_set(e, "cannot make a Lua state: LuaJIT with GC64 is needed, and memory");
+		return err_set(e,
+			       "cannot make a Lua state: LuaJIT with GC64 is needed, and memory");
 	lua_atpanic(vm.L, panic);
 	vm.lua_dir = o->lua_dir ? xstrdup(o->lua_dir) : NULL;
 	if (lua_cpcall(vm.L, setup, (void *)o) == 0)
@@ -405,7 +408,8 @@ static bool has_place(struct str s)
 {
 	const char *space = memchr(s.p, ' ', s.n);
 
-	return space && space - s.p >= 3 && space[-1] == ':' && space[-2] >= '0' && space[-2] <= '9';
+	return space && space - s.p >= 3 && space[-1] == ':' && space[-2] >= '0' &&
+	       space[-2] <= '9';
 }
 
 void vm_log_failure(const char *module, struct str text, struct str traceback)

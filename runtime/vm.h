@@ -11,9 +11,9 @@
 #include <lua.h>
 
 struct vm_opts {
-	const char *lua_dir;	/* read the library from disk; NULL: the embedded one */
-	size_t memory_cap;	/* bytes for all of Lua; 0: none */
-	bool search_path;	/* package.path as Lua sets it; false: empty, no Lua file is found by name */
+	const char *lua_dir; /* read the library from disk; NULL: the embedded one */
+	size_t memory_cap; /* bytes for all of Lua; 0: none */
+	bool search_path; /* package.path as Lua sets it; else no Lua file is found by name */
 };
 
 bool vm_open(const struct vm_opts *o, struct err *e) MUSTCHECK;
@@ -38,20 +38,21 @@ bool vm_call(lua_State *L, int nargs, int nresults, struct err *e) MUSTCHECK;
  * level debug only, the caller shows e->msg. */
 bool vm_try(lua_State *L, int nargs, int nresults, struct err *e) MUSTCHECK;
 
-/* Reads what a coroutine died of: the error's text (a string as it is, an object through __tostring,
- * anything else by its type) and the traceback, both appended.  Never raises. */
+/* Reads what a coroutine died of: the error's text (a string as it is, an object through
+ * __tostring, anything else by its type) and the traceback, both appended.  Never raises. */
 void vm_failure(lua_State *co, struct buf *text, struct buf *traceback);
 
 /* Logs a failure under `module`: its text, then the traceback, one log line each.  A text without
- * "file:line:" in front was raised on purpose, for a person: its traceback is logged at debug level. */
+ * "file:line:" in front was raised on purpose, for a person: its traceback is logged at debug
+ * level. */
 void vm_log_failure(const char *module, struct str text, struct str traceback);
 
-size_t vm_memory(void);			/* bytes Lua holds */
-void vm_set_cap(size_t bytes);		/* another cap from now on */
+size_t vm_memory(void); /* bytes Lua holds */
+void vm_set_cap(size_t bytes); /* another cap from now on */
 
-/* For the end of a loop turn: LuaJIT does not collect when the cap is hit, so a full collection runs
- * here once three quarters of it are in use.  Costs nothing below that. */
+/* For the end of a loop turn: LuaJIT does not collect when the cap is hit, so a full collection
+ * runs here once three quarters of it are in use.  Costs nothing below that. */
 void vm_relieve(void);
 
-void vm_push_str(lua_State *L, struct str s);	/* nil when s.p is NULL */
-struct str vm_check_str(lua_State *L, int i);	/* borrowed while the value is on the stack */
+void vm_push_str(lua_State *L, struct str s); /* nil when s.p is NULL */
+struct str vm_check_str(lua_State *L, int i); /* borrowed while the value is on the stack */

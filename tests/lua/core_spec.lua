@@ -70,7 +70,8 @@ describe("core.json", function()
   end)
 
   it("survives text that no check has passed", function()
-    for _, text in ipairs { "", "{", '{"', '{"a', '{"a"', '{"a":', '{"\\', '{"a\\":1}', "[", "[[", '["' } do
+    for _, text in ipairs { "", "{", '{"', '{"a', '{"a"', '{"a":', '{"\\', '{"a\\":1}', "[", "[[",
+      '["' } do
       json.members(text)
       json.elements(text)
       json.member(text, "a")

@@ -7,7 +7,8 @@ local root = arg[0]:match("^(.*)/tests/lua/[^/]*$") or "."
 
 -- Debian's busted and what it needs are pure Lua in share/5.1 and C modules beside cjson.
 package.path = table.concat({
-  root .. "/tests/lua/?.lua", "/usr/local/share/lua/5.1/?.lua", "/usr/local/share/lua/5.1/?/init.lua",
+  root .. "/tests/lua/?.lua",
+  "/usr/local/share/lua/5.1/?.lua", "/usr/local/share/lua/5.1/?/init.lua",
   "/usr/share/lua/5.1/?.lua", "/usr/share/lua/5.1/?/init.lua",
 }, ";")
 

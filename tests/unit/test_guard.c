@@ -1,6 +1,6 @@
 /*
- * The guard: hostile loops end within their budget, sleepers and starved scripts are not stopped, the
- * library is never torn, a script that is stuck in C ends the process with 70.
+ * The guard: hostile loops end within their budget, sleepers and starved scripts are not stopped,
+ * the library is never torn, a script that is stuck in C ends the process with 70.
  */
 #define _GNU_SOURCE
 #include "guard.h"
@@ -33,18 +33,19 @@ static int lua_doze(lua_State *L)
 
 /* Library code: run(budget, user_text, ...) -> ok, result or message, traceback. */
 static const char library[] =
-	"local guard = require 'moon2m.core.guard'\n"
-	"local world = setmetatable({}, { __index = _G })\n"
-	"world.records = {}\n"
-	"function world.add(v) local r = { v } r[2] = v r[3] = v world.records[#world.records + 1] = r end\n"
-	"local function after(h, ok, ...) if ok then return true, ... end return false, h(...) end\n"
-	"function world.xpcall(f, h, ...) return after(h, pcall(f, ...)) end\n"
-	"function world.each(n, f) for i = 1, n do f(i) end end\n"
-	"function compile(text, name) return guard.compile(text, name or '@app.lua', world) end\n"
-	"function run(budget, text, ...)\n"
-	"  return guard.resume(budget, 'app rule', coroutine.create(assert(compile(text))), ...)\n"
-	"end\n"
-	"return world\n";
+    "local guard = require 'moon2m.core.guard'\n"
+    "local world = setmetatable({}, { __index = _G })\n"
+    "world.records = {}\n"
+    "function world.add(v) local r = { v } r[2] = v r[3] = v world.records[#world.records + 1] = r "
+    "end\n"
+    "local function after(h, ok, ...) if ok then return true, ... end return false, h(...) end\n"
+    "function world.xpcall(f, h, ...) return after(h, pcall(f, ...)) end\n"
+    "function world.each(n, f) for i = 1, n do f(i) end end\n"
+    "function compile(text, name) return guard.compile(text, name or '@app.lua', world) end\n"
+    "function run(budget, text, ...)\n"
+    "  return guard.resume(budget, 'app rule', coroutine.create(assert(compile(text))), ...)\n"
+    "end\n"
+    "return world\n";
 
 static void open_all(double stuck)
 {
@@ -55,7 +56,8 @@ static void open_all(double stuck)
 	guard_open(vm_state(), stuck);
 	vm_module("guard", guard_lua_open);
 	lua_register(vm_state(), "doze", lua_doze);
-	assert_int_equal(luaL_loadbuffer(vm_state(), library, sizeof(library) - 1, "@lib/test.lua"), 0);
+	assert_int_equal(luaL_loadbuffer(vm_state(), library, sizeof(library) - 1, "@lib/test.lua"),
+			 0);
 	assert_true(vm_call(vm_state(), 0, 1, &e));
 	lua_setglobal(vm_state(), "world");
 }
@@ -88,7 +90,8 @@ static bool holds(const char *code)
 	}
 	ok = lua_toboolean(vm_state(), -1);
 	if (!ok)
-		print_error("%s\n", lua_tostring(vm_state(), -1) ? lua_tostring(vm_state(), -1) : "false");
+		print_error("%s\n",
+			    lua_tostring(vm_state(), -1) ? lua_tostring(vm_state(), -1) : "false");
 	lua_pop(vm_state(), 1);
 	return ok;
 }
@@ -134,7 +137,8 @@ static void test_hostile_loops(void **state)
 	stopped("while true do end");
 	stopped("local x = 0 while true do x = (x * 7 + 1) % 1000003 end");
 	stopped("local function loop() while true do end end while true do pcall(loop) end");
-	stopped("while true do xpcall(function() while true do end end, function() while true do end end) end");
+	stopped("while true do xpcall(function() while true do end end, function() while true do "
+		"end end) end");
 	stopped("local co = coroutine.wrap(function() while true do coroutine.yield() end end)"
 		" while true do co() end");
 	stopped("while true do coroutine.wrap(function() while true do end end)() end");
@@ -167,24 +171,29 @@ static void test_library_is_never_torn(void **state)
 static void test_results_and_errors(void **state)
 {
 	(void)state;
-	assert_true(holds("local ok, a, b = run(0.1, 'return ...', 3, 4) return ok and a == 3 and b == 4"));
+	assert_true(
+	    holds("local ok, a, b = run(0.1, 'return ...', 3, 4) return ok and a == 3 and b == 4"));
 	assert_true(holds("local ok, m, tb = run(0.1, '\\nerror(\"x\")')"
 			  " return not ok and m == 'app.lua:2: x' and tb:find('app.lua:2')"));
-	assert_true(holds("local t = {} local ok, m = run(0.1, 'error(...)', t) return not ok and m == t"));
-	assert_true(holds("local co = coroutine.create(function(a) local b = coroutine.yield(a + 1)"
-			  " return b * 2 end)\n"
-			  "local g = require 'moon2m.core.guard'\n"
-			  "local _, x = g.resume(0.1, 'r', co, 1)\n"
-			  "local _, y = g.resume(0.1, 'r', co, 10)\n"
-			  "local ok, why = g.resume(0.1, 'r', co)\n"
-			  "return x == 2 and y == 20 and not ok and why == 'cannot resume dead coroutine'"));
-	assert_true(holds("local g = require 'moon2m.core.guard'\n"
-			  "local ok, why = g.resume(0.1, nil, coroutine.running() or coroutine.create(print))\n"
-			  "return ok ~= nil"));
-	assert_true(holds("local g = require 'moon2m.core.guard'\n"
-			  "local co co = coroutine.create(function() return g.resume(0.1, 'r', co) end)\n"
-			  "local _, ok, why = coroutine.resume(co)\n"
-			  "return ok == false and why:find('non%-suspended') ~= nil"));
+	assert_true(
+	    holds("local t = {} local ok, m = run(0.1, 'error(...)', t) return not ok and m == t"));
+	assert_true(holds(
+	    "local co = coroutine.create(function(a) local b = coroutine.yield(a + 1)"
+	    " return b * 2 end)\n"
+	    "local g = require 'moon2m.core.guard'\n"
+	    "local _, x = g.resume(0.1, 'r', co, 1)\n"
+	    "local _, y = g.resume(0.1, 'r', co, 10)\n"
+	    "local ok, why = g.resume(0.1, 'r', co)\n"
+	    "return x == 2 and y == 20 and not ok and why == 'cannot resume dead coroutine'"));
+	assert_true(holds(
+	    "local g = require 'moon2m.core.guard'\n"
+	    "local ok, why = g.resume(0.1, nil, coroutine.running() or coroutine.create(print))\n"
+	    "return ok ~= nil"));
+	assert_true(
+	    holds("local g = require 'moon2m.core.guard'\n"
+		  "local co co = coroutine.create(function() return g.resume(0.1, 'r', co) end)\n"
+		  "local _, ok, why = coroutine.resume(co)\n"
+		  "return ok == false and why:find('non%-suspended') ~= nil"));
 	assert_false(holds("return run(0, 'return 1')"));
 	assert_false(holds("return run(1e9, 'return 1')"));
 	assert_false(holds("return run(0/0, 'return 1')"));
@@ -199,13 +208,16 @@ static void test_no_false_stop(void **state)
 			  " if not ok then return m end end return true"));
 	/* Suspended between slices for longer than the budget. */
 	assert_true(holds("local g = require 'moon2m.core.guard'\n"
-			  "local co = coroutine.create(compile('for i = 1, 10 do coroutine.yield(i) end return \"end\"'))\n"
+			  "local co = coroutine.create(compile('for i = 1, 10 do "
+			  "coroutine.yield(i) end return \"end\"'))\n"
 			  "for i = 1, 10 do assert(g.resume(0.01, 'r', co)) doze(0.03) end\n"
 			  "local _, r = g.resume(0.01, 'r', co) return r == 'end'"));
 	/* Many short runs while the timer of an early one is pending. */
-	assert_true(holds("local f = compile('local x = 0 for i = 1, 100 do x = x + i end return x')\n"
-			  "local g = require 'moon2m.core.guard'\n"
-			  "for i = 1, 100000 do assert(g.resume(0.02, 'r', coroutine.create(f))) end return true"));
+	assert_true(
+	    holds("local f = compile('local x = 0 for i = 1, 100 do x = x + i end return x')\n"
+		  "local g = require 'moon2m.core.guard'\n"
+		  "for i = 1, 100000 do assert(g.resume(0.02, 'r', coroutine.create(f))) end "
+		  "return true"));
 	assert_int_equal(guard_stops(), 0);
 }
 
@@ -213,11 +225,12 @@ static void test_nested_budgets(void **state)
 {
 	(void)state;
 	/* The outer budget rules, also when the inner one is larger ... */
-	assert_true(holds("local t = os.clock()\n"
-			  "local g = require 'moon2m.core.guard'\n"
-			  "local outer = coroutine.create(function() return run(10, 'while true do end') end)\n"
-			  "local ok, inner, m = g.resume(0.05, 'outer', outer)\n"
-			  "return ok and inner == false and m:find('after 50 ms') and os.clock() - t < 1"));
+	assert_true(holds(
+	    "local t = os.clock()\n"
+	    "local g = require 'moon2m.core.guard'\n"
+	    "local outer = coroutine.create(function() return run(10, 'while true do end') end)\n"
+	    "local ok, inner, m = g.resume(0.05, 'outer', outer)\n"
+	    "return ok and inner == false and m:find('after 50 ms') and os.clock() - t < 1"));
 	/* ... and an inner stop leaves the outer run alone. */
 	assert_true(holds("world.inner = function() return run(0.02, 'while true do end') end\n"
 			  "local ok, a, m = run(5, 'local ok, m = inner() local x = 0"
@@ -231,11 +244,15 @@ static void test_nested_budgets(void **state)
 static void test_compile(void **state)
 {
 	(void)state;
-	assert_true(holds("local f, why = compile('x = = 1') return not f and why:find('^app.lua:1:')"));
-	assert_true(holds("local f, why = compile(string.dump(function() end)) return not f and why:find('binary')"));
-	assert_true(holds("local f, why = compile('return 1', '@lib/evil.lua') return not f and why:find('library')"));
-	assert_true(holds("local f = compile('where = 5 return where') local r = f()"
-			  " return r == 5 and rawget(world, 'where') == 5 and rawget(_G, 'where') == nil"));
+	assert_true(
+	    holds("local f, why = compile('x = = 1') return not f and why:find('^app.lua:1:')"));
+	assert_true(holds("local f, why = compile(string.dump(function() end)) return not f and "
+			  "why:find('binary')"));
+	assert_true(holds("local f, why = compile('return 1', '@lib/evil.lua') return not f and "
+			  "why:find('library')"));
+	assert_true(
+	    holds("local f = compile('where = 5 return where') local r = f()"
+		  " return r == 5 and rawget(world, 'where') == 5 and rawget(_G, 'where') == nil"));
 	assert_false(holds("return require('moon2m.core.guard').compile('return 1', '@x')"));
 }
 
@@ -252,7 +269,7 @@ static int exit_of(const char *text, char *out, size_t size)
 	if (pid == 0) {
 		dup2(fd[1], 2);
 		close(fd[0]);
-		open_all(0.3);			/* the timer belongs to the process that made it */
+		open_all(0.3); /* the timer belongs to the process that made it */
 		lua_getglobal(vm_state(), "run");
 		lua_pushnumber(vm_state(), 0.02);
 		lua_pushstring(vm_state(), text);
@@ -273,8 +290,9 @@ static void test_stuck_in_c(void **state)
 	char out[2000];
 
 	(void)state;
-	assert_int_equal(exit_of("local s = ('a'):rep(5000)\nlocal x = s:find('.-.-.-.-.-b')", out, sizeof(out)),
-			 GUARD_EXIT_STUCK);
+	assert_int_equal(
+	    exit_of("local s = ('a'):rep(5000)\nlocal x = s:find('.-.-.-.-.-b')", out, sizeof(out)),
+	    GUARD_EXIT_STUCK);
 	assert_non_null(strstr(out, "rule=app rule at=app.lua:2"));
 	assert_int_equal(exit_of("doze(0.25)\n\ndoze(0.9)", out, sizeof(out)), GUARD_EXIT_STUCK);
 	assert_non_null(strstr(out, "at=app.lua:3"));
@@ -302,7 +320,7 @@ static void test_a_paused_process_is_not_stuck(void **state)
 	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
 	assert_true(WIFSTOPPED(status));
 	kill(pid, SIGCONT);
-	nanosleep(&(struct timespec){ 0, 50000000 }, NULL);	/* now inside doze */
+	nanosleep(&(struct timespec){ 0, 50000000 }, NULL); /* now inside doze */
 	kill(pid, SIGSTOP);
 	nanosleep(&pause, NULL);
 	kill(pid, SIGCONT);

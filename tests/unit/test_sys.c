@@ -1,6 +1,6 @@
 /*
- * Core module sys: timers and sleep over a loop that this file plays, and the calls that look outside:
- * files, randomness, digests, counters.
+ * Core module sys: timers and sleep over a loop that this file plays, and the calls that look
+ * outside: files, randomness, digests, counters.
  */
 #include "lua_sys.h"
 
@@ -21,12 +21,12 @@
 #include "vm.h"
 
 static const char boot[] =
-	"local sys = require 'moon2m.core.sys'\n"
-	"fired = {}\n"
-	"return {\n"
-	"  timer = function(id) fired[#fired + 1] = id if id == 7 then sys.after(1, 7) end end,\n"
-	"  sleeper = function() sys.sleep(2.5) fired[#fired + 1] = 'awake' end,\n"
-	"}\n";
+    "local sys = require 'moon2m.core.sys'\n"
+    "fired = {}\n"
+    "return {\n"
+    "  timer = function(id) fired[#fired + 1] = id if id == 7 then sys.after(1, 7) end end,\n"
+    "  sleeper = function() sys.sleep(2.5) fired[#fired + 1] = 'awake' end,\n"
+    "}\n";
 
 const struct embed embed_modules[] = {
 	{ "moon2m.boot", "@lib/moon2m/boot.lua", boot, sizeof(boot) - 1 },
@@ -38,7 +38,7 @@ const struct embed embed_modules[] = {
 struct net_timer {
 	void (*fn)(void *arg);
 	void *arg;
-	double due;			/* negative: stopped */
+	double due; /* negative: stopped */
 	struct net_timer *next;
 };
 
@@ -132,7 +132,8 @@ static const char *eval(const char *expression)
 	snprintf(code, sizeof(code),
 		 "local sys = require 'moon2m.core.sys'\n"
 		 "local t = { %s } for i = 1, 3 do t[i] = tostring(t[i]) end\n"
-		 "return table.concat(t, ' ')", expression);
+		 "return table.concat(t, ' ')",
+		 expression);
 	assert_int_equal(luaL_loadbuffer(L, code, strlen(code), "@test"), 0);
 	if (lua_pcall(L, 0, 1, 0) == 0)
 		snprintf(out, sizeof(out), "%s", lua_tostring(L, -1));
@@ -209,7 +210,7 @@ static void test_sleep(void **state)
 	advance(0.2);
 	assert_string_equal(fired(), "awake,awake");
 	assert_int_equal(ntimers, 0);
-	task_start("sleeper", NULL, NULL, NULL, NULL);	/* asleep when everything ends */
+	task_start("sleeper", NULL, NULL, NULL, NULL); /* asleep when everything ends */
 }
 
 static void test_refusals(void **state)
@@ -254,15 +255,19 @@ static void test_read(void **state)
 static void test_digests_and_clocks(void **state)
 {
 	(void)state;
-	HAS(eval("sys.sha256('abc')"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-	assert_string_equal(eval("#sys.random(16), sys.random(16) ~= sys.random(16)"), "32 true nil");
-	assert_string_equal(eval("sys.parse_stamp('20260101T000000') == 1767225600e6"), "true nil nil");
+	HAS(eval("sys.sha256('abc')"),
+	    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_string_equal(eval("#sys.random(16), sys.random(16) ~= sys.random(16)"),
+			    "32 true nil");
+	assert_string_equal(eval("sys.parse_stamp('20260101T000000') == 1767225600e6"),
+			    "true nil nil");
 	assert_string_equal(eval("sys.stamp(1767225600e6), sys.parse_stamp('20261301T000000')"),
 			    "20260101T000000 nil nil");
 	assert_string_equal(eval("sys.parse_duration('PT1M') == 60e6, sys.parse_duration('x')"),
 			    "true nil nil");
-	assert_string_equal(eval("sys.now() > 1.6e15, sys.mono() <= sys.mono(), sys.memory() > 1000"),
-			    "true true true");
+	assert_string_equal(
+	    eval("sys.now() > 1.6e15, sys.mono() <= sys.mono(), sys.memory() > 1000"),
+	    "true true true");
 }
 
 static void test_counters(void **state)
@@ -270,8 +275,10 @@ static void test_counters(void **state)
 	struct buf out = BUF_INIT;
 
 	(void)state;
-	eval("sys.count('t_total', 'a=\"x\"', 2, 'what'), sys.count('t_total', 'a=\"x\"', 3, 'what')");
-	eval("(function() for i = 1, 1000 do sys.count('many_total', 'a=\"' .. i .. '\"', 1) end end)()");
+	eval("sys.count('t_total', 'a=\"x\"', 2, 'what'), sys.count('t_total', 'a=\"x\"', 3, "
+	     "'what')");
+	eval("(function() for i = 1, 1000 do sys.count('many_total', 'a=\"' .. i .. '\"', 1) end "
+	     "end)()");
 	metrics_write(&out);
 	buf_char(&out, '\0');
 	HAS(out.p, "t_total{a=\"x\"} 5\n");
@@ -283,8 +290,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
-		T(test_timers), T(test_an_id_that_waits_starts_over), T(test_a_timer_starts_itself_again),
-		T(test_sleep), T(test_refusals), T(test_read), T(test_digests_and_clocks), T(test_counters),
+		T(test_timers),
+		T(test_an_id_that_waits_starts_over),
+		T(test_a_timer_starts_itself_again),
+		T(test_sleep),
+		T(test_refusals),
+		T(test_read),
+		T(test_digests_and_clocks),
+		T(test_counters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

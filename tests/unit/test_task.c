@@ -19,52 +19,53 @@
 #include "log.h"
 #include "vm.h"
 
-/* The boot module of this test.  wrapped(): user code in a coroutine of its own, inside a guarded one,
- * with the wrapper that the library puts around both. */
+/* The boot module of this test.  wrapped(): user code in a coroutine of its own, inside a guarded
+ * one, with the wrapper that the library puts around both. */
 static const char boot[] =
-	"local guard = require 'moon2m.core.guard'\n"
-	"local b = {}\n"
-	"trail = {}\n"
-	"function b.plain(...) trail[#trail + 1] = ... end\n"
-	"function b.waits(name) local v = wait() trail[#trail + 1] = name .. tostring(v) end\n"
-	"function b.twice(name) b.waits(name) b.waits(name) end\n"
-	"function b.fails() error('on purpose') end\n"
-	"function b.fails_later() wait() error('later') end\n"
-	"function b.yields() coroutine.yield(1) end\n"
-	"function b.early() local v = wait_early() trail[#trail + 1] = 'early' .. tostring(v) end\n"
-	"function b.sorts() table.sort({ 1, 2, 3 }, function() wait() end) end\n"
-	"function b.nested() start('waits', 'inner') trail[#trail + 1] = 'outer' .. tostring(wait()) end\n"
-	"local function pass(resume, co, ok, first, ...)\n"
-	"  if ok and first == guard.SERVER then\n"
-	"    return pass(resume, co, resume(co, coroutine.yield(first)))\n"
-	"  end\n"
-	"  return ok, first, ...\n"
-	"end\n"
-	"function b.wrapped()\n"
-	"  local function budget(co, ...) return guard.resume(0.05, 'rule', co, ...) end\n"
-	"  local outer = coroutine.create(function()\n"
-	"    local inner = coroutine.create(function(a) return a + wait() + wait() end)\n"
-	"    local _, sum = pass(coroutine.resume, inner, coroutine.resume(inner, 1))\n"
-	"    return sum * 2\n"
-	"  end)\n"
-	"  local _, result = pass(budget, outer, budget(outer))\n"
-	"  trail[#trail + 1] = result\n"
-	"end\n"
-	"function b.abandons()\n"
-	"  local co = coroutine.create(function() wait() end)\n"
-	"  coroutine.resume(co)\n"			/* its reference is lost: nobody passes the yield on */
-	"  trail[#trail + 1] = 'got ' .. tostring(wait())\n"
-	"end\n"
-	"return b\n";
+    "local guard = require 'moon2m.core.guard'\n"
+    "local b = {}\n"
+    "trail = {}\n"
+    "function b.plain(...) trail[#trail + 1] = ... end\n"
+    "function b.waits(name) local v = wait() trail[#trail + 1] = name .. tostring(v) end\n"
+    "function b.twice(name) b.waits(name) b.waits(name) end\n"
+    "function b.fails() error('on purpose') end\n"
+    "function b.fails_later() wait() error('later') end\n"
+    "function b.yields() coroutine.yield(1) end\n"
+    "function b.early() local v = wait_early() trail[#trail + 1] = 'early' .. tostring(v) end\n"
+    "function b.sorts() table.sort({ 1, 2, 3 }, function() wait() end) end\n"
+    "function b.nested() start('waits', 'inner') trail[#trail + 1] = 'outer' .. tostring(wait()) "
+    "end\n"
+    "local function pass(resume, co, ok, first, ...)\n"
+    "  if ok and first == guard.SERVER then\n"
+    "    return pass(resume, co, resume(co, coroutine.yield(first)))\n"
+    "  end\n"
+    "  return ok, first, ...\n"
+    "end\n"
+    "function b.wrapped()\n"
+    "  local function budget(co, ...) return guard.resume(0.05, 'rule', co, ...) end\n"
+    "  local outer = coroutine.create(function()\n"
+    "    local inner = coroutine.create(function(a) return a + wait() + wait() end)\n"
+    "    local _, sum = pass(coroutine.resume, inner, coroutine.resume(inner, 1))\n"
+    "    return sum * 2\n"
+    "  end)\n"
+    "  local _, result = pass(budget, outer, budget(outer))\n"
+    "  trail[#trail + 1] = result\n"
+    "end\n"
+    "function b.abandons()\n"
+    "  local co = coroutine.create(function() wait() end)\n"
+    "  coroutine.resume(co)\n" /* its reference is lost: nobody passes the yield on */
+    "  trail[#trail + 1] = 'got ' .. tostring(wait())\n"
+    "end\n"
+    "return b\n";
 
 const struct embed embed_modules[] = {
 	{ "moon2m.boot", "@lib/moon2m/boot.lua", boot, sizeof(boot) - 1 },
 	{ NULL, NULL, NULL, 0 },
 };
 
-static struct task_ref refs[16];		/* of each wait, in order */
+static struct task_ref refs[16]; /* of each wait, in order */
 static size_t nrefs;
-static char ends[400];				/* "ok;" or "failed:text;" of each end */
+static char ends[400]; /* "ok;" or "failed:text;" of each end */
 
 static int push_number(lua_State *L, void *arg)
 {
@@ -197,9 +198,9 @@ static void test_late_completion_resumes_nobody(void **state)
 	begin("twice", "a");
 	assert_true(resume(0, 1));
 	assert_int_equal(nrefs, 2);
-	assert_false(resume(0, 9));		/* the same task waits, but for something else */
+	assert_false(resume(0, 9)); /* the same task waits, but for something else */
 	assert_true(resume(1, 2));
-	begin("waits", "b");			/* takes the coroutine over */
+	begin("waits", "b"); /* takes the coroutine over */
 	assert_ptr_equal(refs[2].task, refs[0].task);
 	assert_false(resume(0, 9));
 	assert_false(resume(1, 9));
@@ -214,7 +215,7 @@ static void test_an_abandoned_wait_is_stale(void **state)
 	(void)state;
 	begin("abandons", NULL);
 	assert_int_equal(nrefs, 2);
-	assert_false(resume(0, 1));		/* the coroutine nobody resumes */
+	assert_false(resume(0, 1)); /* the coroutine nobody resumes */
 	assert_true(resume(1, 2));
 	assert_string_equal(trail(), "got 2");
 }
@@ -305,7 +306,7 @@ static void test_nested_coroutines_pass_the_yield_on(void **state)
 	(void)state;
 	begin("wrapped", NULL);
 	assert_int_equal(nrefs, 1);
-	usleep(120000);				/* waiting is not running: the budget is 50 ms */
+	usleep(120000); /* waiting is not running: the budget is 50 ms */
 	assert_true(resume(0, 10));
 	assert_int_equal(nrefs, 2);
 	assert_true(resume(1, 100));
@@ -359,12 +360,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
-		T(test_runs_to_its_end), T(test_waits_and_is_resumed_once),
-		T(test_late_completion_resumes_nobody), T(test_an_abandoned_wait_is_stale),
-		T(test_completion_before_the_yield), T(test_many_tasks_each_get_their_own),
-		T(test_errors), T(test_values_that_cannot_be_pushed), T(test_a_task_starts_another),
-		T(test_nested_coroutines_pass_the_yield_on), T(test_waiting_outside_a_task),
-		T(test_close_with_tasks_waiting), T(test_the_pool_is_bounded),
+		T(test_runs_to_its_end),
+		T(test_waits_and_is_resumed_once),
+		T(test_late_completion_resumes_nobody),
+		T(test_an_abandoned_wait_is_stale),
+		T(test_completion_before_the_yield),
+		T(test_many_tasks_each_get_their_own),
+		T(test_errors),
+		T(test_values_that_cannot_be_pushed),
+		T(test_a_task_starts_another),
+		T(test_nested_coroutines_pass_the_yield_on),
+		T(test_waiting_outside_a_task),
+		T(test_close_with_tasks_waiting),
+		T(test_the_pool_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

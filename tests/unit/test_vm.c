@@ -17,11 +17,15 @@
 #include "embed.h"
 #include "log.h"
 
-#define MODULE(name, chunk, text) { name, chunk, text, sizeof(text) - 1 }
+#define MODULE(name, chunk, text)                                                                  \
+	{                                                                                          \
+		name, chunk, text, sizeof(text) - 1                                                \
+	}
 
 const struct embed embed_modules[] = {
 	MODULE("moon2m.boot", "@lib/moon2m/boot.lua",
-	       "return { twice = function(n) return 2 * n end,\n fails = function() local x = nil; return x.y end }"),
+	       "return { twice = function(n) return 2 * n end,\n fails = function() local x = nil; "
+	       "return x.y end }"),
 	MODULE("moon2m.types", "@lib/moon2m/types/init.lua",
 	       "return { where = debug.getinfo(1, 'S').source }"),
 	MODULE("moon2m.broken", "@lib/moon2m/broken.lua", "return {"),
@@ -81,7 +85,8 @@ static const char *eval(const char *code)
 static void test_embedded_library(void **state)
 {
 	(void)state;
-	assert_string_equal(eval("return require('moon2m.types').where"), "@lib/moon2m/types/init.lua");
+	assert_string_equal(eval("return require('moon2m.types').where"),
+			    "@lib/moon2m/types/init.lua");
 	assert_string_equal(eval("return tostring(require('moon2m.boot').twice(4))"), "8");
 	eval("return require 'moon2m.nothing'");
 	assert_non_null(strstr(logged(), "no embedded module 'moon2m.nothing'"));
@@ -172,11 +177,13 @@ static void test_errors_leave_a_traceback(void **state)
 	assert_true(vm_boot("moon2m.boot", &e));
 	vm_push_entry(vm_state(), "fails");
 	assert_false(vm_call(vm_state(), 0, 0, &e));
-	assert_string_equal(e.msg, "lib/moon2m/boot.lua:2: attempt to index local 'x' (a nil value)");
+	assert_string_equal(e.msg,
+			    "lib/moon2m/boot.lua:2: attempt to index local 'x' (a nil value)");
 	assert_non_null(strstr(logged(), "error lua lib/moon2m/boot.lua:2: attempt to index"));
 	assert_non_null(strstr(logged(), "stack traceback:"));
-	assert_string_equal(eval("error(setmetatable({}, { __tostring = function() return 'told' end }))"),
-			    "error: told");
+	assert_string_equal(
+	    eval("error(setmetatable({}, { __tostring = function() return 'told' end }))"),
+	    "error: told");
 	assert_string_equal(eval("error {}"), "error: (error object is a table)");
 	assert_string_equal(eval("error('first\\nsecond', 0)"), "error: first");
 	assert_non_null(strstr(logged(), "error lua second\n"));
@@ -199,12 +206,14 @@ static void test_memory_cap(void **state)
 	size_t before = vm_memory();
 
 	(void)state;
-	assert_non_null(strstr(eval("local t = {} for i = 1, 1e9 do t[i] = {} end"), "not enough memory"));
+	assert_non_null(
+	    strstr(eval("local t = {} for i = 1, 1e9 do t[i] = {} end"), "not enough memory"));
 	assert_non_null(strstr(eval("return ('x'):rep(2^30)"), "not enough memory"));
-	assert_non_null(strstr(eval("local s = 'xxxxxxxx' while true do s = s .. s end"), "not enough memory"));
+	assert_non_null(
+	    strstr(eval("local s = 'xxxxxxxx' while true do s = s .. s end"), "not enough memory"));
 	assert_string_equal(eval("return 'alive'"), "alive");
 	assert_true(vm_memory() <= (64u << 20));
-	for (int i = 0; i < 10; i++)		/* LuaJIT's own string buffer shrinks step by step */
+	for (int i = 0; i < 10; i++) /* LuaJIT's own string buffer shrinks step by step */
 		lua_gc(vm_state(), LUA_GCCOLLECT, 0);
 	assert_true(vm_memory() < before + (1 << 20));
 }
@@ -215,7 +224,8 @@ static void test_garbage_is_collected_before_the_cap(void **state)
 	/* 40 MiB live: a collector that waits for twice as much would only start beyond the cap. */
 	eval("kept = {} for i = 1, 40 do kept[i] = ('x'):rep(2^20) .. i end");
 	for (int i = 0; i < 200; i++) {
-		assert_string_equal(eval("local s = ('y'):rep(2^20) .. math.random() return 'done'"), "done");
+		assert_string_equal(
+		    eval("local s = ('y'):rep(2^20) .. math.random() return 'done'"), "done");
 		vm_relieve();
 	}
 }
@@ -241,9 +251,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
-		T(test_embedded_library), T(test_only_the_library_is_found_by_name), T(test_core_modules),
-		T(test_library_from_disk), T(test_boot_module), T(test_errors_leave_a_traceback),
-		T(test_try_is_quiet), T(test_memory_cap), T(test_garbage_is_collected_before_the_cap),
+		T(test_embedded_library),
+		T(test_only_the_library_is_found_by_name),
+		T(test_core_modules),
+		T(test_library_from_disk),
+		T(test_boot_module),
+		T(test_errors_leave_a_traceback),
+		T(test_try_is_quiet),
+		T(test_memory_cap),
+		T(test_garbage_is_collected_before_the_cap),
 		T(test_vm_failure),
 	};
 

@@ -1,0 +1,230 @@
+-- The command line: help, exit codes, start and stop, `check`, `lua`, `listen`.
+
+local h = require "harness"
+local sh, quoted = h.sh, h.quoted
+local bin = h.bin
+
+local function lines(text)
+  local list = {}
+  for line in text:gmatch("[^\n]+") do list[#list + 1] = line end
+  return list
+end
+
+-- Runs `moon2m listen` in the background: { out =, err =, pid =, rc = function }.
+local function listen(dir, args)
+  local l = { out = dir .. "/l.out", err = dir .. "/l.err" }
+  sh("( exec %s listen %s >%s 2>%s </dev/null ) & echo $! >%s/l.pid; " ..
+    "( wait $!; echo $? >%s/l.rc ) 2>/dev/null &", bin, args, l.out, l.err, dir, dir)
+  l.pid = tonumber(h.read_file(dir .. "/l.pid"))
+  function l.lines() return lines(h.read_file(l.out)) end
+  function l.gone()
+    local state = h.read_file("/proc/" .. l.pid .. "/stat"):match("%) (%a)")
+    return state == nil or state == "Z"
+  end
+  return l
+end
+
+describe("the command line", function()
+  teardown(h.stop_all)
+
+  it("explains itself and its commands", function()
+    local text, rc = sh("%s --help", bin)
+    assert.equal(0, rc)
+    for _, name in ipairs { "run", "listen", "check", "lua" } do
+      assert.matches("\n  " .. name, text)
+      local help, code = sh("%s %s --help", bin, name)
+      assert.equal(0, code)
+      assert.matches("^Usage: moon2m " .. name, help)
+      assert.matches("\nExit code: 0", help)
+    end
+    assert.matches("^moon2m %d+%.%d+%.%d+$", (sh("%s --version", bin)))
+  end)
+
+  it("exits 2 on wrong usage and says what is wrong", function()
+    for args, pattern in pairs {
+      [""] = "Usage: moon2m COMMAND",
+      ["fly"] = "no command 'fly'",
+      ["run --nonsense"] = "unrecognized option",
+      ["run --log loud"] = "%-%-log loud: debug, info, warn or error expected",
+      ["run --listen here"] = "%-%-listen here: expected HOST:PORT",
+      ["run --listen 127.0.0.1:99999"] = "%-%-listen 127.0.0.1:99999",
+      ["run --listen 127.0.0.1:0,ftp"] = "%-%-listen 127.0.0.1:0,ftp",
+      ["listen"] = "which URL%?",
+      ["listen --count 0 ws://127.0.0.1:1"] = "%-%-count 0",
+      ["listen --origin 'a b' ws://127.0.0.1:1"] = "%-%-origin",
+      ["listen ws://127.0.0.1:1 ws://127.0.0.1:2"] = "one URL only",
+      ["check"] = "which scripts%?",
+      ["lua"] = "which file%?",
+    } do
+      local text, rc = sh("%s %s", bin, args)
+      assert.equal(2, rc, args)
+      assert.matches(pattern, text)
+    end
+  end)
+
+  describe("lua", function()
+    local dir
+    setup(function() dir = h.directory() end)
+    teardown(function() sh("rm -rf %s", dir) end)
+
+    local function run(text, args)
+      h.write_file(dir .. "/f.lua", text)
+      return sh("%s lua %s/f.lua %s", bin, dir, args or "")
+    end
+
+    it("gives the file its arguments and returns its number", function()
+      local text, rc = run("print(arg[0]:match('[^/]*$'), arg[1], ...) return 3", "a b")
+      assert.equal("f.lua\ta\ta\tb", text)
+      assert.equal(3, rc)
+      assert.equal(0, select(2, run("return")))
+      assert.equal(1, select(2, run("return false")))
+    end)
+
+    it("prints a traceback and exits 1 on an error", function()
+      local text, rc = run("local function f() error('oh') end\nf()")
+      assert.equal(1, rc)
+      assert.matches("f.lua:1: oh", text)
+      assert.matches("in function 'f'", text)
+      text, rc = run("x = = 1")
+      assert.equal(1, rc)
+      assert.matches("f.lua:1:", text)
+      assert.equal(1, select(2, sh("%s lua %s/none.lua", bin, dir)))
+    end)
+
+    it("has the core modules and no event loop", function()
+      local text = run([[
+        local sys = require "moon2m.core.sys"
+        print(#sys.random(4), pcall(sys.spawn, 1))]])
+      assert.matches("^8\tfalse\t.*no event loop", text)
+    end)
+  end)
+
+  describe("check", function()
+    local dir
+    setup(function() dir = h.directory() end)
+    teardown(function() sh("rm -rf %s", dir) end)
+
+    it("names file, line and reason, and exits 1", function()
+      h.write_file(dir .. "/good.lua", 'local cse = require "moon2m"\ncse.start(function() end)\n')
+      h.write_file(dir .. "/bad.lua", 'local cse = require "moon2m"\ncse.start(function(\n')
+      local text, rc = sh("%s check %s/good.lua", bin, dir)
+      assert.equal(0, rc)
+      assert.matches("good.lua: ok", text)
+      text, rc = sh("%s check %s/bad.lua %s/good.lua", bin, dir, dir)
+      assert.equal(1, rc)
+      assert.matches("bad.lua:%d+:", text)
+      assert.matches("good.lua: ok", text)
+      assert.equal(1, select(2, sh("%s check %s/none.lua", bin, dir)))
+    end)
+  end)
+
+  describe("run", function()
+    it("makes the data folder for its owner only, and stops with 0", function()
+      local s = h.start()
+      assert.equal("700", (sh("stat -c %%a %s", s.data)))
+      assert.equal(0, s:stop())
+      assert.matches("run stopping signal=TERM", s:text())
+      s:run()
+      s:signal("INT")
+      assert.equal(0, s:exit_code())
+    end)
+
+    it("says in one line why it cannot start", function()
+      local s = h.start()
+      local text, rc = sh("%s run --data %s --listen 127.0.0.1:0", bin, s.data)
+      assert.equal(1, rc)
+      assert.matches("in use", text)
+      text, rc = sh("%s run --data %s/other --listen 127.0.0.1:%d", bin, s.dir, s.port)
+      assert.equal(1, rc)
+      assert.matches("Address already in use", text)
+      assert.not_matches("traceback", text)
+      text, rc = sh("%s run --data /proc/none/x --listen 127.0.0.1:0", bin)
+      assert.equal(1, rc)
+      assert.matches("data folder /proc/none/x", text)
+      h.write_file(s.dir .. "/bad.conf.lua", "\nlisten = 5\n")
+      text, rc = sh("%s run -c %s/bad.conf.lua --data %s/other", bin, s.dir, s.dir)
+      assert.equal(1, rc)
+      assert.matches("bad.conf.lua:2: listen: ", text)
+      assert.not_matches("traceback", text)
+    end)
+
+    it("with --strict exits 1 when a script does not load, else runs without it", function()
+      local s = h.start { scripts = { broken = "this is no Lua" } }
+      assert.matches("broken.lua:1:", s:text())
+      s:stop()
+      local text, rc = sh("timeout 10 %s run --strict --data %s --listen 127.0.0.1:0 %s/broken.lua",
+        bin, s.data, s.dir)
+      assert.equal(1, rc)
+      assert.matches("broken.lua:1:", text)
+    end)
+
+    it("closes WebSockets with 1001 when it stops", function()
+      local s = h.start()
+      local w = s:listen(s:register("closing"))
+      s:signal("TERM")
+      assert.is_nil((w:receive(5)))
+      assert.equal(1001, w.ws.got_close_code)
+      assert.equal(0, s:exit_code())
+    end)
+  end)
+
+  describe("listen", function()
+    local s, dir, ae
+    setup(function()
+      s = h.start()
+      dir = s.dir
+      ae = s:register("obs")
+      h.expect(2001, s:create("/moon/obs", "Cobs", 3, { rn = "c" }))
+      h.expect(2001, s:create("/moon/obs/c", "Cobs", 23,
+        { rn = "s", nu = { "Cobs" }, enc = { net = { 3 } }, nct = 1 }))
+    end)
+
+    local function add(con) s:add("/moon/obs/c", "Cobs", con) end
+
+    it("prints each notification as one line and stops after --count", function()
+      local l = listen(dir, "--count 2 " .. quoted(ae.url))
+      add("one")
+      add("two\nlines")
+      h.wait("its end", l.gone)
+      local got = l.lines()
+      assert.equal(2, #got)
+      assert.matches('^{"m2m:sgn":.*"con":"one"', got[1])
+      assert.matches('"con":"two\\nlines"', got[2])
+    end)
+
+    it("acknowledges, over CBOR too, and comes back when the server does", function()
+      local l = listen(dir, "--raw --subprotocol oneM2M.cbor " .. quoted(ae.url))
+      h.wait("a connection", function() return h.read_file(l.err):match("connected") end)
+      add("before")
+      h.wait("a line", function() return #l.lines() == 1 end)
+      assert.equal(0, s:stop())
+      s:run()
+      add("after")
+      h.wait("another line", function() return #l.lines() == 2 end)
+      assert.matches('^{"op":5,.*"con":"before"', l.lines()[1])
+      assert.matches('"con":"after"', l.lines()[2])
+      sh("kill -INT %d", l.pid)
+      h.wait("its end", l.gone)
+      local again = listen(dir, "--count 1 " .. quoted(ae.url))
+      add("new")
+      h.wait("its end", again.gone)
+      assert.matches('"con":"new"', again.lines()[1])  -- what was acknowledged does not come again
+    end)
+
+    it("does not acknowledge with --no-ack: it comes again", function()
+      local l = listen(dir, "--no-ack --count 1 " .. quoted(ae.url))
+      add("twice")
+      h.wait("its end", l.gone)
+      assert.matches('"con":"twice"', l.lines()[1])
+      l = listen(dir, "--count 1 " .. quoted(ae.url))
+      h.wait("its end", l.gone)
+      assert.matches('"con":"twice"', l.lines()[1])
+    end)
+
+    it("exits 1 on a URL that cannot be", function()
+      local text, rc = sh("timeout 10 %s listen nonsense", bin)
+      assert.equal(1, rc)
+      assert.matches("^moon2m: ", text)
+    end)
+  end)
+end)
