@@ -234,7 +234,7 @@ function Server:http(method, path, origin, o)
   assert(headers, tostring(stream))
   local text = stream:get_body_as_string(TIMEOUT) or ""
   stream:shutdown()
-  if stream.connection then stream.connection:close() end
+  if stream.connection then pcall(stream.connection.close, stream.connection) end  -- may be closed
   local ok, body = pcall(cjson.decode, text)
   return { status = tonumber(headers:get(":status")), rsc = tonumber(headers:get("x-m2m-rsc")),
     body = ok and body or nil, text = text, headers = headers }
