@@ -22,11 +22,11 @@
 #include "task.h"
 #include "vm.h"
 
-#define DRAIN_SECONDS 5.0 /* for what is in flight */
-#define CLOSE_SECONDS 0.5 /* for close frames to be answered */
+#define DRAIN_TIME 5000000 /* us, for what is in flight and the scripts' stop functions */
+#define CLOSE_TIME 500000 /* us, for close frames to be answered */
 #define TICK_SECONDS 0.02
 
-enum phase { RUNNING, DRAINING, CLOSING };
+enum phase { RUNNING, DRAINING, STOPPING, CLOSING };
 
 static struct {
 	struct run_options opts;
@@ -84,7 +84,7 @@ static void register_metrics(void)
 
 /* ---- stopping -------------------------------------------------------------------------------- */
 
-static bool quiet(void)
+static bool stopped(void)
 {
 	struct store_stats s;
 
@@ -99,30 +99,6 @@ static bool closed(void)
 	return c->ws == 0 && c->ws_out == 0;
 }
 
-static void enter_phase(enum phase p, double seconds)
-{
-	srv.phase = p;
-	srv.until = clock_mono() + (int64_t)(seconds * 1e6);
-}
-
-static void on_tick(void *arg)
-{
-	bool late = clock_mono() >= srv.until;
-
-	(void)arg;
-	if (srv.phase == DRAINING && (late || quiet())) {
-		if (late)
-			log_warn("run", "not everything finished in time requests=%zu tasks=%zu",
-				 primitive_count(), task_count());
-		net_close_all(srv.net, 1001);
-		enter_phase(CLOSING, CLOSE_SECONDS);
-	} else if (srv.phase == CLOSING && (late || closed())) {
-		net_stop(srv.net, srv.code);
-		return;
-	}
-	net_timer_start(srv.tick, TICK_SECONDS);
-}
-
 static void on_stopped(void *arg, bool ok, struct str error)
 {
 	(void)arg;
@@ -131,14 +107,39 @@ static void on_stopped(void *arg, bool ok, struct str error)
 	srv.stop_done = true;
 }
 
+/* Requests first: while they are answered, the scripts are still there. */
+static void next_phase(bool late)
+{
+	if (srv.phase == DRAINING && (late || primitive_count() == 0)) {
+		srv.phase = STOPPING;
+		task_start("stop", NULL, NULL, on_stopped, NULL);
+	} else if (srv.phase == STOPPING && (late || stopped())) {
+		if (late)
+			log_warn("run", "not everything finished in time requests=%zu tasks=%zu",
+				 primitive_count(), task_count());
+		srv.phase = CLOSING;
+		srv.until = clock_mono() + CLOSE_TIME;
+		net_close_all(srv.net, 1001);
+	} else if (srv.phase == CLOSING && (late || closed())) {
+		net_stop(srv.net, srv.code);
+	}
+}
+
+static void on_tick(void *arg)
+{
+	(void)arg;
+	next_phase(clock_mono() >= srv.until);
+	net_timer_start(srv.tick, TICK_SECONDS);
+}
+
 static void begin_stop(int code)
 {
 	srv.code = code;
-	enter_phase(DRAINING, DRAIN_SECONDS);
+	srv.phase = DRAINING;
+	srv.until = clock_mono() + DRAIN_TIME;
 	net_unlisten(srv.net);
 	net_drain(srv.net);
-	net_timer_start(srv.tick, TICK_SECONDS);
-	task_start("stop", NULL, NULL, on_stopped, NULL);
+	net_timer_start(srv.tick, 0);
 }
 
 static void on_signal(void *arg, int signo)

@@ -75,7 +75,7 @@ end
 local function copy_with(t, match)
   local c = {}
   for k, v in pairs(t) do c[k] = v end
-  for i = 1, #match.captures do c[i] = match.captures[i] end
+  for i = 2, #match do c[i - 1] = match[i] end
   return c
 end
 
@@ -85,7 +85,7 @@ function script.policy(req, res)
   local list = matching("policy", req.op, req.to)
   if not list then return nil end
   for i = 1, #list do
-    local rule = list[i].value
+    local rule = list[i][1]
     if resting(rule) then return false, "an access policy is out of order" end
     local ok, verdict, why = call(rule, req.hop, req.chain, copy_with(req, list[i]), res)
     if not ok then
@@ -115,7 +115,7 @@ function script.check(req, members)
   local list = matching("check", req.op, req.to)
   if not list then return nil end
   for i = 1, #list do
-    local rule = list[i].value
+    local rule = list[i][1]
     if resting(rule) then
       return false, "a check is out of order", rsc.INTERNAL_SERVER_ERROR
     end
@@ -143,7 +143,7 @@ function script.virtual(to)
   local list = matching("virtual", "any", to)
   if not list or not list[1] then return nil end
   local match = list[1]
-  local rule = match.value
+  local rule = match[1]
   return function(req)
     if resting(rule) then return false, "the script is out of order" end
     local ok, value = call(rule, req.hop, req.chain, copy_with(req, match))
@@ -208,7 +208,7 @@ function script.committed(e)
   for i = 1, #list do
     local ev = copy_with({ op = e.op, to = e.to, fr = e.fr, at = e.at, res = unwrap(e.rep),
       old = unwrap(e.old) }, list[i])
-    enqueue(list[i].value, { ev = ev, hop = e.hop, chain = e.chain })
+    enqueue(list[i][1], { ev = ev, hop = e.hop, chain = e.chain })
   end
 end
 

@@ -119,6 +119,14 @@ describe("the command line", function()
   end)
 
   describe("run", function()
+    -- In the background: an AE by an originator whom the script keeps waiting; status to a file.
+    local function create_slowly(s, name, out)
+      local body = ('{"m2m:ae":{"rn":"%s","api":"Nslow","rr":false,"srv":["3"]}}'):format(name)
+      sh("curl -s -o /dev/null -w '%%{http_code}' %s/moon -H 'X-M2M-Origin: Cslow' "
+        .. "-H 'X-M2M-RI: 1' -H 'X-M2M-RVI: 3' -H 'Content-Type: application/json;ty=2' "
+        .. "-d %s >%s 2>&1 &", s.base, quoted(body), out)
+    end
+
     it("makes the data folder for its owner only, and stops with 0", function()
       local s = h.start()
       assert.equal("700", (sh("stat -c %%a %s", s.data)))
@@ -156,6 +164,44 @@ describe("the command line", function()
         bin, s.data, s.dir)
       assert.equal(1, rc)
       assert.matches("broken.lua:1:", text)
+    end)
+
+    it("lets what is in flight finish, and exits at once at a second signal", function()
+      local s = h.start { scripts = { slow = [[
+        local cse = require "moon2m"
+        cse.check("create", "/**", function(req)
+          if req.fr == "Cslow" then cse.sleep(1) end
+        end)
+        cse.stop(function() cse.log.info("stop handler ran") end)]] } }
+      local out = s.dir .. "/slow.out"
+      create_slowly(s, "one", out)
+      h.sleep(0.3)
+      s:signal("TERM")
+      h.sleep(0.2)
+      assert.is_true(s:alive())
+      assert.equal(0, s:exit_code())
+      assert.equal("201", h.read_file(out))
+      assert.matches("stop handler ran", s:text())
+      s:run()
+      create_slowly(s, "two", "/dev/null")
+      h.sleep(0.3)
+      s:signal("TERM")
+      h.sleep(0.1)
+      s:signal("TERM")
+      assert.equal(1, s:exit_code(0.5))
+      assert.matches("second signal", s:text())
+    end)
+
+    it("exits 70 and names the script and line when one is stuck in C code", function()
+      local s = h.start { config = "budgets = { stuck = 1 }", wait = false, scripts = { stuck = [[
+        local cse = require "moon2m"
+        cse.every(0.1, function()
+          local text = ("a"):rep(20000)
+          local at = text:find(".-.-.-.-.-b")
+          cse.log.info("found %s", at)
+        end)]] } }
+      assert.equal(70, s:exit_code(20))
+      assert.matches("stuck in C code, exiting rule=.- at=.*stuck.lua:4", s:text())
     end)
 
     it("closes WebSockets with 1001 when it stops", function()
