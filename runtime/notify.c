@@ -177,6 +177,13 @@ void tick_need(void)
 	net_timer_start(ng.tick, ng.tick_time);
 }
 
+/* Handed over is known when the socket has drained: look at once, not at the next event. */
+void tick_soon(void)
+{
+	ng.ticking = true;
+	net_timer_start(ng.tick, 0.001);
+}
+
 static void flush(void *arg)
 {
 	(void)arg;

@@ -1,7 +1,8 @@
 /*
  * notify_ask.c - single requests of the CSE's own that wait for their answer (verification,
  * deletion notices, a script's NOTIFY): over the target's connection, else its routes in order.
- * Guarantees: `done` is called exactly once, never from inside notify_ask, at the latest when the
+ * Guarantees: `done` is called exactly once, never from inside notify_ask
+ * (but for an engine that is closed), at the latest when the
  * time is up; a request whose connection was lost is repeated on the next way with the same rqi.
  * Never kept in the store.
  */
@@ -52,8 +53,7 @@ static struct ask *find(uint64_t no)
 {
 	struct ask *a;
 
-	TAILQ_FOREACH(a, &asks, on)
-	{
+	TAILQ_FOREACH(a, &asks, on) {
 		if (a->no == no)
 			return a;
 	}
@@ -173,8 +173,13 @@ static void try_ways(struct ask *a)
 void notify_ask(struct str target, struct str pc, int ec, double timeout, notify_asked done,
 		void *arg)
 {
-	struct ask *a = xcalloc(1, sizeof(*a));
+	struct ask *a;
 
+	if (!ng.open) {
+		done(arg, 0, STR_NONE);
+		return;
+	}
+	a = xcalloc(1, sizeof(*a));
 	a->no = ++last_no;
 	a->t = target_get(target);
 	a->t->refs++;
@@ -205,8 +210,7 @@ void ask_lost(struct target *t, struct session *s, struct conn *c)
 {
 	struct ask *a;
 
-	TAILQ_FOREACH(a, &asks, on)
-	{
+	TAILQ_FOREACH(a, &asks, on) {
 		bool dialled = c && a->t == t && (a->c == c || a->state == ASK_DIAL);
 
 		if (!dialled && !(s && a->t == t && a->s == s))
@@ -222,8 +226,7 @@ void ask_routes(struct target *t)
 {
 	struct ask *a;
 
-	TAILQ_FOREACH(a, &asks, on)
-	{
+	TAILQ_FOREACH(a, &asks, on) {
 		if (a->t == t && a->state == ASK_ROUTES)
 			a->state = ASK_NEW;
 	}
@@ -233,8 +236,7 @@ void ask_dialled(struct target *t, struct dial *d)
 {
 	struct ask *a;
 
-	TAILQ_FOREACH(a, &asks, on)
-	{
+	TAILQ_FOREACH(a, &asks, on) {
 		if (a->t == t && a->state == ASK_DIAL)
 			send_dialled(a, d);
 	}
@@ -259,8 +261,7 @@ void ask_tick(int64_t now)
 {
 	struct ask *a;
 
-	TAILQ_FOREACH(a, &asks, on)
-	{
+	TAILQ_FOREACH(a, &asks, on) {
 		if (now >= a->due && a->state != ASK_OVER)
 			over(a, 0);
 	}
@@ -272,13 +273,15 @@ bool ask_any(void)
 	return !TAILQ_EMPTY(&asks);
 }
 
-/* Nobody waits any more: the answers would have nowhere to go. */
+/* Whoever waits hears that there is no answer; what they ask in return is not sent. */
 void ask_close(void)
 {
+	uint64_t last = last_no;
 	struct ask *a;
 
 	while ((a = TAILQ_FIRST(&asks))) {
-		a->done = NULL;
+		if (a->no > last)
+			a->done = NULL;
 		finish(a, 0, STR_NONE);
 	}
 }

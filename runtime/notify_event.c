@@ -465,6 +465,7 @@ static void publish(struct event *e)
 	struct roster *r = e->roster;
 
 	ng.count[C_EVENTS]++;
+	keep_published(e);
 	if (e->kind->failed.p) {
 		ng.count[C_NOTICES] += r->n;
 		keep_park(e->id, r->n, e->aud);

@@ -117,6 +117,7 @@ struct event {
 	uint32_t refs; /* notices, fetches, the publication */
 	uint32_t hot; /* holders that will send it soon */
 	bool ready, abandoned, loading, lost;
+	bool carries; /* rows of targets are in its transaction */
 };
 TAILQ_HEAD(event_list, event);
 
@@ -232,6 +233,10 @@ struct route {
 	bool cbor;
 };
 
+struct open { /* a notice that is not done, below `torn` */
+	int64_t id, sub;
+};
+
 struct target {
 	struct node by_key, by_id;
 	TAILQ_ENTRY(target) on[LISTS];
@@ -248,6 +253,10 @@ struct target {
 	uint64_t base; /* place of q's first */
 	size_t hot, hot_bytes, holes; /* of q: leading entries whose bodies are held; empty ones */
 	size_t count, bytes; /* notices that are not done */
+	int64_t torn; /* up to here some are done although an older one is not; 0: none */
+	struct open *open; /* at start: which are not */
+	size_t nopen;
+	bool extra_row; /* gap and open notices are in the store */
 	int64_t last, saved; /* newest id ever queued; cursor in the store */
 	unsigned unsaved; /* done since */
 	unsigned raw_out; /* entries of fly that need no answer */
@@ -257,7 +266,7 @@ struct target {
 	struct member_list gap_list;
 	int64_t gap_mark; /* an answer to this id or a later one confirms the gap notice */
 	unsigned gap_no;
-	bool gap_sent, gap_dirty, gap_row;
+	bool gap_sent, gap_dirty;
 
 	struct link *link;
 	TAILQ_ENTRY(target) on_link;
@@ -331,8 +340,8 @@ void keep_soon(void); /* within FLUSH_TIME */
 void keep_event_gone(int64_t id); /* its row is to be deleted */
 void keep_aud_gone(int64_t id);
 void keep_target_gone(int64_t id);
-void keep_rows(struct roster *r); /* submits what the roster's events refer to */
 void keep_event(struct event *e, struct store_tx *tx);
+void keep_published(struct event *e);
 int64_t keep_id(void); /* the next id of a notice, target or audience */
 void keep_park(int64_t id, size_t notices, struct aud *aud); /* format failed: only the row stays */
 void keep_open(void);
@@ -341,8 +350,9 @@ void keep_free(void);
 /* In front of the members of a stored event. */
 #define HEAD_VERSION 1
 enum { HEAD_RAW = 1, HEAD_BINARY = 2, HEAD_AUD = 4, HEAD_FAILED = 8, HEAD_TYPE = 16 };
-#define GAP_KEY 32
-struct str gap_key(int64_t tgt, char out[GAP_KEY]);
+#define EXTRA_KEY 32
+struct str extra_key(int64_t tgt, char out[EXTRA_KEY]);
+bool extra_pack(const struct target *t, int64_t cursor, struct buf *out);
 void keep_restore(void);
 void keep_fetch(struct target *t);
 void keep_fed(void); /* starved targets look again */
@@ -411,6 +421,7 @@ struct engine {
 	uint64_t seed, boot;
 	int64_t now; /* us, monotonic: when this fill began */
 	unsigned gaps;
+	uint64_t raw_sent;
 	struct map targets, ids, subs, links;
 	struct target_list list[LISTS];
 	size_t idle;
@@ -434,5 +445,6 @@ struct engine {
 extern struct engine ng;
 
 void tick_need(void); /* something has a deadline */
+void tick_soon(void);
 bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, struct str pc);
 uint64_t random_u64(void);

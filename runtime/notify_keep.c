@@ -53,6 +53,8 @@ static struct ids done, auds, tgts; /* rows to delete */
 static struct rows *failed_rows;
 static bool saving, again, armed;
 static int64_t next_id, reserved;
+static uint64_t nonce;
+static bool meta_saved;
 static struct parked *parked;
 static size_t parked_n, parked_head;
 
@@ -73,30 +75,43 @@ static void ids_free(struct ids *l)
 
 /* ---- ids ------------------------------------------------------------------------------------- */
 
-static void reserved_cb(void *arg, const struct store_done *d)
+/* What everything relies on: the ids given out, and the nonce of the slots in stored bodies. */
+static void add_meta(struct store_tx *tx)
 {
-	(void)arg;
-	if (d->rc != STORE_OK)
-		log_warn("notify", "ids could not be reserved reason=%s",
-			 log_quote(str_of(d->msg)));
+	struct buf v = BUF_INIT;
+
+	buf_u64(&v, (uint64_t)reserved);
+	store_tx_meta(tx, STR("notify_ids"), buf_view(&v));
+	buf_clear(&v);
+	buf_fmt(&v, "%016llx", (unsigned long long)nonce);
+	store_tx_meta(tx, STR("slot_nonce"), buf_view(&v));
+	buf_free(&v);
 }
 
-/* Ids are never given out twice, whatever rows are left: a block of them is taken in advance. */
+static void meta_cb(void *arg, const struct store_done *d)
+{
+	if (d->rc != STORE_OK)
+		log_warn("notify", "ids could not be reserved, again with the next event reason=%s",
+			 log_quote(str_of(d->msg)));
+	else if ((int64_t)(intptr_t)arg == reserved)
+		meta_saved = true;
+}
+
+/* Ids are never given out twice, whatever rows are left: a block of them is taken in advance.
+ * Until that is on disk, each transaction that uses one of them says it again. */
 static void reserve(void)
 {
 	struct store_tx *tx = store_tx_new(ng.o.store);
-	struct buf v = BUF_INIT;
 
 	reserved = next_id + ID_BLOCK;
-	buf_u64(&v, (uint64_t)reserved);
-	store_tx_meta(tx, STR("notify_ids"), buf_view(&v));
-	store_commit(ng.o.store, tx, reserved_cb, NULL);
-	buf_free(&v);
+	meta_saved = false;
+	add_meta(tx);
+	store_commit(ng.o.store, tx, meta_cb, (void *)(intptr_t)reserved);
 }
 
 int64_t keep_id(void)
 {
-	if (reserved - next_id < ID_BLOCK / 2)
+	if (ng.open && reserved - next_id < ID_BLOCK / 2)
 		reserve();
 	return next_id++;
 }
@@ -115,22 +130,16 @@ static uint64_t meta_u64(const char *k)
 static uint64_t load_nonce(void)
 {
 	struct buf v = BUF_INIT;
-	struct store_tx *tx;
-	uint64_t nonce = 0;
+	uint64_t n;
 
 	if (store_meta(ng.o.store, "slot_nonce", &v) && v.n == 16) {
 		buf_char(&v, '\0');
-		nonce = strtoull(v.p, NULL, 16);
+		n = strtoull(v.p, NULL, 16);
 	} else {
-		nonce = random_u64();
-		buf_clear(&v);
-		buf_fmt(&v, "%016llx", (unsigned long long)nonce);
-		tx = store_tx_new(ng.o.store);
-		store_tx_meta(tx, STR("slot_nonce"), buf_view(&v));
-		store_commit(ng.o.store, tx, reserved_cb, NULL);
+		n = random_u64();
 	}
 	buf_free(&v);
-	return nonce;
+	return n;
 }
 
 void keep_open(void)
@@ -144,8 +153,9 @@ void keep_open(void)
 		max = m > max ? m : max;
 	}
 	next_id = max + 1;
+	nonce = load_nonce();
+	slots_init(nonce);
 	reserve();
-	slots_init(load_nonce());
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -174,7 +184,7 @@ static void rows_cb(void *arg, const struct store_done *d)
 {
 	struct rows *w = arg;
 
-	if (w->generation != ng.generation || d->rc == STORE_OK) {
+	if (!ng.open || w->generation != ng.generation || d->rc == STORE_OK) {
 		roster_unref(w->r);
 		free(w);
 		return;
@@ -193,44 +203,61 @@ static void rows_cb(void *arg, const struct store_done *d)
 	keep_soon();
 }
 
-static bool rows_fill(struct roster *r, struct store_tx *tx)
+static bool add_tgts(const struct roster *r, struct store_tx *tx)
 {
 	bool any = false;
 
+	if (!meta_saved)
+		add_meta(tx);
+	for (size_t i = 0; i < tgts.n; i++)
+		store_tx_tgt_delete(tx, tgts.v[i]); /* a deleted one may have had the same key */
 	for (size_t i = 0; i < r->n; i++) {
 		struct target *t = r->m[i]->target;
 
 		if (t->row == ROW_SAVED)
 			continue;
 		store_tx_tgt(tx, t->id, t->key, t->saved);
-		t->row = ROW_SAVED;
 		any = true;
-	}
-	if (r->n > INLINE_MEMBERS && !r->aud) {
-		r->aud = xcalloc(1, sizeof(*r->aud));
-		r->aud->id = keep_id();
-		r->aud->refs = 1;
-	}
-	if (r->aud && !r->aud->stored) {
-		struct buf b = BUF_INIT;
-
-		roster_pack(r, &b);
-		store_tx_aud(tx, r->aud->id, buf_view(&b));
-		buf_free(&b);
-		r->aud->stored = any = true;
 	}
 	return any;
 }
 
-void keep_rows(struct roster *r)
+static bool add_aud(struct roster *r, struct store_tx *tx)
+{
+	struct buf b = BUF_INIT;
+
+	if (!r->aud) {
+		r->aud = xcalloc(1, sizeof(*r->aud));
+		r->aud->id = keep_id();
+		r->aud->refs = 1;
+	}
+	if (r->aud->stored)
+		return false;
+	roster_pack(r, &b);
+	store_tx_aud(tx, r->aud->id, buf_view(&b));
+	buf_free(&b);
+	r->aud->stored = true;
+	return true;
+}
+
+static void rows_saved(struct roster *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		r->m[i]->target->row = ROW_SAVED;
+	r->saved = true;
+}
+
+/* A large roster's rows have a transaction of their own, in front of those that refer to them: once
+ * per version, not once per event.  That it succeeds is assumed; if not, it is repeated. */
+static void keep_rows(struct roster *r)
 {
 	struct store_tx *tx = store_tx_new(ng.o.store);
 	struct rows *w;
+	bool any = add_tgts(r, tx);
 
-	for (size_t i = 0; i < tgts.n; i++)
-		store_tx_tgt_delete(tx, tgts.v[i]); /* a deleted one may have had the same key */
-	r->saved = true;
-	if (!rows_fill(r, tx)) {
+	any |= add_aud(r, tx);
+	rows_saved(r);
+	if (!any) {
 		store_tx_free(tx);
 		return;
 	}
@@ -240,18 +267,30 @@ void keep_rows(struct roster *r)
 	store_commit(ng.o.store, tx, rows_cb, w);
 }
 
+/* A small roster's targets go with the event, and with the next ones until one is on disk. */
 void keep_event(struct event *e, struct store_tx *tx)
 {
+	struct roster *r = e->roster;
 	struct buf head = BUF_INIT;
 
-	if (!e->roster->saved)
-		keep_rows(e->roster);
-	e->aud = e->roster->aud;
+	if (!r->saved && r->n > INLINE_MEMBERS)
+		keep_rows(r);
+	if (!r->saved)
+		e->carries = add_tgts(r, tx);
+	else if (!meta_saved)
+		add_meta(tx);
+	e->aud = r->aud;
 	if (e->aud)
 		e->aud->refs++;
 	head_pack(e, &head);
 	store_tx_ntf(tx, e->id, e->et, buf_view(&head), (struct str){ e->body, e->n });
 	buf_free(&head);
+}
+
+void keep_published(struct event *e)
+{
+	if (e->carries)
+		rows_saved(e->roster);
 }
 
 void keep_event_gone(int64_t id)
@@ -329,31 +368,26 @@ static void add_ranges(struct store_tx *tx, struct save *s)
 	}
 }
 
-struct str gap_key(int64_t tgt, char out[GAP_KEY])
+/* What a cursor alone cannot say, while it matters. */
+static void add_extra(struct store_tx *tx, struct save *s, struct target *t, int64_t cursor)
 {
-	return (struct str){ out,
-			     (size_t)snprintf(out, GAP_KEY, "gap.%llx", (unsigned long long)tgt) };
-}
-
-static void add_gap(struct store_tx *tx, struct save *s, struct target *t)
-{
-	char key[GAP_KEY];
+	struct event *oldest = TAILQ_FIRST(&ng.live);
+	char key[EXTRA_KEY];
 	struct buf v = BUF_INIT;
-	struct member *m;
+	bool row;
 
-	t->gap_dirty = false;
-	if (t->gap + t->gap_told == 0 && !t->gap_row)
+	if (t->torn <= cursor || !oldest || oldest->id > t->torn)
+		t->torn = 0;
+	if (!t->gap_dirty && !t->torn && !t->extra_row)
 		return;
-	t->gap_row = t->gap + t->gap_told > 0;
-	TAILQ_FOREACH(m, &t->gap_list, on_gap)
-	{
-		put_varint(&v, (uint64_t)m->sub->id);
-		put_bytes(&v, m->sub->sur.raw);
-		put_varint(&v, m->gap + m->gap_told);
+	t->gap_dirty = false;
+	row = extra_pack(t, cursor, &v);
+	if (row || t->extra_row) {
+		store_tx_meta(tx, extra_key(t->id, key), row ? buf_view(&v) : STR_NONE);
+		s->ops++;
 	}
-	store_tx_meta(tx, gap_key(t->id, key), t->gap_row ? buf_view(&v) : STR_NONE);
+	t->extra_row = row;
 	buf_free(&v);
-	s->ops++;
 }
 
 /* A cursor matters only while a row that it covers is left: one of another target. */
@@ -374,19 +408,18 @@ static void add_target(struct store_tx *tx, struct save *s, struct target *t)
 		t->row = ROW_SAVED;
 		s->ops++;
 	}
-	if (t->gap_dirty)
-		add_gap(tx, s, t);
+	add_extra(tx, s, t, cursor);
 }
 
 static void add_deletes(struct store_tx *tx, struct save *s)
 {
-	char key[GAP_KEY];
+	char key[EXTRA_KEY];
 
 	for (size_t i = 0; i < s->auds.n; i++)
 		store_tx_aud_delete(tx, s->auds.v[i]);
 	for (size_t i = 0; i < s->tgts.n; i++) {
 		store_tx_tgt_delete(tx, s->tgts.v[i]);
-		store_tx_meta(tx, gap_key(s->tgts.v[i], key), STR_NONE);
+		store_tx_meta(tx, extra_key(s->tgts.v[i], key), STR_NONE);
 	}
 	s->ops += s->auds.n + s->tgts.n;
 }

@@ -12,7 +12,7 @@
 
 #include "log.h"
 
-/* ---- start ----------------------------------------------------------------------------------- */
+#define OPEN_MAX 4096u /* open notices remembered below a torn place */
 
 struct restored { /* an audience row */
 	struct aud *aud;
@@ -24,31 +24,117 @@ struct restoring {
 	struct roster *r; /* being filled */
 };
 
-static void restore_gap(struct target *t)
+/* ---- what is remembered of a target besides its cursor --------------------------------------- */
+
+struct str extra_key(int64_t tgt, char out[EXTRA_KEY])
 {
-	char key[GAP_KEY];
+	return (struct str){ out, (size_t)snprintf(out, EXTRA_KEY, "tgt.%llx",
+						   (unsigned long long)tgt) };
+}
+
+/* Appends the notices of r up to t->torn; false: too many to be worth it. */
+static bool pack_open(const struct target *t, const struct ring *r, struct buf *out, size_t *n)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct notice *x = ring_at(r, i);
+
+		if (x->id > t->torn)
+			break;
+		if (!x->e)
+			continue;
+		if (++*n > OPEN_MAX)
+			return false;
+		put_varint(out, (uint64_t)x->id);
+		put_varint(out, (uint64_t)x->m->sub->id);
+	}
+	return true;
+}
+
+/* False: there is nothing to remember. */
+bool extra_pack(const struct target *t, int64_t cursor, struct buf *out)
+{
+	struct buf open = BUF_INIT;
+	struct member *m;
+	size_t n = 0;
+	bool torn = t->torn > cursor && !t->post.state;
+
+	torn = torn && pack_open(t, &t->late, &open, &n) && pack_open(t, &t->fly, &open, &n) &&
+	       pack_open(t, &t->q, &open, &n);
+	put_varint(out, torn ? (uint64_t)t->torn : 0);
+	put_varint(out, torn ? n : 0);
+	if (torn)
+		buf_str(out, buf_view(&open));
+	buf_free(&open);
+	TAILQ_FOREACH(m, &t->gap_list, on_gap) {
+		put_varint(out, (uint64_t)m->sub->id);
+		put_bytes(out, m->sub->sur.raw);
+		put_varint(out, m->gap + m->gap_told);
+	}
+	return torn || t->gap + t->gap_told > 0;
+}
+
+static bool parse_open(struct target *t, struct str *s)
+{
+	uint64_t torn, n, id, sub;
+
+	if (!get_varint(s, &torn) || !get_varint(s, &n) || n > OPEN_MAX)
+		return false;
+	t->torn = (int64_t)torn;
+	t->open = n ? xcalloc(n, sizeof(*t->open)) : NULL;
+	for (t->nopen = 0; t->nopen < n; t->nopen++) {
+		if (!get_varint(s, &id) || !get_varint(s, &sub))
+			return false;
+		t->open[t->nopen] = (struct open){ (int64_t)id, (int64_t)sub };
+	}
+	return true;
+}
+
+static void parse_gap(struct target *t, struct str *s)
+{
+	uint64_t sub, n;
+	struct str sur;
+
+	while (get_varint(s, &sub) && get_bytes(s, &sur) && get_varint(s, &n)) {
+		struct member *m = member_get((int64_t)sub, sur, STR_NONE, t);
+
+		m->gap = n;
+		m->in_gap = true;
+		m->refs++;
+		TAILQ_INSERT_TAIL(&t->gap_list, m, on_gap);
+		t->gap += n;
+	}
+}
+
+static void restore_extra(struct target *t)
+{
+	char key[EXTRA_KEY];
 	struct buf v = BUF_INIT;
 	struct str s;
-	uint64_t sub, n;
 
-	gap_key(t->id, key);
+	extra_key(t->id, key);
 	if (store_meta(ng.o.store, key, &v)) {
-		struct str sur;
-
 		s = buf_view(&v);
-		while (get_varint(&s, &sub) && get_bytes(&s, &sur) && get_varint(&s, &n)) {
-			struct member *m = member_get((int64_t)sub, sur, STR_NONE, t);
-
-			m->gap = n;
-			m->in_gap = true;
-			m->refs++;
-			TAILQ_INSERT_TAIL(&t->gap_list, m, on_gap);
-			t->gap += n;
-		}
-		t->gap_row = true;
+		if (parse_open(t, &s))
+			parse_gap(t, &s);
+		t->extra_row = true;
 	}
 	buf_free(&v);
 }
+
+static bool is_done(const struct target *t, int64_t id, int64_t sub)
+{
+	if (id <= t->saved)
+		return true;
+	if (id > t->torn)
+		return false;
+	for (size_t i = 0; i < t->nopen; i++) {
+		if (t->open[i].id == id && t->open[i].sub == sub)
+			return false;
+	}
+	return true;
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static void restore_tgt(void *arg, int64_t id, struct str key, int64_t acked)
 {
@@ -59,7 +145,7 @@ static void restore_tgt(void *arg, int64_t id, struct str key, int64_t acked)
 		keep_target_gone(id);
 		return;
 	}
-	restore_gap(t);
+	restore_extra(t);
 	target_rest(t);
 }
 
@@ -151,7 +237,7 @@ static void restore_notices(struct event *e, const struct roster *r)
 	for (size_t i = 0; !e->abandoned && i < r->n; i++) {
 		struct target *t = r->m[i]->target;
 
-		if (e->id > t->saved)
+		if (!is_done(t, e->id, r->m[i]->sub->id))
 			target_push(t, e, r->m[i]);
 	}
 	event_unref(e);
@@ -200,6 +286,14 @@ void keep_restore(void)
 		aud_unref(w.v[i].aud);
 	}
 	free(w.v);
+	for (size_t i = 0; i < ng.targets.cap; i++) {
+		for (struct node *x = ng.targets.slot[i]; x; x = x->next) {
+			struct target *t = container_of(x, struct target, by_key);
+
+			free(t->open);
+			t->open = NULL;
+		}
+	}
 	ng.count[C_NOTICES] = 0;
 }
 

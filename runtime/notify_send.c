@@ -170,8 +170,7 @@ static void gap_freeze(struct target *t)
 	t->gap_told = t->gap;
 	t->gap = 0;
 	t->gap_no = ++ng.gaps;
-	TAILQ_FOREACH(m, &t->gap_list, on_gap)
-	{
+	TAILQ_FOREACH(m, &t->gap_list, on_gap) {
 		m->gap_told = m->gap;
 		m->gap = 0;
 	}
@@ -185,8 +184,7 @@ static void gap_text(const struct target *t, struct buf *out)
 
 	buf_fmt(&pc, "{\"moon2m:gap\":{\"dropped\":%llu,\"sur\":[",
 		(unsigned long long)t->gap_told);
-	TAILQ_FOREACH(m, &t->gap_list, on_gap)
-	{
+	TAILQ_FOREACH(m, &t->gap_list, on_gap) {
 		if (!m->gap_told)
 			continue;
 		if (n++ == GAP_LIST)
@@ -251,6 +249,7 @@ static bool send_one(struct target *t, struct notice *front)
 		target_list(t, L_BUSY);
 	} else {
 		t->raw_out++;
+		ng.raw_sent++;
 		target_list(t, L_RAW);
 	}
 	event_cool(n.e);
@@ -283,16 +282,17 @@ void notify_fill(struct session *s)
 {
 	struct link *l = ng.open ? link_find(s) : NULL;
 	struct target *t;
+	uint64_t raw;
 	bool some;
 
 	if (!l)
 		return;
 	l->want = false;
 	ng.now = clock_mono();
+	raw = ng.raw_sent;
 	do {
 		some = false;
-		TAILQ_FOREACH(t, &l->targets, on_link)
-		{
+		TAILQ_FOREACH(t, &l->targets, on_link) {
 			enum sent r;
 
 			t->refs++;
@@ -303,6 +303,8 @@ void notify_fill(struct session *s)
 			some |= r == SENT_SOME;
 		}
 	} while (some);
+	if (raw != ng.raw_sent)
+		tick_soon();
 	tick_need();
 	return;
 full:

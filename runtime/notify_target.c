@@ -86,10 +86,11 @@ struct target *target_get(struct str key)
 	if (t)
 		return t;
 	t = target_new(keep_id(), key);
-	s = t->url ? NULL : session_of(key);
+	s = t->url || !ng.open ? NULL : session_of(key);
 	if (s)
 		send_attach(t, s);
-	target_rest(t);
+	if (ng.open)
+		target_rest(t);
 	return t;
 }
 
@@ -167,8 +168,17 @@ int64_t target_cursor(const struct target *t)
 	return t->last;
 }
 
+/* Done before an older one: the cursor cannot say so. */
+static void tear(struct target *t, int64_t id)
+{
+	if (id > t->torn && target_cursor(t) < id)
+		t->torn = id;
+}
+
 void notice_done(struct target *t, struct notice n)
 {
+	if (t->late.n)
+		tear(t, n.id);
 	t->count--;
 	t->bytes -= n.e->n;
 	ng.total--;
@@ -217,6 +227,7 @@ static void gap_count(struct target *t, struct member *m)
 void notice_dropped(struct target *t, struct notice n, enum drop_reason why)
 {
 	ng.dropped[why]++;
+	tear(t, n.id);
 	if (!t->url && why != DROP_FORGOTTEN && why != DROP_REPLACED)
 		gap_count(t, n.m);
 	notice_done(t, n);

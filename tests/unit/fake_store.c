@@ -191,10 +191,10 @@ static void apply(struct store *s, struct op *o)
 		break;
 	case OP_META:
 		key_delete(&s->meta, buf_view(&o->x));
-		if (!o->null)
-			row_put(&s->meta, (int64_t)s->meta.n + 1, 0, &o->x, &o->y);
 		for (size_t i = 0; i < s->meta.n; i++)
 			s->meta.v[i].id = (int64_t)i + 1;
+		if (!o->null)
+			row_put(&s->meta, (int64_t)s->meta.n + 1, 0, &o->x, &o->y);
 		break;
 	}
 }
