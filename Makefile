@@ -26,6 +26,60 @@ LLOBJ := $(B)/llhttp/llhttp.o $(B)/llhttp/api.o $(B)/llhttp/http.o
 .PHONY: all
 all: $(B)/moon2m
 
+.PHONY: help
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make            release build: build/moon2m
+#: make run        installs what is missing, builds, shows the main job on this host's figures
+#: make test       installs what is missing, builds, runs every test
+#: make debug      assertions, -O1 -g, in build-debug/
+#: make check      format, linters, layers, headers
+#: make asan       every test under AddressSanitizer and UBSan (in build-asan/)
+#: make fuzz       each fuzz target for FUZZ_TIME seconds (60)
+#: make bench      figures beside baselines, a table and plots in out/bench/ (QUICK=1: a minute)
+#: make cover      line coverage of C and Lua, in out/cover/
+#: make install    PREFIX (/usr/local) and DESTDIR; make uninstall; make rock: with luarocks
+
+# ---- what is needed ------------------------------------------------------------------------------
+DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsockets-dev \
+	libwebsockets-evlib-ev libev-dev libssl-dev libsqlite3-dev libcbor-dev node-llhttp lua-cjson
+DEBS_RUN := $(DEBS_BUILD) curl ca-certificates
+DEBS_TEST := $(DEBS_RUN) libcmocka-dev lua-busted lua-http lua-check luarocks node-ws sqlite3 \
+	procps util-linux
+DEBS_NODE := nodejs
+
+# Installs the Debian packages of a list that are missing, as root or through sudo.
+define install_debs
+@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
+	grep -q 'ok installed' || echo $$p; done); \
+if [ -n "$$missing" ]; then \
+	as=$$([ $$(id -u) = 0 ] || echo sudo); echo "  APT	$$missing" | tr '\n' ' '; echo; \
+	$$as env DEBIAN_FRONTEND=noninteractive apt-get update -qq && \
+	$$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing \
+		>/dev/null; \
+fi
+endef
+
+.PHONY: deps-run deps-test
+deps-run:
+	$(call install_debs,$(DEBS_RUN))
+deps-test:
+	$(call install_debs,$(DEBS_TEST) $(if $(shell command -v node),,$(DEBS_NODE)))
+
+.PHONY: run test
+run: deps-run
+	@$(MAKE) --no-print-directory all
+	@apps/demo.sh $(PORT)
+
+test: deps-test
+	@$(MAKE) --no-print-directory all unit-build
+	@tests/run
+
+.PHONY: debug
+debug:
+	@$(MAKE) --no-print-directory B=build-debug OPT="-O1 -g" all
+
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)	$(2)")
@@ -108,7 +162,8 @@ $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(addprefix $(B)/,$$(addsuffix .o,$
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
 
-.PHONY: unit
+.PHONY: unit unit-build
+unit-build: $(foreach t,$(UNIT),$(B)/unit/test_$(t))
 unit: $(foreach t,$(UNIT),$(B)/unit/test_$(t))
 	@set -e; for t in $^; do echo "== $$t"; $$t; done
 
