@@ -284,11 +284,27 @@ static void pieces_of(const struct cut *c, const struct str val[SLOTS])
 	}
 }
 
+static char *put_hex(char *to, uint64_t v)
+{
+	int shift = v ? (63 - __builtin_clzll(v)) / 4 * 4 : 0;
+
+	for (; shift >= 0; shift -= 4)
+		*to++ = "0123456789abcdef"[v >> shift & 15];
+	return to;
+}
+
+/* By hand: snprintf cost some 80 ns of each frame. */
 size_t notice_rqi(const struct notice *n, char out[RQI_MAX])
 {
-	return (size_t)snprintf(out, RQI_MAX, "n%llx.%llx.%llx", (unsigned long long)n->id,
-				(unsigned long long)n->m->sub->id,
-				(unsigned long long)n->m->target->id);
+	char *to = out;
+
+	*to++ = 'n';
+	to = put_hex(to, (uint64_t)n->id);
+	*to++ = '.';
+	to = put_hex(to, (uint64_t)n->m->sub->id);
+	*to++ = '.';
+	to = put_hex(to, (uint64_t)n->m->target->id);
+	return (size_t)(to - out);
 }
 
 static void values(const struct notice *n, bool json, struct str rqi, struct str val[SLOTS])
