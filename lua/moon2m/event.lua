@@ -157,7 +157,7 @@ end
 -- The representation by notification content type (TS-0004 6.3.4.2.18).
 local function representation(class, net, subject, opts)
   local nct = class.nct or ALL
-  if nct == ID_ONLY then return '{"m2m:uri":' .. json.quote(subject.ri) .. "}" end
+  if nct == ID_ONLY then return '{"m2m:uri":' .. json.encode(subject.ri) .. "}" end
   if nct == MODIFIED and net == 1 then
     opts.rep_modified = opts.rep_modified or schema.encode(subject.type, subject, opts.changed)
     return opts.rep_modified

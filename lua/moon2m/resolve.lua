@@ -3,6 +3,7 @@
 -- remembered per text as long as the resource is cached, so a client that repeats an address costs
 -- one look-up. Part of the tree: install() adds `resolve` to it.
 
+local sys = require "moon2m.core.sys"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
 
@@ -47,6 +48,7 @@ function resolve.resolve(address)
   if hit then
     local r = hit.virtual and hit.parent or hit
     if not r.gone then
+      if r.et and r.et <= sys.now() then return not_found(address) end
       r.used = true
       return hit
     end
@@ -60,7 +62,7 @@ function resolve.resolve(address)
   end
   local r = start_of(a)
   r = r and walk(r, a.names)
-  if not r then return not_found(address) end
+  if not r or r.et and r.et <= sys.now() then return not_found(address) end
   if a.virtual then
     local t = r.type
     if r.parent or not (t.virtual and t.virtual[a.virtual]) then

@@ -450,10 +450,16 @@ local function install_timers()
     fake.timers[#fake.timers + 1] = { seconds = seconds, id = id }
   end
   sys.cancel = function() end
-  sys.sleep = function() return delayed() end
+  local sleepers = {}
+  sys.sleep = function()
+    sleepers[#sleepers + 1] = coroutine.running()
+    return wait()
+  end
+  --- Lets time pass: every timer is due, every sleep is over.
   function fake.fire()
-    local due = fake.timers
-    fake.timers = {}
+    local due, awake = fake.timers, sleepers
+    fake.timers, sleepers = {}, {}
+    for _, co in ipairs(awake) do later(co) end
     for _, t in ipairs(due) do fake.task(timers.fire, t.id) end
     fake.run()
   end
