@@ -76,28 +76,51 @@ local function new_class(sub)
     audience = core.audience(), members = {}, size = 0 }
 end
 
-local function join(index, sub)
+-- Where a subscription's notices go.  Yields.
+local function targets_of(sub)
+  local targets = {}
+  for _, nu in ipairs(tree.value(sub, "nu")) do
+    local target = event.target_of(nu)
+    if target then targets[#targets + 1] = target end
+  end
+  return targets
+end
+
+local function class_of(index, sub)
   local key = key_of(sub)
   local class = index.classes[key]
   if not class then
     class = new_class(sub)
+    class.key = key
     index.classes[key] = class
     for _, net in ipairs(class.nets) do
       index.by_net[net] = index.by_net[net] or {}
       table.insert(index.by_net[net], class)
     end
   end
-  local targets = {}
-  for _, nu in ipairs(tree.value(sub, "nu")) do
-    local target = event.target_of(nu)
-    if target then targets[#targets + 1] = target end
-  end
+  return class
+end
+
+local function join(index, sub, targets)
+  local class = class_of(index, sub)
   local sur = path.sp_relative(sub.ri)
   local cr = class.cr and tree.value(sub, "cr") or nil
   for _, target in ipairs(targets) do class.audience:add(sub.id, sur, cr, target) end
   class.members[sub.id] = { sub = sub, sur = sur, cr = cr, targets = targets }
   class.size = class.size + 1
   index.class_of[sub.id] = class
+end
+
+-- A class without members is gone, and a kind of event that nobody asks for costs nothing.
+local function drop(index, class)
+  index.classes[class.key] = nil
+  for _, net in ipairs(class.nets) do
+    local list = index.by_net[net]
+    for i = #list, 1, -1 do
+      if list[i] == class then table.remove(list, i) end
+    end
+    if not list[1] then index.by_net[net] = nil end
+  end
 end
 
 local function leave(index, id)
@@ -107,35 +130,46 @@ local function leave(index, id)
   class.members[id] = nil
   class.audience:remove(id)
   class.size = class.size - 1
+  if class.size == 0 then drop(index, class) end
 end
 
 local function build(r)
   local index = { classes = {}, by_net = {}, class_of = {} }
-  for _, sub in ipairs(tree.subs(r)) do join(index, sub) end
-  return index
-end
-
---- The index of r's subscriptions, built at its first use (yields).
-function event.index(r)
-  local index = r.events
-  if not index then
-    index = build(r)
-    r.events = index
+  for _, sub in ipairs(tree.subs(r)) do
+    local targets = targets_of(sub)
+    leave(index, sub.id)
+    join(index, sub, targets)
   end
   return index
 end
 
+  if sub.gone == "deleted" or sub.raw ~= raw then return end  -- a later change sees to it
+-- changed meanwhile.
+function event.index(r)
+  while not r.events do
+    local version = r.subs_version
+    local index = build(r)
+    if not r.events and r.subs_version == version then r.events = index end
+  end
+  return r.events
+end
+
 --- A subscription of r was created, updated or deleted ("create", "update", "delete"); without sub,
--- the index is built anew at its next use.  Call before the request is answered: an event after the
--- answer then meets the change.  Yields.
+-- the index is built anew at its next use.  Call before the request is answered, after
+-- tree.subs_changed: an event after the answer then meets the change.  A deletion does not yield.
 function event.changed(r, sub, op)
-  if not r.events then return end
+  local index = r.events
+  if not index then return end
   if not sub then
     r.events = nil
     return
   end
-  leave(r.events, sub.id)
-  if op ~= "delete" then join(r.events, sub) end
+  if op == "delete" then return leave(index, sub.id) end
+  local raw = sub.raw
+  local targets = targets_of(sub)
+  if sub.gone == "deleted" or sub.raw ~= raw then return end   -- a later change sees to it
+  leave(index, sub.id)
+  join(index, sub, targets)
 end
 
 -- ---- judging ------------------------------------------------------------------------------------

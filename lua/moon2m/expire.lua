@@ -29,17 +29,23 @@ local function log_failure(what, e)
   end
 end
 
+-- Deletes the resource with this number, whatever object it is by now.  Yields.
+local function delete(id, due)
+  for _ = 1, 5 do
+    local r = tree.by_id(id)
+    if not r or due and not due(r) then return end
+    local ok, e = op_delete.resource(r, nil)
+    if ok ~= false then return log_failure("deleting " .. r.path, e) end
+  end
+end
+
 -- ---- by time -----------------------------------------------------------------------------------
 
 -- Resources first: their subtrees go with them.  Returns how many were due.
 local function resources(now)
   local due = store.find(sql_life.expired, { now }, SLICE)
   for _, row in ipairs(due) do
-    local r = tree.by_id(row.id)
-    if r and r.et and r.et <= now then
-      local _, e = op_delete.resource(r, nil)
-      log_failure("deleting " .. r.path, e)
-    end
+    delete(row.id, function(r) return r.et and r.et <= now end)
   end
   return #due
 end
@@ -129,10 +135,7 @@ function expire.delivered(id, n)
   local r = tree.by_id(id)
   local exc = r and r.ty == 23 and tonumber(r.raw.exc)
   if not exc then return end
-  if exc <= n then
-    local _, e = op_delete.resource(r, nil)
-    return log_failure("deleting " .. r.path, e)
-  end
+  if exc <= n then return delete(id) end
   r.raw.exc = ("%d"):format(exc - n)
   tree.refresh(r)
   local _, e = write.commit({ { "set", tree.row(r) } }, nil, r)
