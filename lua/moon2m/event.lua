@@ -143,8 +143,8 @@ local function build(r)
   return index
 end
 
-  if sub.gone == "deleted" or sub.raw ~= raw then return end  -- a later change sees to it
--- changed meanwhile.
+--- The index of r's subscriptions, built at its first use (yields); built again when a
+-- subscription changed meanwhile.
 function event.index(r)
   while not r.events do
     local version = r.subs_version
@@ -167,7 +167,7 @@ function event.changed(r, sub, op)
   if op == "delete" then return leave(index, sub.id) end
   local raw = sub.raw
   local targets = targets_of(sub)
-  if sub.gone == "deleted" or sub.raw ~= raw then return end   -- a later change sees to it
+  if sub.gone == "deleted" or sub.raw ~= raw then return end  -- a later change sees to it
   leave(index, sub.id)
   join(index, sub, targets)
 end
