@@ -18,6 +18,7 @@ local view = require "moon2m.view"
 
 local CREATE, RETRIEVE, UPDATE, DELETE, NOTIFY = 1, 2, 3, 4, 5
 local ATTEMPTS = 5               -- the target changed under the operation: resolve again
+local MAX_NEWEST = 1000          -- instances that a script may ask for at once
 local OPERATION = {
   [CREATE] = function(req, target)
     if target.virtual then
@@ -89,8 +90,8 @@ function dispatch.perform(req)
   return code, pc, bind(req, code, extra)
 end
 
---- The n newest instances of a container as plain tables, newest first, for scripts; nil, err.
--- Yields.
+--- The n (at most 1,000) newest instances of a container as plain tables, newest first, for
+-- scripts; nil, err.  Yields.
 function dispatch.newest(address, n)
   local r, e = tree.resolve(address)
   if not r then return nil, e end
@@ -98,6 +99,7 @@ function dispatch.newest(address, n)
     return nil, rsc.err(rsc.BAD_REQUEST, "to: %s is no container", address)
   end
   local list = {}
+  n = math.max(1, math.min(math.floor(n), MAX_NEWEST))
   for i, row in ipairs(store.insts(r.id, "newest", n)) do
     list[i] = view.resource(tree.instance_of(r, row))
   end

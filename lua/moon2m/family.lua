@@ -11,6 +11,8 @@ local result = require "moon2m.result"
 local tree = require "moon2m.tree"
 
 local MAX_REFERENCES, MAX_CHILDREN = 10000, 1000
+local MAX_BYTES = 8 * 1048576    -- of content in one response
+local PAGE = 8                   -- instances read at once
 local WITH_FAMILY = { [4] = true, [5] = true, [6] = true, [8] = true }
 
 local family = {}
@@ -36,13 +38,17 @@ end
 
 local NONE = {}
 
+local function cut(at)
+  return { cnst = "1", cnot = tostring(at) }
+end
+
 -- The hits below r, each with its address; extra parameters of a response that was cut.
 local function hits(req, r, op, most)
   if r.parent then return NONE end
   local list, next_at = discovery.find(r, req.params.fc or NONE,
     { allow = filter(req, op), resolve = tree.resolve, max = most })
   for _, hit in ipairs(list) do hit.address = path.structured(hit.path) end
-  return list, next_at and { cnst = "1", cnot = tostring(next_at) } or nil
+  return list, next_at and cut(next_at) or nil
 end
 
 local function unstructured(req)
@@ -57,46 +63,48 @@ function family.discover(req, r)
 end
 
 -- The instances of one container among the hits i.., which are next to each other.  Returns the
--- index behind them.  Reads as many as are wanted at once; gaps cost another read.
-local function load_instances(container, list, i)
+-- index behind those read, and the bytes read so far.  A page at a time; gaps cost another read.
+local function load_instances(container, list, i, bytes)
   local j = i
   while list[j + 1] and list[j + 1].st and list[j + 1].id == container.id do j = j + 1 end
   local k = i
-  while k <= j do
+  while k <= j and bytes <= MAX_BYTES do
     local before = k
-    for _, row in ipairs(store.insts(container.id, "from", j - k + 1, list[k].st)) do
+    local rows = store.insts(container.id, "from", math.min(PAGE, j - k + 1), list[k].st)
+    for _, row in ipairs(rows) do
       while k <= j and list[k].st < row.st do k = k + 1 end
       if k <= j and list[k].st == row.st then
         list[k].r = tree.instance_of(container, row)
+        bytes = bytes + row.size
         k = k + 1
       end
     end
     if k == before then k = k + 1 end         -- gone meanwhile
   end
-  return j + 1
+  return k, bytes
 end
 
--- Puts the resource into each hit (`r`), and its parent's identifier.
+-- Puts the resource into each hit (`r`), and its parent's identifier.  Returns those that are
+-- there, and the index of the first that would be too much, or nil.
 local function load(r, list)
-  local ri_of = { [r.id] = r.ri }
-  local i = 1
-  while list[i] do
+  local ri_of, found = { [r.id] = r.ri }, {}
+  local i, bytes = 1, 0
+  while list[i] and bytes <= MAX_BYTES do
     local hit = list[i]
-    if hit.st then
-      local container = tree.by_id(hit.id)
-      i = container and load_instances(container, list, i) or i + 1
+    local at = tree.by_id(hit.id)
+    if hit.st and at then
+      i, bytes = load_instances(at, list, i, bytes)
     else
-      hit.r = tree.by_id(hit.id)
-      ri_of[hit.id] = hit.ri
+      if not hit.st then hit.r, ri_of[hit.id] = at, hit.ri end
       i = i + 1
     end
   end
-  local found = {}
-  for _, hit in ipairs(list) do
+  for k = 1, i - 1 do
+    local hit = list[k]
     hit.parent_ri = ri_of[hit.pid] or r.ri
     if hit.r then found[#found + 1] = hit end
   end
-  return found
+  return found, list[i] and i
 end
 
 --- The content for rcn 4, 5, 6 and 8: pc, extra.  Yields.
@@ -106,7 +114,9 @@ function family.describe(req, r)
   local list, extra = hits(req, r, access.RETRIEVE, whole and MAX_CHILDREN or MAX_REFERENCES)
   if rcn == 5 then return result.with_references(r, list, unstructured(req)), extra end
   if rcn == 6 then return result.child_references(list, unstructured(req)), extra end
-  return result.with_children(rcn, r, load(r, list)), extra
+  local found, rest = load(r, list)
+  if rest then extra = cut(((req.params.fc or NONE).ofst or 1) + rest - 1) end
+  return result.with_children(rcn, r, found), extra
 end
 
 return family

@@ -14,6 +14,8 @@ local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local script = require "moon2m.script"
+local sql_life = require "moon2m.sql_life"
+local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local tree = require "moon2m.tree"
 local verify = require "moon2m.verify"
@@ -51,10 +53,10 @@ local function check_expiry(r, want, now)
   end
   local et, e = expiry(parent, want ~= null and want or nil, now)
   if not et then return nil, e end
-  for child in tree.children(r) do
-    if child.et and child.et > et then
-      return nil, rsc.err(rsc.BAD_REQUEST, "et: earlier than that of the child %s", child.rn)
-    end
+  local latest = store.find(sql_life.latest_child, { r.id }, 1)[1]
+  if latest and latest.et and latest.et > et then
+    return nil, rsc.err(rsc.BAD_REQUEST, "et: earlier than that of a child, %s",
+      sys.stamp(latest.et))
   end
   return et
 end
@@ -139,7 +141,7 @@ local function after(req, r, parent, old, rep)
 end
 
 -- Nothing yields before the commit.
-local function store(req, r, new)
+local function put(req, r, new)
   local old = (script.has.on or r.events and r.events.by_net[1]) and schema.encode(r.type, r)
   local changed = apply(r, new)
   local opts = { old = old or nil, changed = changed, originator = req.who }
@@ -171,7 +173,7 @@ function op.perform(req, target)
   local parent = r.ty == SUBSCRIPTION and tree.parent(r)
   event.index(r)
   if r.gone or parent == nil then return false end
-  local changed, old = store(req, r, new)
+  local changed, old = put(req, r, new)
   if not changed then return nil, old end
   after(req, r, parent, old, script.has.on and schema.encode(T, r))
   return rsc.UPDATED, result.updated(req.rcn, r, changed)

@@ -10,6 +10,10 @@ sql_life.below = [[
 SELECT id, pid, ty, path, aei, json_extract(doc, '$.su') AS su FROM res
 WHERE path >= ?1 AND path < ?2 AND ty IN (1, 2, 23) AND id > ?3 ORDER BY id]]
 
+--- The latest expiration time of a resource's children that are no instances: column et.
+-- Parameter: the resource's id.
+sql_life.latest_child = "SELECT max(et) AS et FROM res WHERE pid = ?1"
+
 --- Resources whose expiration time has come, by it: columns id path.  Parameter: now.
 sql_life.expired = "SELECT id, path FROM res WHERE et <= ?1 ORDER BY et"
 

@@ -337,6 +337,20 @@ describe("results", function()
     assert.same({ { nm = "c", typ = 3, val = "moon/alice/c" } }, pc["m2m:rrl"].rrf)
   end)
 
+  it("with children is cut when there is too much content, and goes on from there", function()
+    local con = ("x"):rep(1048576)
+    for _ = 1, 12 do w:create("Calice", "moon/alice/c", 4, { con = con }) end
+    local rsc, pc, extra = w:retrieve("Calice", "moon/alice/c", "rcn=8")
+    assert.equal(2000, rsc)
+    assert.equal("1", extra.cnst)
+    local seen = #pc["m2m:cnt"]["m2m:cin"]
+    assert.is_true(seen >= 8 and seen < 13, seen)
+    rsc, pc, extra = w:retrieve("Calice", "moon/alice/c", "rcn=8&ofst=" .. extra.cnot)
+    assert.equal(2000, rsc)
+    assert.is_nil(extra)
+    assert.equal(13, seen + #pc["m2m:cnt"]["m2m:cin"])
+  end)
+
   it("a search shows only what may be discovered", function()
     local _, pc = w:retrieve("Cbob", "moon", "fu=1")
     assert.same({ "moon/bob" }, pc["m2m:uril"])

@@ -264,6 +264,14 @@ function find.below(p)
   end)
 end
 
+function find.latest_child(p)
+  local et
+  for _, row in pairs(res) do
+    if row.pid == p[1] and row.et and row.et > (et or 0) then et = row.et end
+  end
+  return { { et = et } }
+end
+
 function find.expired(p)
   return by_id(function(row) return row.et ~= nil and row.et <= p[1] end)
 end
