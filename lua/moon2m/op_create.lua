@@ -173,7 +173,8 @@ function op.perform(req, parent)
   if not body then return nil, e end
   committed(req, parent, r, body)
   return rsc.CREATED, result.created(req.rcn, r, body, members),
-    { location = path.sp_relative(r.ri), service = r.service, bind = r.ty == AE and r.ri or nil }
+    { location = result.location(req.rcn, r), service = r.service,
+      bind = r.ty == AE and r.ri or nil }
 end
 
 return op

@@ -112,7 +112,8 @@ function op.create(req, r)
   end
   committed(req, r, i, body)
   local pc = req.rcn == 1 and body or result.created(req.rcn, i, body, members)
-  return rsc.CREATED, pc, req.via == "http" and { location = path.sp_relative(i.ri) } or nil
+  local location = result.location(req.rcn, i)
+  return rsc.CREATED, pc, location and { location = location } or nil
 end
 
 return op

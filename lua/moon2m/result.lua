@@ -79,6 +79,12 @@ function result.created(rcn, r, body, members)
   return schema.encode(r.type, r, added(r, members))
 end
 
+--- The Content-Location of a CREATE's response: only when its content holds the address (TS-0009
+-- 6.4); nil otherwise.
+function result.location(rcn, r)
+  return (rcn == 2 or rcn == 3) and result.address(r) or nil
+end
+
 --- The content of an UPDATE's response (rcn 0, 1, 9); changed: name -> true, or null when removed.
 function result.updated(rcn, r, changed)
   if rcn == 0 then return nil end

@@ -358,9 +358,11 @@ describe("results", function()
     assert.same({ "moon/alice", "moon/bob" }, pc["m2m:uril"])
   end)
 
-  it("an HTTP create says where the resource is", function()
+  it("a create says where the resource is when its content does", function()
     local _, _, extra = w:create("Calice", "moon/alice/c", 4, { con = "x" })
-    assert.equal("/moon/14-12", extra.location)
+    assert.is_nil(extra)
+    _, _, extra = w:create("Calice", "moon/alice/c", 4, { con = "x" }, { query = "rcn=2" })
+    assert.equal("moon/alice/c/14-13", extra.location)
   end)
 
   it("a WebSocket primitive of a registered AE binds its connection, once", function()
