@@ -12,7 +12,7 @@
 
 #include <llhttp.h>
 
-#define BLANK_LINES_MAX 4	/* empty lines tolerated before a request line, RFC 9112 2.2 */
+#define BLANK_LINES_MAX 4 /* empty lines tolerated before a request line, RFC 9112 2.2 */
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -93,7 +93,7 @@ struct http1_msg *http1_take(struct http1 *p)
 
 /* ---- the head -------------------------------------------------------------------------------- */
 
-struct judge {			/* what llhttp saw */
+struct judge { /* what llhttp saw */
 	size_t fields;
 	bool complete;
 	int status;
@@ -122,8 +122,9 @@ static bool refuse_llhttp(struct http1 *p, llhttp_errno_t err)
 		return refuse(p, 400, "the request target is malformed");
 	case HPE_INVALID_CONTENT_LENGTH:
 	case HPE_UNEXPECTED_CONTENT_LENGTH:
-		return refuse(p, 400, "Content-Length is malformed, or stands beside "
-				      "Transfer-Encoding");
+		return refuse(p, 400,
+			      "Content-Length is malformed, or stands beside "
+			      "Transfer-Encoding");
 	case HPE_INVALID_TRANSFER_ENCODING:
 		return refuse(p, 400, "Transfer-Encoding is malformed");
 	case HPE_INVALID_HEADER_TOKEN:
@@ -245,7 +246,8 @@ static bool split_request_line(struct http1 *p)
 		unsigned char c = (unsigned char)m->target.p[i];
 
 		if (c <= 0x20 || c >= 0x7f || c == '#')
-			return refuse(p, 400, "the request target has characters that do not belong there");
+			return refuse(p, 400,
+				      "the request target has characters that do not belong there");
 	}
 	return take_version(p, (struct str){ sp2 + 1, line.n - (size_t)(sp2 + 1 - line.p) });
 }
@@ -393,8 +395,9 @@ static void take_connection(struct http1_msg *m)
 		upgrade = upgrade || http1_has_token(v, "upgrade");
 	}
 	m->keep_alive = !close && (m->minor == 1 || keep);
-	m->websocket = upgrade && m->minor == 1 &&
-		       http1_has_token(http1_header(m->headers, m->nheaders, "Upgrade"), "websocket");
+	m->websocket =
+	    upgrade && m->minor == 1 &&
+	    http1_has_token(http1_header(m->headers, m->nheaders, "Upgrade"), "websocket");
 }
 
 static enum http1_event head_done(struct http1 *p, uint64_t length)
@@ -449,7 +452,7 @@ static enum http1_event response_head(struct http1 *p)
 	take_connection(m);
 	if (m->status == 101)
 		return http1_bad(p, 502, "switching protocols was not asked for");
-	if (m->status < 200) {	/* interim: forget it */
+	if (m->status < 200) { /* interim: forget it */
 		http1_msg_free(m);
 		p->msg = NULL;
 		p->scanned = p->line_end = 0;
@@ -472,7 +475,7 @@ static bool scan_head(struct http1 *p, bool *whole)
 		unsigned char c = (unsigned char)b->p[i];
 
 		if (c == '\r' && i + 1 == b->n)
-			break;	/* its LF may come: look at it again */
+			break; /* its LF may come: look at it again */
 		if (c == '\r' && b->p[i + 1] != '\n')
 			return refuse(p, 400, "a stray CR in the message head");
 		if (c < 0x20 && c != '\t' && c != '\r' && c != '\n')
@@ -536,9 +539,9 @@ static enum http1_event feed_head(struct http1 *p, const char *data, size_t n, s
 	if (!scan_head(p, &whole))
 		return HTTP1_BAD;
 	if (take > room)
-		return p->line_end > p->lim.line + 2 || !p->line_end ?
-			       http1_bad(p, 414, "the request line is longer than allowed") :
-			       http1_bad(p, 431, "the header fields are larger than allowed");
+		return p->line_end > p->lim.line + 2 || !p->line_end
+			   ? http1_bad(p, 414, "the request line is longer than allowed")
+			   : http1_bad(p, 431, "the header fields are larger than allowed");
 	if (!whole)
 		return HTTP1_MORE;
 	return p->kind == HTTP1_REQUEST ? request_head(p) : response_head(p);
@@ -587,6 +590,7 @@ enum http1_event http1_end(struct http1 *p)
 			return HTTP1_MORE;
 		/* fallthrough */
 	default:
-		return p->state == ST_BAD ? HTTP1_BAD : http1_bad(p, 400, "the message was cut short");
+		return p->state == ST_BAD ? HTTP1_BAD
+					  : http1_bad(p, 400, "the message was cut short");
 	}
 }

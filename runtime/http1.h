@@ -39,7 +39,7 @@ enum http1_event {
 	HTTP1_MORE,		/* everything was consumed, no message yet */
 	HTTP1_CONTINUE,		/* a head with Expect: 100-continue, its body still to come */
 	HTTP1_DONE,		/* a message: http1_take */
-	HTTP1_BAD,		/* see http1_status, http1_reason; the parser accepts nothing more */
+	HTTP1_BAD,		/* see http1_status, http1_reason; nothing more is accepted */
 };
 
 enum http1_where { HTTP1_BETWEEN, HTTP1_IN_HEAD, HTTP1_IN_BODY };	/* for timers */

@@ -5,7 +5,7 @@
  */
 #include "http1_priv.h"
 
-#define CHUNK_LINE_MAX 256	/* size and extensions of one chunk; RFC 9112 7.1.1 asks for a limit */
+#define CHUNK_LINE_MAX 256 /* size and extensions of one chunk; RFC 9112 7.1.1 asks for a limit */
 
 static enum http1_event feed_counted(struct http1 *p, const char *data, size_t n, size_t *used)
 {
@@ -40,15 +40,13 @@ static enum http1_event gather_line(struct http1 *p, const char *data, size_t n,
 
 	*used = take = take > room ? room + 1 : take;
 	buf_add(&p->line, data, take);
-	if (memchr(p->line.p, 0, p->line.n))
-		return http1_bad(p, 400, "a NUL in the chunked body");
 	cr = memchr(p->line.p, '\r', p->line.n - 1);
-	if (cr && cr[1] != '\n')
-		return http1_bad(p, 400, "a stray CR in the chunked body");
+	if (memchr(p->line.p, 0, p->line.n) || (cr && cr[1] != '\n'))
+		return http1_bad(p, 400, "a stray CR or NUL in the chunked body");
 	if (take > room)
-		return http1_bad(p, status, status == 431 ?
-					    "the trailers are larger than allowed" :
-					    "a chunk's size line is longer than allowed");
+		return http1_bad(p, status,
+				 status == 431 ? "the trailers are larger than allowed"
+					       : "a chunk's size line is longer than allowed");
 	if (!nl)
 		return HTTP1_MORE;
 	if (p->line.n < 2 || p->line.p[p->line.n - 2] != '\r')

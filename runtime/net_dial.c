@@ -12,12 +12,12 @@
 
 struct dial {
 	struct dns_query *query;
-	char *url;			/* net_url points into it */
+	char *url; /* net_url points into it */
 	struct net_url u;
 	char *protocol;
-	struct buf head;		/* header lines to send */
+	struct buf head; /* header lines to send */
 	struct net_addrs addrs;
-	unsigned next;			/* address to try when the one before fails to start */
+	unsigned next; /* address to try when the one before fails */
 };
 
 void net_dial_cancel(struct conn *c)
@@ -88,26 +88,44 @@ static bool start(struct conn *c, const struct net_addr *a)
 	i.opaque_user_data = c;
 	i.pwsi = &c->wsi;
 	i.alpn = "http/1.1";
-	c->starting = true;	/* a failure inside the call is told by its result */
+	c->starting = true; /* a failure inside the call is told by its result */
 	wsi = lws_client_connect_via_info(&i);
 	c->starting = false;
 	buf_free(&host);
 	return wsi != NULL;
 }
 
-static void resolved(void *arg, const struct net_addrs *addrs)
+void net_dial_next(struct conn *c)
 {
-	struct conn *c = arg;
 	struct dial *d = c->dial;
 
-	d->query = NULL;
-	for (unsigned i = 0; i < addrs->n; i++) {
-		if (start(c, &addrs->a[i]))
+	c->redial = false;
+	while (d->next < d->addrs.n) {
+		if (start(c, &d->addrs.a[d->next++]))
 			return;
 		c->wsi = NULL;
 	}
-	net_dial_failed(c, addrs->n ? "no address answers" : addrs->error);
+	net_dial_failed(c, d->addrs.n ? "no address answers" : d->addrs.error);
 	net_conn_kill(c, 1006);
+}
+
+bool net_dial_again(struct conn *c)
+{
+	if (!c->dial || c->dial->next >= c->dial->addrs.n || c->closing)
+		return false;
+	c->wsi = NULL;
+	c->redial = true;
+	net_conn_dirty(c);
+	return true;
+}
+
+static void resolved(void *arg, const struct net_addrs *addrs)
+{
+	struct conn *c = arg;
+
+	c->dial->query = NULL;
+	c->dial->addrs = *addrs;
+	net_dial_next(c);
 }
 
 struct conn *ws_dial(struct net *n, const char *url, const char *protocol, struct str head,

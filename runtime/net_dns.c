@@ -15,7 +15,7 @@
 
 struct dns_query {
 	struct dns_query *next;
-	void (*fn)(void *arg, const struct net_addrs *addrs);	/* NULL: cancelled; loop thread */
+	void (*fn)(void *arg, const struct net_addrs *addrs); /* NULL: cancelled; loop thread */
 	void *arg;
 	char host[256];
 	uint16_t port;
@@ -27,8 +27,8 @@ struct resolver {
 	pthread_cond_t more;
 	struct dns_query *todo, **todo_end;
 	struct dns_query *done;
-	struct net *net;		/* NULL once the loop is gone */
-	ev_async ready;			/* under lock, while net is there */
+	struct net *net; /* NULL once the loop is gone */
+	ev_async ready; /* under lock, while net is there */
 	unsigned threads, idle, users, waiting;
 };
 
@@ -215,7 +215,7 @@ struct dns_query *net_resolve(struct net *n, const char *host, uint16_t port,
 
 void net_resolve_cancel(struct dns_query *q)
 {
-	q->fn = NULL;	/* only the loop reads it */
+	q->fn = NULL; /* only the loop reads it */
 }
 
 void net_dns_free(struct net *n)

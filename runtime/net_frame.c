@@ -13,11 +13,12 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define ROUNDS 4		/* writes of one connection per turn, then others get theirs */
-#define CLOSE_TIME 5.0		/* s for what is queued and the peer's close frame */
-#define DIAL_TIME 20.0		/* s for name, TCP, TLS and handshake of a dialled one */
-#define STALL_LOOKS 4		/* looks at a full socket during read_stall */
-#define QUEUE_STEP (64 * 1024)	/* deflate: bytes of frames gathered ahead */
+#define ROUNDS 4 /* writes of one connection per turn, then others get theirs */
+#define CLOSE_TIME 5.0 /* s for what is queued and the peer's close frame */
+#define DIAL_TIME 20.0 /* s for name, TCP, TLS and handshake of a dialled one */
+#define STALL_LOOKS 4 /* looks at a full socket during read_stall */
+#define QUEUE_STEP (64 * 1024) /* deflate: bytes of frames gathered ahead */
+#define OUT_PAUSE (64 * 1024) /* bytes queued behind a full socket; then the peer is not read */
 #define OP_TEXT 1
 #define OP_BINARY 2
 #define OP_PING 9
@@ -177,6 +178,10 @@ static void queue_frame(struct conn *c, bool binary, const struct str *piece, si
 	} else {
 		c->out.n += put_frame(c, p, binary ? OP_BINARY : OP_TEXT, piece, n, sum);
 	}
+	if (c->stuck > 0 && c->out.n > OUT_PAUSE && !c->paused) {
+		c->paused = true; /* it asks without reading the answers */
+		lws_rx_flow_control(c->wsi, 0);
+	}
 	net_conn_dirty(c);
 }
 
@@ -186,7 +191,7 @@ bool conn_frame(struct conn *c, bool binary, const struct str *piece, size_t npi
 	size_t sum = joined(piece, npieces);
 
 	if (c->closing || c->shut)
-		return true;	/* too late: as if lost on the way */
+		return true; /* too late: as if lost on the way */
 	if (n->filling == c && !c->deflate) {
 		if (c->big || (n->tx_len && n->tx_len + sum + HEADER_MAX > NET_TX_MAX)) {
 			c->want = true;
@@ -287,7 +292,7 @@ static void ask_close(struct conn *c)
 	}
 	if (c->close_asked || lws_partial_buffered(c->wsi) || c->out.n || c->held)
 		return;
-	c->close_asked = true;	/* the close itself has to come out of a callback */
+	c->close_asked = true; /* the close itself has to come out of a callback */
 	lws_callback_on_writable(c->wsi);
 }
 
@@ -295,6 +300,10 @@ void net_conn_flush(struct conn *c)
 {
 	if (c->closing && !c->open) {
 		net_conn_kill(c, 1006);
+		return;
+	}
+	if (c->redial) {
+		net_dial_next(c); /* may be its end */
 		return;
 	}
 	if (!c->open || c->shut)
@@ -361,18 +370,21 @@ static int write_held(struct conn *c)
 		return -1;
 	if (lws_partial_buffered(c->wsi))
 		became_stuck(c);
-	lws_callback_on_writable(c->wsi);	/* for the next one, or to let go of held */
+	lws_callback_on_writable(c->wsi); /* for the next one, or to let go of held */
 	return 0;
 }
 
 int net_conn_writeable(struct conn *c)
 {
 	c->stuck = 0;
+	if (c->paused)
+		lws_rx_flow_control(c->wsi, 1);
+	c->paused = false;
 	if (c->close_asked && !c->out.n) {
 		struct str why = str_of(c->reason);
 
-		lws_close_reason(c->wsi, (enum lws_close_status)c->code,
-				 (unsigned char *)why.p, why.n < 123 ? why.n : 123);
+		lws_close_reason(c->wsi, (enum lws_close_status)c->code, (unsigned char *)why.p,
+				 why.n < 123 ? why.n : 123);
 		return -1;
 	}
 	if (c->deflate && write_held(c) < 0)
@@ -412,7 +424,7 @@ void net_conn_arm(struct conn *c)
 static void send_ping(struct conn *c)
 {
 	unsigned char frame[LWS_PRE + HEADER_MAX + 4];
-	struct str payload = STR("ping");	/* lws tells of a pong only when it carries something */
+	struct str payload = STR("ping"); /* lws tells of a pong only when it carries something */
 	size_t len;
 
 	c->pinged = true;
@@ -457,11 +469,13 @@ void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events)
 		net_conn_kill(c, 1008);
 		return;
 	}
-	if (lim->ping > 0 && c->open && silent >= lim->hangup && c->pinged) {
+	if (c->paused) /* its silence is ours */
+		c->heard = now;
+	else if (lim->ping > 0 && c->open && silent >= lim->hangup && c->pinged) {
 		net_conn_kill(c, c->shut ? c->code : 1001);
 		return;
 	}
-	if (lim->ping > 0 && c->open && silent >= lim->ping && !c->pinged) {
+	if (lim->ping > 0 && c->open && !c->paused && silent >= lim->ping && !c->pinged) {
 		send_ping(c);
 		if (c->broken) {
 			net_conn_kill(c, 1006);
@@ -471,7 +485,7 @@ void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events)
 	net_conn_arm(c);
 }
 
-/* ---- what the rest of the runtime calls ------------------------------------------------------- */
+/* ---- what the rest of the runtime calls ------------------------------------------------------ */
 
 void conn_want_write(struct conn *c)
 {

@@ -42,7 +42,7 @@ static void arm(struct hconn *hc)
 	double at = deadline(hc), now = net_now(hc->net);
 
 	if (!at || (ev_is_active(&hc->timer) && hc->due <= at))
-		return;		/* an early timer looks again when it goes off */
+		return; /* an early timer looks again when it goes off */
 	ev_timer_stop(hc->net->loop, &hc->timer);
 	hc->due = at;
 	ev_timer_set(&hc->timer, at > now ? at - now : 0, 0);
@@ -60,8 +60,7 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int events)
 		arm(hc);
 		return;
 	}
-	if (hc->state == H_OPEN && !hc->blocked &&
-	    http1_where(hc->parser) != HTTP1_BETWEEN)
+	if (hc->state == H_OPEN && !hc->blocked && http1_where(hc->parser) != HTTP1_BETWEEN)
 		hconn_refuse(hc, 408, STR_NONE, "the request did not arrive in time");
 	else
 		hconn_close(hc);
@@ -164,28 +163,46 @@ const char *net_http_date(void)
 	return text;
 }
 
+static const struct {
+	int status;
+	const char *phrase;
+} phrases[] = {
+	{ 200, "OK" },
+	{ 201, "Created" },
+	{ 202, "Accepted" },
+	{ 204, "No Content" },
+	{ 304, "Not Modified" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 406, "Not Acceptable" },
+	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
+	{ 411, "Length Required" },
+	{ 413, "Content Too Large" },
+	{ 414, "URI Too Long" },
+	{ 415, "Unsupported Media Type" },
+	{ 417, "Expectation Failed" },
+	{ 426, "Upgrade Required" },
+	{ 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 500, "Internal Server Error" },
+	{ 501, "Not Implemented" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
+	{ 505, "HTTP Version Not Supported" },
+	{ 507, "Insufficient Storage" },
+	{ 508, "Loop Detected" },
+};
+
 const char *net_http_phrase(int status)
 {
-	static const struct {
-		int status;
-		const char *phrase;
-	} known[] = {
-		{ 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" },
-		{ 304, "Not Modified" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
-		{ 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
-		{ 406, "Not Acceptable" }, { 408, "Request Timeout" }, { 409, "Conflict" },
-		{ 411, "Length Required" }, { 413, "Content Too Large" }, { 414, "URI Too Long" },
-		{ 415, "Unsupported Media Type" }, { 417, "Expectation Failed" },
-		{ 426, "Upgrade Required" }, { 429, "Too Many Requests" },
-		{ 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" },
-		{ 501, "Not Implemented" }, { 502, "Bad Gateway" }, { 503, "Service Unavailable" },
-		{ 504, "Gateway Timeout" }, { 505, "HTTP Version Not Supported" },
-		{ 507, "Insufficient Storage" }, { 508, "Loop Detected" },
-	};
-
-	for (size_t i = 0; i < countof(known); i++) {
-		if (known[i].status == status)
-			return known[i].phrase;
+	for (size_t i = 0; i < countof(phrases); i++) {
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
 	}
 	return "Other";
 }

@@ -15,7 +15,7 @@
 enum hstate {
 	H_OPEN,
 	H_LAST,				/* no further request will be read */
-	H_LINGER,			/* everything was answered; input is dropped until its end */
+	H_LINGER,			/* all is answered; input is dropped until its end */
 };
 
 struct hconn {

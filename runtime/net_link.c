@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define START_TIME 30.0		/* s for name, TCP and TLS together */
-#define REST_TIME 20.0		/* s a connection is kept without a request */
-#define TLS_READS 16		/* records per event */
+#define START_TIME 30.0 /* s for name, TCP and TLS together */
+#define REST_TIME 20.0 /* s a connection is kept without a request */
+#define TLS_READS 16 /* records per event */
 
 static void on_event(struct ev_loop *loop, ev_io *w, int events);
 
@@ -207,7 +207,7 @@ void out_start(struct pool *p)
 	o->query = net_resolve(p->net, p->u.host, p->u.port, resolved, o);
 }
 
-/* ---- a request and its answer ----------------------------------------------------------------- */
+/* ---- a request and its answer ---------------------------------------------------------------- */
 
 static enum tls_wants put(struct out *o, const char *p, size_t n, size_t *done)
 {
@@ -284,7 +284,7 @@ static bool take(struct out *o, const char *p, size_t n)
 	}
 	m = http1_take(o->parser);
 	if (used < n || o->sent < o->job->text.n)
-		m->keep_alive = false;	/* more than was asked for, or before it was asked */
+		m->keep_alive = false; /* more than was asked for, or before it was asked */
 	out_answered(o, m);
 	return false;
 }

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ACCEPTS_PER_EVENT 64	/* then others get their turn */
-#define REST 0.2		/* s without accepting when there is no descriptor */
+#define ACCEPTS_PER_EVENT 64 /* then others get their turn */
+#define REST 0.2 /* s without accepting when there is no descriptor */
 #define PEER_BUCKETS 1024
 
 struct listener {
@@ -26,7 +26,7 @@ struct listener {
 	struct net *net;
 	ev_io io;
 	ev_timer rest;
-	struct net_accepted proto;	/* what an accepted connection starts with */
+	struct net_accepted proto; /* what an accepted connection starts with */
 };
 
 /* ---- addresses ------------------------------------------------------------------------------- */
@@ -103,10 +103,11 @@ void net_peer_put(struct net *n, struct peer *p)
 static void turn_away(int fd, const char *why)
 {
 	char text[240];
-	int n = snprintf(text, sizeof(text),
-			 "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
-			 "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s\n",
-			 strlen(why) + 1, why);
+	int n =
+	    snprintf(text, sizeof(text),
+		     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
+		     "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s\n",
+		     strlen(why) + 1, why);
 
 	if (send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) == n)
 		shutdown(fd, SHUT_WR);
@@ -206,7 +207,8 @@ static int bound_socket(const struct addrinfo *ai)
 static int open_listener(const struct net_listen *l, struct err *e)
 {
 	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-				  .ai_socktype = SOCK_STREAM }, *ai;
+				  .ai_socktype = SOCK_STREAM },
+			*ai;
 	char port[8];
 	int rc, fd;
 
@@ -230,8 +232,8 @@ static uint16_t port_of(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
 		return 0;
-	return ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port :
-						((struct sockaddr_in *)&sa)->sin_port);
+	return ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port
+					      : ((struct sockaddr_in *)&sa)->sin_port);
 }
 
 int net_listen(struct net *n, const struct net_listen *l, const struct net_handlers *h,

@@ -5,6 +5,7 @@
  */
 #include "net_lws.h"
 
+#include "clock.h"
 #include "log.h"
 
 #include <errno.h>
@@ -13,9 +14,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define FLUSH_PASSES 8		/* a flush may cause writes; what is left waits for the next turn */
-#define RESERVE_FDS 96		/* for the store, logs, resolver, lws itself */
-#define WS_RX_SIZE 2048		/* lws reads a socket in pieces of this size; kept per connection */
+#define FLUSH_PASSES 8 /* a flush may cause writes; what is left waits for the next turn */
+#define RESERVE_FDS 96 /* for the store, logs, resolver, lws itself */
+#define WS_RX_SIZE 2048 /* lws reads a socket in pieces of this size; kept per connection */
 
 const struct net_limits NET_LIMITS = {
 	.connections = 8192,
@@ -39,7 +40,7 @@ const struct net_limits NET_LIMITS = {
 
 double net_now(const struct net *n)
 {
-	return ev_now(n->loop);
+	return n->now;
 }
 
 /* ---- the turn -------------------------------------------------------------------------------- */
@@ -59,6 +60,18 @@ static void end_turn(struct net *n)
 		net_http_flush(n);
 		net_ws_flush(n);
 	}
+}
+
+static void take_time(struct net *n)
+{
+	n->now = (double)clock_mono() / 1e6;
+}
+
+static void on_check(struct ev_loop *loop, ev_check *w, int events)
+{
+	(void)loop;
+	(void)events;
+	take_time(w->data);
 }
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
@@ -98,7 +111,7 @@ void net_wake(struct net *n)
 static void add_hook(struct net_hook *hooks, unsigned *count, void (*fn)(void *), void *arg)
 {
 	if (*count == NET_HOOKS)
-		abort();	/* ours: hooks are set at start */
+		abort(); /* ours: hooks are set at start */
 	hooks[(*count)++] = (struct net_hook){ fn, arg };
 }
 
@@ -136,15 +149,17 @@ void net_on_signal(struct net *n, int signo, void (*fn)(void *arg, int signo), v
 
 int net_run(struct net *n)
 {
-	n->code = 0;
-	ev_run(n->loop, 0);
-	end_turn(n);		/* what was answered in the last turn still leaves */
+	if (!n->stop) /* it may have been told before it ran */
+		ev_run(n->loop, 0);
+	n->stop = false;
+	end_turn(n); /* what was answered in the last turn still leaves */
 	return n->code;
 }
 
 void net_stop(struct net *n, int code)
 {
 	n->code = code;
+	n->stop = true;
 	ev_break(n->loop, EVBREAK_ALL);
 }
 
@@ -168,7 +183,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
 
 	(void)loop;
 	(void)events;
-	t->fn(t->arg);		/* may free t */
+	t->fn(t->arg); /* may free t */
 }
 
 struct net_timer *net_timer_new(struct net *n, void (*fn)(void *arg), void *arg)
@@ -185,7 +200,7 @@ struct net_timer *net_timer_new(struct net *n, void (*fn)(void *arg), void *arg)
 void net_timer_start(struct net_timer *t, double seconds)
 {
 	ev_timer_stop(t->net->loop, &t->watch);
-	ev_now_update(t->net->loop);	/* the turn may have lasted; the delay counts from now */
+	ev_now_update(t->net->loop); /* the turn may have lasted; the delay counts from now */
 	ev_timer_set(&t->watch, seconds < 0 ? 0 : seconds, 0);
 	ev_timer_start(t->net->loop, &t->watch);
 }
@@ -312,6 +327,10 @@ static void start_watchers(struct net *n)
 	ev_prepare_init(&n->prepare, on_prepare);
 	n->prepare.data = n;
 	ev_prepare_start(n->loop, &n->prepare);
+	ev_check_init(&n->check, on_check);
+	ev_set_priority(&n->check, EV_MAXPRI); /* before any other callback of the turn */
+	n->check.data = n;
+	ev_check_start(n->loop, &n->check);
 	ev_async_init(&n->wake, on_async);
 	n->wake.data = n;
 	ev_async_start(n->loop, &n->wake);
@@ -332,6 +351,7 @@ struct net *net_new(const struct net_limits *lim, struct err *e)
 		net_free(n);
 		return NULL;
 	}
+	take_time(n);
 	start_watchers(n);
 	if (!start_lws(n, e)) {
 		net_free(n);
@@ -362,6 +382,7 @@ void net_free(struct net *n)
 		for (unsigned i = 0; i < n->nsignal; i++)
 			ev_signal_stop(n->loop, &n->on_signal[i].watch);
 		ev_prepare_stop(n->loop, &n->prepare);
+		ev_check_stop(n->loop, &n->check);
 		ev_async_stop(n->loop, &n->wake);
 		ev_idle_stop(n->loop, &n->again);
 		ev_loop_destroy(n->loop);

@@ -1,6 +1,6 @@
 /*
- * net_lws.h - what the net_*.c files share and nobody else sees: the loop's object, intrusive lists,
- * and the entries by which net_loop.c drives its neighbours.
+ * net_lws.h - what the net_*.c files share and nobody else sees: the loop's object, intrusive
+ * lists, and the entries by which net_loop.c drives its neighbours.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #include <ev.h>
 #include <libwebsockets.h>
 
-/* ---- lists: a node linked to itself is in none ------------------------------------------------ */
+/* ---- lists: a node linked to itself is in none ----------------------------------------------- */
 
 struct link {
 	struct link *prev, *next;
@@ -43,7 +43,7 @@ static inline void link_add(struct link *list, struct link *l)	/* at the end */
 	list->prev = l;
 }
 
-static inline void link_move(struct link *from, struct link *to)	/* everything; to was empty */
+static inline void link_move(struct link *from, struct link *to)	/* all; to was empty */
 {
 	link_init(to);
 	if (link_alone(from))
@@ -76,19 +76,21 @@ struct net {
 	struct lws_vhost *vhost;	/* WebSocket, accepted and dialled; it has no listener */
 	struct lws_vhost *vhost_tls;	/* dialled with TLS; made when first needed */
 	struct net_limits lim;
-	unsigned max_conns;		/* lim.connections, or what the descriptor limit leaves of it */
+	unsigned max_conns;		/* lim.connections, or what descriptors allow */
 	struct net_counts counts;
 	ev_prepare prepare;
 	ev_async wake;
-	ev_idle again;			/* keeps the loop from sleeping while a flush is unfinished */
+	ev_check check;			/* takes the time when the loop wakes up */
+	double now;			/* s, monotonic: a jump of the wall clock ends nothing */
+	ev_idle again;			/* no sleep while a flush is unfinished */
 	struct net_hook on_wake[NET_HOOKS], on_turn[NET_HOOKS];
 	struct net_signal on_signal[NET_HOOKS];
 	unsigned nwake, nturn, nsignal;
 	int code;
-	bool draining;
+	bool draining, stop;
 
 	struct link listeners;
-	int reserve;			/* a descriptor to give up when there is none to accept with */
+	int reserve;			/* a descriptor to give up when none is left */
 	struct peer **peers;		/* hash of addresses */
 
 	struct link https, https_dirty;	/* struct hconn */
@@ -109,7 +111,7 @@ struct net {
 	void *tls;			/* net_tls.c */
 };
 
-double net_now(const struct net *n);		/* s, the loop's monotonic-derived time of this turn */
+double net_now(const struct net *n);	/* s, monotonic, when this turn began */
 struct lws_vhost *net_tls_vhost(struct net *n);	/* loads the authorities: tens of milliseconds */
 
 /* net_listen.c: addresses and admission */
@@ -164,17 +166,19 @@ struct conn {
 	char *protocol, *reason;
 	ev_timer timer;			/* the earliest of ping, hang-up, stall, end of closing */
 	double heard;			/* when the peer was last heard */
-	double stuck;			/* since when nothing of a full socket was read; 0: not full */
+	double stuck;			/* since when a full socket stands still; 0: not full */
 	double closing_since;
 	uint64_t acked;			/* bytes the peer's kernel had taken then */
 	unsigned char *held;		/* deflate: the message being compressed, after LWS_PRE */
 	struct dial *dial;		/* net_dial.c, until open */
 	const struct ws_hello *hello;	/* during the handshake */
 	uint16_t code;			/* what `closed` will be told */
-	bool client, open, identified, deflate, binary, parts;
+	bool client, open, identified, deflate, binary;
 	bool want;			/* fill has something */
 	bool big;			/* a frame larger than NET_TX_MAX went to out */
 	bool starting;			/* inside lws's connect call */
+	bool redial;			/* an address failed, the next is due */
+	bool paused;			/* not read until its socket drains */
 	bool shut;			/* nothing may be written any more */
 	bool closing, close_asked, pinged, broken;
 };
@@ -220,6 +224,8 @@ void net_url_host(const struct net_url *u, struct buf *out);	/* for a Host heade
 void net_out_flush(struct net *n);
 void net_out_free(struct net *n);
 void net_dial_cancel(struct conn *c);
+bool net_dial_again(struct conn *c);		/* another address is left: tried in the flush */
+void net_dial_next(struct conn *c);		/* ends the connection when none is left */
 int net_dial_headers(struct conn *c, unsigned char **p, unsigned char *end);
 void net_dial_failed(struct conn *c, const char *why);
 void net_dial_open(struct conn *c, struct lws *wsi);	/* the server said yes */

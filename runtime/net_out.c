@@ -10,7 +10,7 @@
 #include <strings.h>
 
 #define PER_POOL 4
-#define WAITING_MAX 4096	/* requests in all pools; more fail at once */
+#define WAITING_MAX 4096 /* requests in all pools; more fail at once */
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
 
@@ -64,7 +64,7 @@ static void run_pool(struct pool *p)
 		out_start(p);
 }
 
-/* ---- what connections tell -------------------------------------------------------------------- */
+/* ---- what connections tell ------------------------------------------------------------------- */
 
 void out_ready(struct out *o)
 {
@@ -85,7 +85,7 @@ void out_failed(struct out *o, const struct err *why)
 	struct pool *p = o->pool;
 
 	out_free(o);
-	while (!p->nouts && p->njobs) {	/* nobody else will serve them */
+	while (!p->nouts && p->njobs) { /* nobody else will serve them */
 		p->njobs--;
 		fail_later(container_of(p->jobs.next, struct job, link), why);
 	}
@@ -123,7 +123,7 @@ void out_broken(struct out *o, const char *why)
 	if (again) {
 		j->tried = true;
 		j->on = NULL;
-		j->link.prev = &p->jobs;	/* before the others */
+		j->link.prev = &p->jobs; /* before the others */
 		j->link.next = p->jobs.next;
 		p->jobs.next->prev = &j->link;
 		p->jobs.next = &j->link;
@@ -144,7 +144,7 @@ static void on_timeout(struct ev_loop *loop, ev_timer *w, int events)
 	(void)loop;
 	(void)events;
 	if (!p)
-		return;		/* its failure is on the way */
+		return; /* its failure is on the way */
 	err_set(&j->err, "%.80s port %u: no answer in %g s", p->u.host, p->u.port, j->timeout);
 	if (j->on) {
 		j->on->job = NULL;

@@ -1,6 +1,6 @@
 /*
- * net_out.h - outgoing HTTP, shared by net_out.c (requests and pools) and net_link.c (one connection
- * to a server) alone.
+ * net_out.h - outgoing HTTP, shared by net_out.c (requests and pools) and net_link.c (one
+ * connection to a server) alone.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * net_tls.c - a TLS client over a non-blocking descriptor, for outgoing HTTP.  TLS 1.2 or newer, the
- * system's certificate authorities, the certificate must be the host's.
+ * net_tls.c - a TLS client over a non-blocking descriptor, for outgoing HTTP.  TLS 1.2 or newer,
+ * the system's certificate authorities, the certificate must be the host's.
  * COMPAT: libwebsockets 4.1.6 starts TLS on a raw client before it has a socket.
  */
 #include "net_lws.h"
@@ -28,7 +28,7 @@ static SSL_CTX *context(struct net *n)
 	SSL_CTX_set_default_verify_paths(ctx);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-				      SSL_MODE_RELEASE_BUFFERS);
+				  SSL_MODE_RELEASE_BUFFERS);
 	n->tls = ctx;
 	return ctx;
 }
@@ -101,8 +101,9 @@ enum tls_wants net_tls_handshake(struct tls *t, struct err *e)
 	if (w != TLS_FAILED && w != TLS_END)
 		return w;
 	verify = SSL_get_verify_result(t->ssl);
-	err_set(e, "TLS: %s", verify != X509_V_OK ? X509_verify_cert_error_string(verify) :
-						    "the handshake failed");
+	err_set(e, "TLS: %s",
+		verify != X509_V_OK ? X509_verify_cert_error_string(verify)
+				    : "the handshake failed");
 	return TLS_FAILED;
 }
 

@@ -68,7 +68,7 @@ static const char *take_port(const char *at, struct net_url *u)
 	while (at[n] >= '0' && at[n] <= '9')
 		n++;
 	if (n == 0)
-		return at;	/* "host:" is the default port, RFC 3986 3.2.3 */
+		return at; /* "host:" is the default port, RFC 3986 3.2.3 */
 	if (!str_u64((struct str){ at, n }, &port) || port == 0 || port > 65535)
 		return NULL;
 	u->port = (uint16_t)port;

@@ -131,14 +131,14 @@ int net_ws_check(struct net *n, const struct net_accepted *a, const struct http1
 	return status;
 }
 
-/* Offers deflate to lws when the client did, in a form it can keep to: without a window size that
- * the client wants us to use. */
+/* Offers deflate to lws when the client did and asks nothing of our side that lws would not do
+ * (RFC 7692 7.1: such an offer must be declined). */
 static bool wants_deflate(const struct net *n, const struct http1_msg *m)
 {
 	struct str v = header(m, "Sec-WebSocket-Extensions");
 
 	return n->lim.deflate && v.n >= 18 && str_starts(v, STR("permessage-deflate")) &&
-	       !memmem(v.p, v.n, "server_max_window_bits", 22);
+	       !memmem(v.p, v.n, "server_", 7);
 }
 
 void net_ws_adopt(struct net *n, const struct net_accepted *a, const struct http1_msg *m,
@@ -154,15 +154,14 @@ void net_ws_adopt(struct net *n, const struct net_accepted *a, const struct http
 	n->counts.unidentified++;
 	buf_fmt(&text,
 		"GET / HTTP/1.1\r\nHost: m\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n%s\r\n", STRFMT(key),
-		wants_deflate(n, m) ? "Sec-WebSocket-Extensions: permessage-deflate; "
-				      "server_no_context_takeover; client_no_context_takeover\r\n" :
-				      "");
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n%s\r\n",
+		STRFMT(key),
+		wants_deflate(n, m) ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "");
 	buf_str(&text, rest);
 	n->adopting = c;
 	c->hello = hello;
 	lws_adopt_socket_vhost_readbuf(n->vhost, a->fd, text.p, text.n);
-	if (n->adopting == c) {		/* lws let it go without a word, or cannot go on */
+	if (n->adopting == c) { /* lws let it go without a word, or cannot go on */
 		n->adopting = NULL;
 		if (!c->open)
 			net_conn_kill(c, 1006);
@@ -224,7 +223,9 @@ static bool valid_utf8(struct str s)
 				return false;
 			code = code << 6 | (p[i] & 0x3f);
 		}
-		if (code < (extra == 2 ? 0x800u : extra == 3 ? 0x10000u : 0x80u) ||
+		if (code < (extra == 2   ? 0x800u
+			    : extra == 3 ? 0x10000u
+					 : 0x80u) ||
 		    code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
 			return false;
 		p += extra + 1;
@@ -288,8 +289,8 @@ static int peer_closes(struct conn *c, const unsigned char *p, size_t len)
 	return 0;
 }
 
-/* lws begins to close, asked by us or by itself (a broken frame, bad UTF-8): from here on nothing may
- * be written.  Its reason is taken now; what is parsed later would overwrite it. */
+/* lws begins to close, asked by us or by itself (a broken frame, bad UTF-8): from here on nothing
+ * may be written.  Its reason is taken now; what is parsed later would overwrite it. */
 static int begins_close(struct conn *c)
 {
 	const unsigned char *p;
@@ -328,7 +329,7 @@ static int destroyed(struct lws *wsi)
 	struct conn *c = lws_get_opaque_user_data(wsi);
 
 	if (!c && n && n->adopting && n->adopting->wsi == wsi)
-		c = n->adopting;	/* it failed before it was ours */
+		c = n->adopting; /* it failed before it was ours */
 	if (c && c->starting) {
 		lws_set_opaque_user_data(wsi, NULL);
 		return 0;
@@ -341,7 +342,8 @@ static int confirm_upgrade(struct lws *wsi, const char *what)
 {
 	struct net *n = net_of(wsi);
 
-	if (!n || !n->adopting || n->adopting->wsi != wsi || !what || strcmp(what, "websocket") != 0)
+	if (!n || !n->adopting || n->adopting->wsi != wsi || !what ||
+	    strcmp(what, "websocket") != 0)
 		return -1;
 	lws_set_opaque_user_data(wsi, n->adopting);
 	return 0;
@@ -370,6 +372,10 @@ static int dialled(struct lws *wsi, struct conn *c, enum lws_callback_reasons re
 	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
 		if (c->starting)
 			return 0;
+		if (net_dial_again(c)) {
+			lws_set_opaque_user_data(wsi, NULL);
+			return 0;
+		}
 		net_dial_failed(c, in ? in : "the connection failed");
 		return gone(wsi, c);
 	default:

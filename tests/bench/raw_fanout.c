@@ -1,7 +1,8 @@
 /*
- * raw_fanout.c - the floor of a fan-out: a bare epoll server that accepts WebSocket handshakes on any
- * path (echoing the first offered subprotocol) and, told to, calls send() once per prepared frame on
- * every connection.  Nothing is parsed, queued or decided.  What a server costs above this is its own.
+ * raw_fanout.c - the floor of a fan-out: a bare epoll server that accepts WebSocket handshakes on
+ * any path (echoing the first offered subprotocol) and, told to, calls send() once per prepared
+ * frame on every connection.  Nothing is parsed, queued or decided.  What a server costs above this
+ * is its own.
  *
  *   raw_fanout PORT [BYTES [FRAMES]]     frames of BYTES payload (350), FRAMES per round (1)
  *
@@ -32,12 +33,12 @@
 #define HEAD_MAX 4096
 
 struct client {
-	char *head;		/* the handshake so far; NULL once it is a WebSocket */
+	char *head; /* the handshake so far; NULL once it is a WebSocket */
 	size_t n;
 	bool open;
 };
 
-static struct client clients[CONNS_MAX];	/* by descriptor */
+static struct client clients[CONNS_MAX]; /* by descriptor */
 static int high, open_count, epfd;
 static unsigned char frame[70000];
 static size_t frame_len;
@@ -135,7 +136,7 @@ static void answer_head(int fd)
 	if (strncmp(c->head, "POST /go", 8) == 0) {
 		static const char ok[] = "HTTP/1.1 204 No Content\r\n\r\n";
 
-		c->n = 0;		/* keep-alive: publishers come again */
+		c->n = 0; /* keep-alive: publishers come again */
 		run_round();
 		if (send(fd, ok, sizeof(ok) - 1, MSG_NOSIGNAL) < 0)
 			drop(fd);
@@ -146,9 +147,11 @@ static void answer_head(int fd)
 		return;
 	}
 	accept_key(key, accepted);
-	n = snprintf(text, sizeof(text),
-		     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		     "Sec-WebSocket-Accept: %s\r\n", accepted);
+	n = snprintf(
+	    text, sizeof(text),
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	    "Sec-WebSocket-Accept: %s\r\n",
+	    accepted);
 	if (header(c->head, "\r\nSec-WebSocket-Protocol:", protocol, sizeof(protocol)))
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "Sec-WebSocket-Protocol: %s\r\n",
 			      protocol);
@@ -170,7 +173,7 @@ static void readable(int fd)
 	ssize_t got;
 
 	if (c->open) {
-		got = recv(fd, waste, sizeof(waste), 0);	/* whatever clients say */
+		got = recv(fd, waste, sizeof(waste), 0); /* whatever clients say */
 		if (got == 0 || (got < 0 && errno != EAGAIN))
 			drop(fd);
 		return;
@@ -250,7 +253,7 @@ static void watch(int fd)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
 
-	epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev);	/* a plain file cannot be watched: no commands */
+	epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev); /* a plain file cannot be watched: no commands */
 }
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
  *   /stat        counters and what `closed` said    /push/N      N frames to every connection
  *   /send/PATH   http_send to itself, its result    /dial/PATH   ws_dial to itself, its result
  *   /nobody      204                                /stop        ends the loop with code 7
+ *   /drain       shuts down as main does, and ends with code 7 half a second later
  */
 #pragma once
 
@@ -40,6 +41,7 @@ struct app {
 	unsigned opened, closed, last_code, turns;
 	char hello[600];
 	unsigned push, push_size;
+	struct net_timer *drain;
 };
 
 static struct app app;
@@ -105,6 +107,33 @@ static void app_stat(struct http_req *r)
 
 static const struct ws_cb dial_cb;
 
+static void drain_due(void *arg)
+{
+	(void)arg;
+	net_timer_free(app.drain);
+	net_stop(app.net, 7);
+}
+
+static void app_drain(struct http_req *r)
+{
+	net_unlisten(app.net);
+	net_drain(app.net);
+	net_close_all(app.net, 1001);
+	app.drain = net_timer_new(app.net, drain_due, NULL);
+	net_timer_start(app.drain, 0.5);
+	reply_text(r, 200, "draining");
+}
+
+static void app_echo(struct http_req *r, const char *target)
+{
+	char *text = malloc(r->body.n + 400);
+	int n = snprintf(text, 400, "%.*s %s %.*s\n", STRFMT(r->method), target, STRFMT(r->peer));
+
+	memcpy(text + n, r->body.p ? r->body.p : "", r->body.n);
+	http_reply(r, 200, STR("X-A: b\r\n"), (struct str){ text, (size_t)n + r->body.n });
+	free(text);
+}
+
 static void app_request(void *arg, struct http_req *r)
 {
 	char t[300], url[400];
@@ -135,17 +164,13 @@ static void app_request(void *arg, struct http_req *r)
 		snprintf(url, sizeof(url), "ws://localhost:%d%s", app.port, t + 5);
 		if (!ws_dial(app.net, url, "a.b", STR("X-M2M-Origin: Cdial\r\n"), &dial_cb, r, &e))
 			reply_text(r, 200, "failed %s", e.msg);
+	} else if (strcmp(t, "/drain") == 0) {
+		app_drain(r);
 	} else if (strcmp(t, "/stop") == 0) {
 		reply_text(r, 200, "bye");
 		net_stop(app.net, 7);
 	} else {
-		struct str peer = r->peer;
-		char *text = malloc(r->body.n + 400);
-		int n = snprintf(text, 400, "%.*s %s %.*s\n", STRFMT(r->method), t, STRFMT(peer));
-
-		memcpy(text + n, r->body.p ? r->body.p : "", r->body.n);
-		http_reply(r, 200, STR("X-A: b\r\n"), (struct str){ text, (size_t)n + r->body.n });
-		free(text);
+		app_echo(r, t);
 	}
 }
 
@@ -157,9 +182,9 @@ static int app_accept(void *arg, const struct ws_hello *h, char *protocol, size_
 	if (str_is(h->target, "/refuse"))
 		return 403;
 	for (size_t i = 0; i < countof(want); i++) {
-		const char *at = h->protocols.n ?
-				 memmem(h->protocols.p, h->protocols.n, want[i], strlen(want[i])) :
-				 NULL;
+		const char *at = h->protocols.n ? memmem(h->protocols.p, h->protocols.n, want[i],
+							 strlen(want[i]))
+						: NULL;
 
 		if (at) {
 			snprintf(protocol, size, "%s", want[i]);
@@ -217,7 +242,8 @@ static void app_fill(void *arg, struct conn *c)
 
 	(void)arg;
 	for (; app.push; app.push--) {
-		struct str piece[2] = { { text, (size_t)snprintf(text, sizeof(text), "n%u", app.push) },
+		struct str piece[2] = { { text,
+					  (size_t)snprintf(text, sizeof(text), "n%u", app.push) },
 					{ big, app.push_size } };
 
 		memset(big, 'x', app.push_size);
@@ -243,8 +269,8 @@ static const struct http_server_cb app_http = { app_request };
 static void dial_open(void *arg, struct conn *c, const struct ws_hello *h, struct str protocol)
 {
 	char text[100];
-	struct str piece = { text, (size_t)snprintf(text, sizeof(text), "via %.*s",
-						    STRFMT(protocol)) };
+	struct str piece = { text,
+			     (size_t)snprintf(text, sizeof(text), "via %.*s", STRFMT(protocol)) };
 
 	(void)arg;
 	(void)h;
@@ -281,7 +307,8 @@ static void app_turn(void *arg)
 
 static int serve(const struct net_limits *lim, int fd)
 {
-	struct net_listen both = { "127.0.0.1", 0, true, true }, ws = { "127.0.0.1", 0, false, true };
+	struct net_listen both = { "127.0.0.1", 0, true, true },
+			  ws = { "127.0.0.1", 0, false, true };
 	struct net_handlers h = { &app_http, &app_ws, NULL };
 	struct err e = { 0 };
 	int ports[2], code;
@@ -397,7 +424,8 @@ static char *get(const char *path)
 {
 	char text[500], *body;
 
-	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n", path);
+	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
+		 path);
 	body = strstr(ask(port, text), "\r\n\r\n");
 	assert_non_null(body);
 	return body + 4;
@@ -407,7 +435,7 @@ static void stat_has(const char *what)
 {
 	char *text = NULL;
 
-	for (int i = 0; i < 100; i++) {	/* ends are noticed a moment later */
+	for (int i = 0; i < 100; i++) { /* ends are noticed a moment later */
 		text = get("/stat");
 		if (strstr(text, what))
 			return;
@@ -416,7 +444,7 @@ static void stat_has(const char *what)
 	fail_msg("no \"%s\" in \"%s\"", what, text);
 }
 
-static int stop_server(void)
+static inline int stop_server(void)
 {
 	int status = 0;
 

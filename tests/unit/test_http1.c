@@ -88,7 +88,7 @@ static char *parse(enum http1_kind kind, struct str in, size_t cut, size_t step)
 
 struct vector {
 	const char *in;
-	int status;		/* 0: accepted, and want describes it */
+	int status; /* 0: accepted, and want describes it */
 	const char *want;
 };
 
@@ -111,8 +111,8 @@ static const struct vector requests[] = {
 	  "POST|/a|0|1|ka1|ws0|Host=h;Content-Length=0;|\nwhere 0" },
 	{ P "\r\n", 0, "POST|/a|0|1|ka1|ws0|Host=h;|\nwhere 0" },
 	{ P "content-length: 5\r\n\r\nhel", 0, "where 2" },
-	{ P "Transfer-Encoding: Chunked\r\n\r\n5;a=\"b\"\r\nhello\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n", 0,
-	  "POST|/a|0|1|ka1|ws0|Host=h;Transfer-Encoding=Chunked;|hello!\nwhere 0" },
+	{ P "Transfer-Encoding: Chunked\r\n\r\n5;a=\"b\"\r\nhello\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n",
+	  0, "POST|/a|0|1|ka1|ws0|Host=h;Transfer-Encoding=Chunked;|hello!\nwhere 0" },
 	{ P "Transfer-Encoding: chunked\r\n\r\n00\r\n\r\n" G H "\r\n", 0,
 	  "POST|/a|0|1|ka1|ws0|Host=h;Transfer-Encoding=chunked;|\n"
 	  "GET|/|0|1|ka1|ws0|Host=h;|\nwhere 0" },
@@ -120,13 +120,15 @@ static const struct vector requests[] = {
 	  "GET|/|0|1|ka1|ws0|Host=h;|\nPOST|/a|0|1|ka1|ws0|Host=h;Content-Length=1;|x\n"
 	  "GET|/|0|1|ka1|ws0|Host=h;|\nwhere 1" },
 	{ P "Expect: 100-Continue\r\nContent-Length: 2\r\n\r\nok", 0,
-	  "continue\nPOST|/a|0|1|ka1|ws0|Host=h;Expect=100-Continue;Content-Length=2;|ok\nwhere 0" },
+	  "continue\n"
+	  "POST|/a|0|1|ka1|ws0|Host=h;Expect=100-Continue;Content-Length=2;|ok\nwhere 0" },
 	{ P "Expect: 100-continue\r\n\r\n", 0,
 	  "POST|/a|0|1|ka1|ws0|Host=h;Expect=100-continue;|\nwhere 0" },
 	{ "GET http://o.example:8/p?q HTTP/1.1\r\nHost: other\r\n\r\n", 0,
 	  "GET|/p?q|0|1|ka1|ws0|Host=o.example:8;|\nwhere 0" },
 	{ "GET HTTP://o HTTP/1.1\r\nHost: o\r\n\r\n", 0, "GET|/|0|1|ka1|ws0|Host=o;|\nwhere 0" },
-	{ "GET https://o?x HTTP/1.1\r\nHost: o\r\n\r\n", 0, "GET|/?x|0|1|ka1|ws0|Host=o;|\nwhere 0" },
+	{ "GET https://o?x HTTP/1.1\r\nHost: o\r\n\r\n", 0,
+	  "GET|/?x|0|1|ka1|ws0|Host=o;|\nwhere 0" },
 	{ "OPTIONS * HTTP/1.1\r\nHost: o\r\n\r\n", 0, "OPTIONS|*|0|1|ka1|ws0|Host=o;|\nwhere 0" },
 	{ G "Host: [::1]:80\r\n\r\n", 0, "GET|/|0|1|ka1|ws0|Host=[::1]:80;|\nwhere 0" },
 	{ G H "Upgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\r\n", 0,
@@ -323,15 +325,15 @@ static void test_limits(void **state)
 	(void)state;
 	buf_str(&b, STR("GET /"));
 	repeat(&b, "x", 200);
-	check_text(&b, 414);			/* before its end is there */
+	check_text(&b, 414); /* before its end is there */
 	buf_str(&b, STR("GET /"));
 	repeat(&b, "x", 187);
 	buf_str(&b, STR(" HTTP/1.1\r\n" H "\r\n"));
-	check_text(&b, 414);			/* 201 bytes */
+	check_text(&b, 414); /* 201 bytes */
 	buf_str(&b, STR(G H));
 	repeat(&b, "A: b\r\n", 20);
 	buf_str(&b, STR("\r\n"));
-	check_text(&b, 431);			/* 21 fields */
+	check_text(&b, 431); /* 21 fields */
 	buf_str(&b, STR(G H "A: "));
 	repeat(&b, "y", 1100);
 	check_text(&b, 431);
@@ -344,7 +346,7 @@ static void test_limits(void **state)
 	buf_str(&b, STR(C));
 	repeat(&b, "3e8\r\n", 1);
 	repeat(&b, "0123456789", 100);
-	buf_str(&b, STR("\r\nfa1\r\n"));	/* 1000 and 4001 */
+	buf_str(&b, STR("\r\nfa1\r\n")); /* 1000 and 4001 */
 	check_text(&b, 413);
 	buf_str(&b, STR("GET / HTTP/1.1\r\nHost: h"));
 	buf_char(&b, 0);
@@ -429,8 +431,8 @@ static void test_tokens(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_requests),   cmocka_unit_test(test_responses),
-		cmocka_unit_test(test_limits),     cmocka_unit_test(test_limits_met),
+		cmocka_unit_test(test_requests),       cmocka_unit_test(test_responses),
+		cmocka_unit_test(test_limits),         cmocka_unit_test(test_limits_met),
 		cmocka_unit_test(test_many_pipelined), cmocka_unit_test(test_head_answer),
 		cmocka_unit_test(test_tokens),
 	};

@@ -64,9 +64,11 @@ static void test_head_and_204(void **state)
 	char *text;
 
 	(void)state;
-	say(fd, "HEAD /echo HTTP/1.1\r\n" H "\r\nGET /nobody HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
+	say(fd, "HEAD /echo HTTP/1.1\r\n" H "\r\nGET /nobody HTTP/1.1\r\n" H
+		"Connection: close\r\n\r\n");
 	text = hear_all(fd);
-	assert_non_null(strstr(text, "Content-Length: 21\r\nX-A: b\r\n\r\nHTTP/1.1 204 No Content\r\n"));
+	assert_non_null(
+	    strstr(text, "Content-Length: 21\r\nX-A: b\r\n\r\nHTTP/1.1 204 No Content\r\n"));
 	assert_null(strstr(strstr(text, "204"), "Content-Length"));
 }
 
@@ -126,9 +128,10 @@ static void test_continue(void **state)
 	hear_until(fd, "127.0.0.1\nok");
 	close(fd);
 	assert_non_null(strstr(ask(port, "POST /e HTTP/1.1\r\n" H "Expect: 100-continue\r\n"
-					 "Content-Length: 99999999\r\n\r\n"), "HTTP/1.1 413 "));
-	assert_non_null(strstr(ask(port, "GET /e HTTP/1.1\r\n" H "Expect: magic\r\n\r\n"),
-			       "HTTP/1.1 417 "));
+					 "Content-Length: 99999999\r\n\r\n"),
+			       "HTTP/1.1 413 "));
+	assert_non_null(
+	    strstr(ask(port, "GET /e HTTP/1.1\r\n" H "Expect: magic\r\n\r\n"), "HTTP/1.1 417 "));
 }
 
 static void test_refusals(void **state)
@@ -140,8 +143,9 @@ static void test_refusals(void **state)
 	assert_non_null(strstr(ask(port, "GET / HTTP/1.1\r\n\r\n"), "Connection: close"));
 	/* answered in order, and nothing after it is looked at */
 	{
-		char *text = ask(port, "GET /late/30 HTTP/1.1\r\n" H "\r\nGET / HTTP/1.1\r\nX\r\n\r\n"
-				       "GET /never HTTP/1.1\r\n" H "\r\n");
+		char *text =
+		    ask(port, "GET /late/30 HTTP/1.1\r\n" H "\r\nGET / HTTP/1.1\r\nX\r\n\r\n"
+			      "GET /never HTTP/1.1\r\n" H "\r\n");
 
 		assert_non_null(strstr(text, "late"));
 		assert_non_null(strstr(strstr(text, "late"), "HTTP/1.1 400 "));
@@ -180,8 +184,8 @@ static void test_deadlines(void **state)
 	assert_true(seconds() - start > 0.7 && seconds() - start < 1.5);
 	close(good);
 	/* waiting for the application has no deadline */
-	assert_non_null(strstr(ask(port, "GET /late/1000 HTTP/1.1\r\n" H "Connection: close\r\n\r\n"),
-			       "late"));
+	assert_non_null(
+	    strstr(ask(port, "GET /late/1000 HTTP/1.1\r\n" H "Connection: close\r\n\r\n"), "late"));
 }
 
 /* A byte now and then does not keep a head alive. */
@@ -220,7 +224,7 @@ static void test_gone(void **state)
 	say(fd, "GET /late/100 HTTP/1.1\r\n" H "\r\nGET /late/10 HTTP/1.1\r\n" H "\r\n");
 	usleep(20000);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-	close(fd);	/* reset */
+	close(fd); /* reset */
 	usleep(200000);
 	stat_has("http=1 ");
 }
@@ -236,7 +240,8 @@ static void test_large_body(void **state)
 	say(fd, "POST /e HTTP/1.1\r\n" H "Connection: close\r\nContent-Length: 250000\r\n\r\n");
 	say(fd, text);
 	heard = hear_all(fd);
-	assert_int_equal(strlen(strstr(heard, "\n\r\n") + 3), strlen("POST /e 127.0.0.1\n") + 250000);
+	assert_int_equal(strlen(strstr(heard, "\n\r\n") + 3),
+			 strlen("POST /e 127.0.0.1\n") + 250000);
 	free(text);
 }
 
@@ -244,7 +249,8 @@ static void test_large_body(void **state)
 static void test_backpressure(void **state)
 {
 	static char one[2100];
-	int fd = dial(port), n = sprintf(one, "POST /e HTTP/1.1\r\n" H "Content-Length: 2000\r\n\r\n");
+	int fd = dial(port),
+	    n = sprintf(one, "POST /e HTTP/1.1\r\n" H "Content-Length: 2000\r\n\r\n");
 	struct pollfd p = { fd, POLLOUT, 0 };
 	size_t total = 0, at = 0, len = (size_t)n + 2000;
 
@@ -266,14 +272,17 @@ static void test_send(void **state)
 	(void)state;
 	assert_string_equal(get("/send/echo?x"), "got 200 POST /echo?x 127.0.0.1\n");
 	assert_string_equal(get("/send/echo?y"), "got 200 POST /echo?y 127.0.0.1\n");
-	stat_has("out=1 ");	/* the same connection served both */
+	stat_has("out=1 "); /* the same connection served both */
 	assert_string_equal(get("/send/nobody"), "got 204 ");
 	assert_non_null(strstr(get("/send/late/700"), "failed localhost port"));
-	assert_non_null(strstr(get("/send/http://127.0.0.1:1/"), "failed 127.0.0.1 port 1: Connection"));
-	assert_non_null(strstr(get("/send/http://no-such-host.invalid/"), "failed no-such-host.invalid"));
-	assert_non_null(strstr(get("/send/http://[zz]/"), "failed http://[zz]/: the host is malformed"));
+	assert_non_null(
+	    strstr(get("/send/http://127.0.0.1:1/"), "failed 127.0.0.1 port 1: Connection"));
+	assert_non_null(
+	    strstr(get("/send/http://no-such-host.invalid/"), "failed no-such-host.invalid"));
+	assert_non_null(
+	    strstr(get("/send/http://[zz]/"), "failed http://[zz]/: the host is malformed"));
 	assert_non_null(strstr(get("/send/httpx://a/"), "not an http"));
-	usleep(1000000);		/* the server let the resting connection go: sent anew */
+	usleep(1000000); /* the server let the resting connection go: sent anew */
 	assert_string_equal(get("/send/echo?z"), "got 200 POST /echo?z 127.0.0.1\n");
 }
 
@@ -293,14 +302,14 @@ static void test_many_sends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get),	    cmocka_unit_test(test_keep_alive),
+		cmocka_unit_test(test_get),          cmocka_unit_test(test_keep_alive),
 		cmocka_unit_test(test_head_and_204), cmocka_unit_test(test_order),
-		cmocka_unit_test(test_slow_pieces), cmocka_unit_test(test_continue),
-		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_refused_while_sending),
-		cmocka_unit_test(test_deadlines),   cmocka_unit_test(test_slow_header),
-		cmocka_unit_test(test_half_close),  cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_large_body),  cmocka_unit_test(test_backpressure),
-		cmocka_unit_test(test_send),	    cmocka_unit_test(test_many_sends),
+		cmocka_unit_test(test_slow_pieces),  cmocka_unit_test(test_continue),
+		cmocka_unit_test(test_refusals),     cmocka_unit_test(test_refused_while_sending),
+		cmocka_unit_test(test_deadlines),    cmocka_unit_test(test_slow_header),
+		cmocka_unit_test(test_half_close),   cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_large_body),   cmocka_unit_test(test_backpressure),
+		cmocka_unit_test(test_send),         cmocka_unit_test(test_many_sends),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,14 +1,9 @@
 /*
- * test_net_ws.c - WebSocket over real sockets, spoken byte by byte: handshakes accepted and refused,
- * fragments, control frames, limits, UTF-8, closing both ways, full sockets, dialling.
+ * test_net_ws.c - WebSocket over real sockets, spoken byte by byte: handshakes accepted and
+ * refused, fragments, control frames, limits, UTF-8, closing both ways, full sockets, dialling.
  */
 #define _GNU_SOURCE
-#include "net_app.h"
-
-#define HELLO \
-	"Host: t\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
-	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-#define ACCEPT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+#include "ws_client.h"
 
 static const char *const ORIGINS[] = { "https://good.example", NULL };
 
@@ -23,124 +18,19 @@ static int setup(void **state)
 	lim.read_stall = 0.8;
 	lim.unidentified = 5;
 	lim.origins = ORIGINS;
+	lim.deflate = true;
 	start_server(&lim);
 	return 0;
 }
 
 static int teardown(void **state)
 {
+	int status = 0;
+
 	(void)state;
-	assert_int_equal(stop_server(), 7);
+	waitpid(server, &status, 0); /* test_shutdown told it to end */
+	assert_int_equal(WEXITSTATUS(status), 7);
 	return 0;
-}
-
-/* ---- a client -------------------------------------------------------------------------------- */
-
-static void send_frame(int fd, int first, const char *p, size_t n, bool masked)
-{
-	unsigned char head[14] = { (unsigned char)first }, mask[4] = { 1, 2, 3, 4 };
-	size_t at = 2;
-	char *body = malloc(n + 1);
-
-	if (n < 126) {
-		head[1] = (unsigned char)n;
-	} else if (n < 65536) {
-		head[1] = 126;
-		head[2] = (unsigned char)(n >> 8);
-		head[3] = (unsigned char)n;
-		at = 4;
-	} else {
-		head[1] = 127;
-		memset(head + 2, 0, 4);
-		for (int i = 0; i < 4; i++)
-			head[6 + i] = (unsigned char)(n >> (24 - 8 * i));
-		at = 10;
-	}
-	memcpy(body, p, n);
-	if (masked) {
-		head[1] |= 0x80;
-		memcpy(head + at, mask, 4);
-		at += 4;
-		for (size_t i = 0; i < n; i++)
-			body[i] ^= (char)mask[i & 3];
-	}
-	send(fd, head, at, MSG_NOSIGNAL);
-	send(fd, body, n, MSG_NOSIGNAL);
-	free(body);
-}
-
-static void send_text(int fd, const char *z)
-{
-	send_frame(fd, 0x81, z, strlen(z), true);
-}
-
-static bool read_exactly(int fd, void *p, size_t n)
-{
-	size_t at = 0;
-
-	while (at < n) {
-		ssize_t got = recv(fd, (char *)p + at, n - at, 0);
-
-		if (got <= 0)
-			return false;
-		at += (size_t)got;
-	}
-	return true;
-}
-
-static char frame[400000];
-static size_t frame_len;
-
-/* The next frame's first byte, its payload in frame; -1 at the end. */
-static int read_frame(int fd)
-{
-	unsigned char head[10];
-	size_t extra;
-
-	if (!read_exactly(fd, head, 2))
-		return -1;
-	assert_false(head[1] & 0x80);
-	frame_len = head[1];
-	extra = frame_len == 126 ? 2 : frame_len == 127 ? 8 : 0;
-	if (extra) {
-		assert_true(read_exactly(fd, head + 2, extra));
-		frame_len = 0;
-		for (size_t i = 0; i < extra; i++)
-			frame_len = frame_len << 8 | head[2 + i];
-	}
-	assert_true(frame_len < sizeof(frame));
-	assert_true(read_exactly(fd, frame, frame_len));
-	frame[frame_len] = 0;
-	return head[0];
-}
-
-static void expect_text(int fd, const char *z)
-{
-	assert_int_equal(read_frame(fd), 0x81);
-	assert_string_equal(frame, z);
-}
-
-/* The peer's close frame with this code, then its end. */
-static void expect_close(int fd, int code)
-{
-	assert_int_equal(read_frame(fd), 0x88);
-	assert_int_equal((unsigned char)frame[0] << 8 | (unsigned char)frame[1], code);
-	send_frame(fd, 0x88, frame, 2, true);
-	assert_int_equal(read_frame(fd), -1);
-	close(fd);
-}
-
-static int hello(int to, const char *path, const char *lines)
-{
-	char text[1000], *answer;
-	int fd = dial(to);
-
-	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" HELLO "%s\r\n", path, lines);
-	say(fd, text);
-	answer = hear_until(fd, "\r\n\r\n");
-	if (!strstr(answer, "HTTP/1.1 101 ") || !strstr(answer, ACCEPT))
-		fail_msg("%s", answer);
-	return fd;
 }
 
 static int open_ws(void)
@@ -176,7 +66,7 @@ static void test_echo(void **state)
 	memset(big, 'b', sizeof(big) - 1);
 	big[sizeof(big) - 1] = 0;
 	big[65536] = 0;
-	for (int n = 65536; n > 65534; n--) {	/* both sides of the 16-bit length */
+	for (int n = 65536; n > 65534; n--) { /* both sides of the 16-bit length */
 		big[n] = 0;
 		send_text(fd, big);
 		expect_text(fd, big);
@@ -198,14 +88,17 @@ static void test_hello(void **state)
 
 	(void)state;
 	snprintf(text, sizeof(text),
-		 "GET /notify/T?x HTTP/1.1\r\n" HELLO "X-M2M-Origin: Cae\r\nAuthorization: Bearer t\r\n"
+		 "GET /notify/T?x HTTP/1.1\r\n" HELLO
+		 "X-M2M-Origin: Cae\r\nAuthorization: Bearer t\r\n"
 		 "Origin: https://good.example\r\nSec-WebSocket-Protocol: zzz,oneM2M.JSON\r\n"
 		 "Sec-WebSocket-Protocol: a.b\r\n\r\n");
 	say(fd, text);
 	/* the spelling is the client's */
-	assert_non_null(strstr(hear_until(fd, "\r\n\r\n"), "Sec-WebSocket-Protocol: oneM2M.JSON\r\n"));
+	assert_non_null(
+	    strstr(hear_until(fd, "\r\n\r\n"), "Sec-WebSocket-Protocol: oneM2M.JSON\r\n"));
 	leave(fd);
-	stat_has("hello=/notify/T?x|Cae|zzz,oneM2M.JSON, a.b|Bearer t|https://good.example|oneM2M.JSON");
+	stat_has(
+	    "hello=/notify/T?x|Cae|zzz,oneM2M.JSON, a.b|Bearer t|https://good.example|oneM2M.JSON");
 	fd = dial(port);
 	say(fd, "GET / HTTP/1.1\r\n" HELLO "X-M2M-Origin: Cae\r\n\r\n");
 	assert_null(strstr(hear_until(fd, "\r\n\r\n"), "Protocol:"));
@@ -228,7 +121,8 @@ static void test_refused(void **state)
 {
 	(void)state;
 	refused("GET /refuse HTTP/1.1\r\n" HELLO "\r\n", "HTTP/1.1 403 ");
-	refused("GET / HTTP/1.1\r\n" HELLO "Sec-WebSocket-Protocol: unknown\r\n\r\n", "HTTP/1.1 400 ");
+	refused("GET / HTTP/1.1\r\n" HELLO "Sec-WebSocket-Protocol: unknown\r\n\r\n",
+		"HTTP/1.1 400 ");
 	refused("POST / HTTP/1.1\r\n" HELLO "\r\n", "HTTP/1.1 400 ");
 	refused("GET / HTTP/1.1\r\n" HELLO "Content-Length: 0\r\n\r\n", "HTTP/1.1 400 ");
 	refused("GET / HTTP/1.1\r\n" UP KEY "Sec-WebSocket-Version: 8\r\n\r\n", "HTTP/1.1 426 ");
@@ -242,7 +136,8 @@ static void test_refused(void **state)
 	refused("GET / HTTP/1.1\r\n" HELLO "Origin: https://evil.example\r\n\r\n", "HTTP/1.1 403 ");
 	/* not an upgrade to us: ordinary HTTP */
 	refused("GET /echo HTTP/1.1\r\nHost: t\r\nConnection: Upgrade, HTTP2-Settings, close\r\n"
-		"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", "HTTP/1.1 200 ");
+		"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+		"HTTP/1.1 200 ");
 	refused("GET /echo HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
 		"HTTP/1.1 200 ");
 }
@@ -285,8 +180,11 @@ static void test_fragments(void **state)
 	send_frame(fd, 0x80, "", 0, true);
 	assert_int_equal(read_frame(fd), 0x82);
 	assert_string_equal(frame, "\xff");
-	send_frame(fd, 0x01, "gr\xc3", 3, true);	/* a character across fragments */
-	send_frame(fd, 0x80, "\xbc" "n", 2, true);
+	send_frame(fd, 0x01, "gr\xc3", 3, true); /* a character across fragments */
+	send_frame(fd, 0x80,
+		   "\xbc"
+		   "n",
+		   2, true);
 	expect_text(fd, "gr\xc3\xbcn");
 	send_frame(fd, 0x01, "", 0, true);
 	send_frame(fd, 0x80, "", 0, true);
@@ -296,8 +194,8 @@ static void test_fragments(void **state)
 
 static void test_utf8(void **state)
 {
-	static const char *const bad[] = { "\xc3(", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc0\x80",
-					   "a\xff", "\xe2\x82" };
+	static const char *const bad[] = { "\xc3(",    "\xed\xa0\x80", "\xf4\x90\x80\x80",
+					   "\xc0\x80", "a\xff",        "\xe2\x82" };
 	int fd;
 
 	(void)state;
@@ -309,7 +207,7 @@ static void test_utf8(void **state)
 	}
 	fd = open_ws();
 	send_frame(fd, 0x01, "gr\xc3", 3, true);
-	send_frame(fd, 0x80, "", 0, true);	/* torn for ever */
+	send_frame(fd, 0x80, "", 0, true); /* torn for ever */
 	expect_close(fd, 1007);
 	fd = open_ws();
 	send_text(fd, "\xf0\x9f\x98\x80");
@@ -345,11 +243,10 @@ static void test_broken_frames(void **state)
 		const char *p;
 		size_t n;
 	} bad[] = {
-		{ 0x83, "x", 1 },	/* reserved opcode */
-		{ 0x8b, "x", 1 },
-		{ 0xc1, "x", 1 },	/* a reserved bit */
-		{ 0x80, "x", 1 },	/* continues nothing */
-		{ 0x09, "x", 1 },	/* fragmented control frame */
+		{ 0x83, "x", 1 }, /* reserved opcode */
+		{ 0x8b, "x", 1 }, { 0xc1, "x", 1 }, /* a reserved bit */
+		{ 0x80, "x", 1 }, /* continues nothing */
+		{ 0x09, "x", 1 }, /* fragmented control frame */
 	};
 
 	(void)state;
@@ -369,12 +266,15 @@ static void test_close(void **state)
 	(void)state;
 	send_text(fd, "close 4001");
 	assert_int_equal(read_frame(fd), 0x88);
-	assert_memory_equal(frame, "\x0f\xa1" "asked", 7);
+	assert_memory_equal(frame,
+			    "\x0f\xa1"
+			    "asked",
+			    7);
 	send_frame(fd, 0x88, "\x0f\xa1", 2, true);
 	assert_int_equal(read_frame(fd), -1);
 	close(fd);
 	stat_has("code=4001 ");
-	fd = open_ws();		/* what was queued goes first, what comes later does not go */
+	fd = open_ws(); /* what was queued goes first, what comes later does not go */
 	send_text(fd, "bye now");
 	expect_text(fd, "last words");
 	expect_close(fd, 4000);
@@ -420,11 +320,11 @@ static void test_ping(void **state)
 	assert_int_equal(read_frame(fd), 0x89);
 	assert_true(seconds() - start > 0.4);
 	send_frame(fd, 0x8a, frame, frame_len, true);
-	assert_int_equal(read_frame(fd), 0x89);	/* alive: it goes on */
+	assert_int_equal(read_frame(fd), 0x89); /* alive: it goes on */
 	send_text(fd, "talking counts too");
 	expect_text(fd, "talking counts too");
 	assert_int_equal(read_frame(fd), 0x89);
-	assert_int_equal(read_frame(fd), -1);	/* no pong: hung up */
+	assert_int_equal(read_frame(fd), -1); /* no pong: hung up */
 	assert_true(seconds() - start < 4);
 	close(fd);
 	stat_has("code=1001 ");
@@ -456,7 +356,7 @@ static void test_large_push(void **state)
 	int fd = open_ws();
 
 	(void)state;
-	send_text(fd, "flood 0");	/* sets the size: 60000 */
+	send_text(fd, "flood 0"); /* sets the size: 60000 */
 	get("/push/3");
 	for (int i = 3; i > 0; i--)
 		assert_int_equal(read_frame(fd), 0x81);
@@ -470,15 +370,40 @@ static void test_stall(void **state)
 	double start = seconds();
 
 	(void)state;
-	send_text(fd, "flood 400");	/* 24 MB, unread */
+	send_text(fd, "flood 400"); /* 24 MB, unread */
 	while (seconds() - start < 4) {
-		send_frame(fd, 0x8a, "ping", 4, true);	/* alive, but does not read */
+		send_frame(fd, 0x8a, "ping", 4, true); /* alive, but does not read */
 		usleep(100000);
 		if (strstr(get("/stat"), "code=1008 "))
 			break;
 	}
 	stat_has("code=1008 ");
 	assert_true(seconds() - start > 0.7 && seconds() - start < 4);
+	close(fd);
+}
+
+/* One that asks without reading the answers is not read for ever; when it reads, all are there. */
+static void test_unread_answers(void **state)
+{
+	static char text[10008] = "\x81\xfe\x27\x10";
+	int fd = open_ws();
+	struct pollfd p = { fd, POLLOUT, 0 };
+	size_t total = 0;
+
+	(void)state;
+	while (poll(&p, 1, 200) == 1) {
+		ssize_t put =
+		    send(fd, text + total % sizeof(text), sizeof(text) - total % sizeof(text),
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		assert_true(put > 0);
+		total += (size_t)put;
+		assert_true(total < 64u * 1024 * 1024);
+	}
+	for (size_t n = total / sizeof(text); n > 0; n--) {
+		assert_int_equal(read_frame(fd), 0x81);
+		assert_int_equal(frame_len, 10000);
+	}
 	close(fd);
 }
 
@@ -500,9 +425,54 @@ static void test_unmasked(void **state)
 	int fd = open_ws();
 
 	(void)state;
-	send_frame(fd, 0x81, "bare", 4, false);	/* lws lets it pass: it must do no harm */
+	send_frame(fd, 0x81, "bare", 4, false); /* lws lets it pass: it must do no harm */
 	expect_text(fd, "bare");
 	leave(fd);
+}
+
+/* RFC 7692 7.2.3.1's example both ways, and what becomes too large by inflating. */
+static void test_deflate(void **state)
+{
+	char zeros[211] = "\xec\xc1\x31\x01\0\0\0\xc2\xa0\xf5\x4f\x6d\x06\x7f\xa0"; /* 200,000 */
+	const char *offer = "X-M2M-Origin: Cme\r\nSec-WebSocket-Extensions: permessage-deflate\r\n";
+	int fd = hello(port, "/x", offer);
+
+	(void)state;
+	send_frame(fd, 0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7, true);
+	assert_int_equal(read_frame(fd), 0xc1);
+	assert_memory_equal(frame, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
+	leave(fd);
+	fd = hello(port, "/x", offer);
+	memcpy(zeros + 208, "\x80\xd7", 2);
+	send_frame(fd, 0xc1, zeros, sizeof(zeros), true);
+	expect_close(fd, 1009);
+	fd = open_ws(); /* not offered: a reserved bit */
+	send_frame(fd, 0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7, true);
+	expect_close(fd, 1002);
+}
+
+static void test_shutdown(void **state)
+{
+	int ws = open_ws(), idle = dial(port), busy = dial(port), last = dial(port);
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int refused_fd = socket(AF_INET, SOCK_STREAM, 0);
+	char *text;
+
+	(void)state;
+	say(idle, "GET /echo HTTP/1.1\r\nHost: t\r\n\r\n");
+	hear_until(idle, "127.0.0.1\n");
+	say(busy, "GET /late/200 HTTP/1.1\r\nHost: t\r\n\r\n");
+	usleep(20000);
+	say(last, "GET /drain HTTP/1.1\r\nHost: t\r\n\r\n");
+	assert_non_null(strstr(hear_all(last), "Connection: close"));
+	expect_close(ws, 1001);
+	assert_string_equal(hear_all(idle), "");
+	text = hear_all(busy);
+	assert_non_null(strstr(text, "late /late/200"));
+	assert_non_null(strstr(text, "Connection: close"));
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(refused_fd, (struct sockaddr *)&sa, sizeof(sa)), -1);
+	close(refused_fd);
 }
 
 static void test_dial(void **state)
@@ -518,15 +488,16 @@ static void test_dial(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_echo),	   cmocka_unit_test(test_hello),
-		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_hand_over),
-		cmocka_unit_test(test_fragments),  cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_too_large),  cmocka_unit_test(test_broken_frames),
-		cmocka_unit_test(test_close),	   cmocka_unit_test(test_close_ignored),
-		cmocka_unit_test(test_ping),	   cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_large_push), cmocka_unit_test(test_stall),
-		cmocka_unit_test(test_unidentified), cmocka_unit_test(test_unmasked),
-		cmocka_unit_test(test_dial),
+		cmocka_unit_test(test_echo),           cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_refused),        cmocka_unit_test(test_hand_over),
+		cmocka_unit_test(test_fragments),      cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_too_large),      cmocka_unit_test(test_broken_frames),
+		cmocka_unit_test(test_close),          cmocka_unit_test(test_close_ignored),
+		cmocka_unit_test(test_ping),           cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_large_push),     cmocka_unit_test(test_stall),
+		cmocka_unit_test(test_unidentified),   cmocka_unit_test(test_unmasked),
+		cmocka_unit_test(test_unread_answers), cmocka_unit_test(test_dial),
+		cmocka_unit_test(test_deflate),        cmocka_unit_test(test_shutdown),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
