@@ -24,7 +24,7 @@ struct str {
 
 #define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
 #define STR_NONE ((struct str){ NULL, 0 })
-#define STRFMT(s) (int)(s).n, (s).p ? (s).p : ""	/* for "%.*s" */
+#define STRFMT(s) (int)(s).n, (s).p ? (s).p : "" /* for "%.*s" */
 
 static inline struct str str_of(const char *z)
 {
@@ -52,7 +52,7 @@ static inline bool str_starts(struct str a, struct str prefix)
 	return a.n >= prefix.n && (prefix.n == 0 || memcmp(a.p, prefix.p, prefix.n) == 0);
 }
 
-bool str_ieq(struct str a, struct str b);	/* ASCII case ignored, as in HTTP names */
+bool str_ieq(struct str a, struct str b); /* ASCII case ignored, as in HTTP names */
 
 /* Decimal digits only, no sign, no space; false on overflow, on an empty or any other text. */
 bool str_u64(struct str s, uint64_t *out) MUSTCHECK;
@@ -60,11 +60,11 @@ bool str_u64(struct str s, uint64_t *out) MUSTCHECK;
 /* Length (1..4) of the well-formed UTF-8 sequence at p < end; 0 when there is none (overlong,
  * surrogate, above U+10FFFF, cut short). */
 size_t utf8_step(const char *p, const char *end);
-bool str_utf8(struct str s);	/* well-formed from first byte to last */
+bool str_utf8(struct str s); /* well-formed from first byte to last */
 
 /* Abort with a message when memory is out.  Free with free(). */
 void *xmalloc(size_t n);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t n);
 char *xstrdup(const char *z);
-char *xstrndup(const char *p, size_t n);	/* NUL-terminated copy */
+char *xstrndup(const char *p, size_t n); /* NUL-terminated copy */

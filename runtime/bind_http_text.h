@@ -10,9 +10,9 @@
 
 /* How the answer to one request is to be written. */
 struct http_form {
-	const char *type;		/* media type, never NULL */
+	const char *type; /* media type, never NULL */
 	bool cbor;
-	bool bad_method;		/* 405 with Allow, whatever the status code says */
+	bool bad_method; /* 405 with Allow, whatever the status code says */
 };
 
 #define HTTP_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS"
@@ -37,4 +37,4 @@ int http_text_write(const struct primitive *p, const struct answer *a, const str
 /* Appends "Name: value\r\n"; control characters in the value become spaces. */
 void http_text_header(struct buf *head, const char *name, struct str value);
 
-int http_text_status(int rsc);		/* TS-0009 Table 6.3.2-1; by its class when it is not there */
+int http_text_status(int rsc); /* TS-0009 Table 6.3.2-1; by its class when it is not there */

@@ -7,8 +7,8 @@
 #include "err.h"
 
 struct media {
-	bool cbor;			/* else JSON */
-	int ty;				/* parameter ty (Create), 0 when absent */
+	bool cbor; /* else JSON */
+	int ty; /* parameter ty (Create), 0 when absent */
 };
 
 /*
@@ -24,4 +24,4 @@ bool media_content_type(struct str header, struct media *m, struct err *e) MUSTC
  */
 const char *media_accept(struct str accept, bool cbor);
 
-bool media_is_cbor(const char *type);	/* of a type that media_accept returned */
+bool media_is_cbor(const char *type); /* of a type that media_accept returned */

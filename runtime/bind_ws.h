@@ -10,18 +10,18 @@
 #include "session.h"
 
 struct bind_ws_opts {
-	const char *rvi;		/* release named in answers when the request names none; "3" */
+	const char *rvi; /* release named in answers when the request names none; "3" */
 	/* Claims further subprotocols: names of registered notification formats, whose connections get
 	 * raw frames (SESSION_RAW).  NULL: none. */
 	bool (*format)(void *arg, struct str name);
 	void *arg;
 };
 
-void bind_ws_setup(const struct bind_ws_opts *o);	/* rvi is copied; may be called again */
+void bind_ws_setup(const struct bind_ws_opts *o); /* rvi is copied; may be called again */
 
 /* From the entry "identify": the AE-ID that connection `conn_id` speaks for, or why it is refused.
  * False when the connection is gone. */
 bool bind_ws_bind(uint64_t conn_id, struct str aei);
 bool bind_ws_refuse(uint64_t conn_id, int code, const char *reason);
 
-extern const struct ws_cb BIND_WS;	/* for net_listen; arg is not used */
+extern const struct ws_cb BIND_WS; /* for net_listen; arg is not used */

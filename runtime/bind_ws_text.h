@@ -10,17 +10,17 @@
 #include "primitive.h"
 
 enum ws_kind {
-	WS_REQUEST,			/* has op */
-	WS_RESPONSE,			/* has rsc */
-	WS_BAD				/* neither can be read: e says why */
+	WS_REQUEST, /* has op */
+	WS_RESPONSE, /* has rsc */
+	WS_BAD /* neither can be read: e says why */
 };
 
 struct ws_message {
 	enum ws_kind kind;
-	struct str object;		/* the primitive; a sole m2m:rqp or m2m:rsp around it is taken off */
-	struct str rqi;			/* raw JSON string with its quotes; p NULL: none was found */
-	int rsc;			/* response */
-	struct str pc;			/* response: raw content, p NULL when absent */
+	struct str object; /* the primitive; a sole m2m:rqp or m2m:rsp around it is taken off */
+	struct str rqi; /* raw JSON string with its quotes; p NULL: none was found */
+	int rsc; /* response */
+	struct str pc; /* response: raw content, p NULL when absent */
 };
 
 /*

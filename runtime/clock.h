@@ -7,8 +7,8 @@
 
 #include "base.h"
 
-int64_t clock_wall(void);	/* us since 1970-01-01 UTC */
-int64_t clock_mono(void);	/* us, never goes back */
+int64_t clock_wall(void); /* us since 1970-01-01 UTC */
+int64_t clock_mono(void); /* us, never goes back */
 
 /* Tests: both clocks stand still at these values until clock_release. */
 void clock_freeze(int64_t wall, int64_t mono);

@@ -10,8 +10,8 @@
 #include "err.h"
 
 struct jscan_limits {
-	unsigned max_depth;	/* nesting of arrays and objects; default 64, at most 1024 */
-	unsigned max_members;	/* members and elements in all; default 4096 */
+	unsigned max_depth; /* nesting of arrays and objects; default 64, at most 1024 */
+	unsigned max_members; /* members and elements in all; default 4096 */
 };
 
 #define JSCAN_DEFAULT ((struct jscan_limits){ 64, 4096 })
@@ -27,7 +27,7 @@ enum jscan_type jscan_type(struct str value);
  *   struct jscan it = jscan_enter(text);
  *   while (jscan_next(&it)) use it.value and it.key (still escaped, no quotes; empty in arrays) */
 struct jscan {
-	struct str key, value;	/* value: raw text without surrounding space */
+	struct str key, value; /* value: raw text without surrounding space */
 	const char *p, *end;
 	char close;
 };

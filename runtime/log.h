@@ -11,7 +11,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 void log_set_level(enum log_level min);
 bool log_parse_level(const char *name, enum log_level *out) MUSTCHECK;
 bool log_enabled(enum log_level level);
-void log_to(int fd);	/* default 2; one write(2) per line */
+void log_to(int fd); /* default 2; one write(2) per line */
 
 /* fmt gives "message key=value key=value"; a value from outside goes through log_quote. */
 void log_line(enum log_level level, const char *module, const char *fmt, ...) PRINTF(3, 4);
@@ -20,7 +20,7 @@ void log_line(enum log_level level, const char *module, const char *fmt, ...) PR
  * One of eight rotating static buffers; loop thread only. */
 const char *log_quote(struct str s);
 
-#define log_debug(mod, ...) \
+#define log_debug(mod, ...)                                                                        \
 	(log_enabled(LOG_DEBUG) ? log_line(LOG_DEBUG, mod, __VA_ARGS__) : (void)0)
 #define log_info(mod, ...) log_line(LOG_INFO, mod, __VA_ARGS__)
 #define log_warn(mod, ...) log_line(LOG_WARN, mod, __VA_ARGS__)

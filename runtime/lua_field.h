@@ -13,4 +13,4 @@ struct str lua_field_str(lua_State *L, int table, const char *name);
 bool lua_field_bool(lua_State *L, int table, const char *name, bool otherwise);
 /* min when absent; raises outside of [min, max]. */
 double lua_field_number(lua_State *L, int table, const char *name, double min, double max);
-int64_t lua_check_id(lua_State *L, int i);	/* a whole number from 0 to 2^53 */
+int64_t lua_check_id(lua_State *L, int i); /* a whole number from 0 to 2^53 */

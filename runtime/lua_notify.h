@@ -6,6 +6,6 @@
 
 #include <lua.h>
 
-void lua_notify_use(void);			/* sets notify's hooks; after notify_open */
-void lua_notify_close(void);			/* takes them off */
-void lua_notify_functions(lua_State *L);	/* adds them to the table on top of the stack */
+void lua_notify_use(void); /* sets notify's hooks; after notify_open */
+void lua_notify_close(void); /* takes them off */
+void lua_notify_functions(lua_State *L); /* adds them to the table on top of the stack */

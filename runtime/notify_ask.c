@@ -53,7 +53,8 @@ static struct ask *find(uint64_t no)
 {
 	struct ask *a;
 
-	TAILQ_FOREACH(a, &asks, on) {
+	TAILQ_FOREACH(a, &asks, on)
+	{
 		if (a->no == no)
 			return a;
 	}
@@ -210,7 +211,8 @@ void ask_lost(struct target *t, struct session *s, struct conn *c)
 {
 	struct ask *a;
 
-	TAILQ_FOREACH(a, &asks, on) {
+	TAILQ_FOREACH(a, &asks, on)
+	{
 		bool dialled = c && a->t == t && (a->c == c || a->state == ASK_DIAL);
 
 		if (!dialled && !(s && a->t == t && a->s == s))
@@ -226,7 +228,8 @@ void ask_routes(struct target *t)
 {
 	struct ask *a;
 
-	TAILQ_FOREACH(a, &asks, on) {
+	TAILQ_FOREACH(a, &asks, on)
+	{
 		if (a->t == t && a->state == ASK_ROUTES)
 			a->state = ASK_NEW;
 	}
@@ -236,7 +239,8 @@ void ask_dialled(struct target *t, struct dial *d)
 {
 	struct ask *a;
 
-	TAILQ_FOREACH(a, &asks, on) {
+	TAILQ_FOREACH(a, &asks, on)
+	{
 		if (a->t == t && a->state == ASK_DIAL)
 			send_dialled(a, d);
 	}
@@ -261,7 +265,8 @@ void ask_tick(int64_t now)
 {
 	struct ask *a;
 
-	TAILQ_FOREACH(a, &asks, on) {
+	TAILQ_FOREACH(a, &asks, on)
+	{
 		if (now >= a->due && a->state != ASK_OVER)
 			over(a, 0);
 	}

@@ -170,7 +170,8 @@ void dial_close_all(void)
 {
 	struct dial *d;
 
-	TAILQ_FOREACH(d, &ng.dials, on_dials) {
+	TAILQ_FOREACH(d, &ng.dials, on_dials)
+	{
 		if (d->t)
 			d->t->dial = NULL;
 		d->t = NULL;

@@ -170,7 +170,8 @@ static void gap_freeze(struct target *t)
 	t->gap_told = t->gap;
 	t->gap = 0;
 	t->gap_no = ++ng.gaps;
-	TAILQ_FOREACH(m, &t->gap_list, on_gap) {
+	TAILQ_FOREACH(m, &t->gap_list, on_gap)
+	{
 		m->gap_told = m->gap;
 		m->gap = 0;
 	}
@@ -184,7 +185,8 @@ static void gap_text(const struct target *t, struct buf *out)
 
 	buf_fmt(&pc, "{\"moon2m:gap\":{\"dropped\":%llu,\"sur\":[",
 		(unsigned long long)t->gap_told);
-	TAILQ_FOREACH(m, &t->gap_list, on_gap) {
+	TAILQ_FOREACH(m, &t->gap_list, on_gap)
+	{
 		if (!m->gap_told)
 			continue;
 		if (n++ == GAP_LIST)
@@ -292,7 +294,8 @@ void notify_fill(struct session *s)
 	raw = ng.raw_sent;
 	do {
 		some = false;
-		TAILQ_FOREACH(t, &l->targets, on_link) {
+		TAILQ_FOREACH(t, &l->targets, on_link)
+		{
 			enum sent r;
 
 			t->refs++;

@@ -55,8 +55,12 @@ static void check_lines(struct str head)
 
 static void check_answer(const struct primitive *p, const struct http_form *form, int rsc)
 {
-	struct answer a = { .rsc = rsc, .pc = STR("{\"m2m:dbg\":\"x\"}"), .vsi = p->vsi,
-			    .ot = p->query, .location = p->to, .service = p->host };
+	struct answer a = { .rsc = rsc,
+			    .pc = STR("{\"m2m:dbg\":\"x\"}"),
+			    .vsi = p->vsi,
+			    .ot = p->query,
+			    .location = p->to,
+			    .service = p->host };
 	struct buf head = BUF_INIT, body = BUF_INIT;
 	int status = http_text_write(p, &a, form, STR("3"), &head, &body);
 
@@ -81,7 +85,8 @@ static void check(const struct http_req *r)
 		require(is_plain(p.to) && is_plain(p.rqi) && is_plain(p.fr) && is_plain(p.query),
 			"texts are plain");
 		require(!p.pc.p || (jscan_check(p.pc, JSCAN_DEFAULT, NULL) &&
-				    jscan_type(p.pc) == JSCAN_OBJECT), "pc is an object");
+				    jscan_type(p.pc) == JSCAN_OBJECT),
+			"pc is an object");
 		check_answer(&p, &form, 2000);
 	} else {
 		require(e.code >= 4000 && e.msg[0], "a refusal has code and reason");

@@ -34,7 +34,8 @@ static void check_answer(const struct primitive *p, int rsc, const char *dbg)
 	ws_text_write(p, &a, STR("3"), &out);
 	buf_str(&out, a.pc);
 	buf_char(&out, '}');
-	require(ws_text_classify(buf_view(&out), &m, NULL) == WS_RESPONSE, "an answer is a response");
+	require(ws_text_classify(buf_view(&out), &m, NULL) == WS_RESPONSE,
+		"an answer is a response");
 	require(m.rsc == rsc && jscan_type(m.pc) == JSCAN_OBJECT, "an answer has rsc and pc");
 	if (p->rqi.p)
 		require(m.rqi.p && jscan_string(m.rqi, &rqi) && str_eq(buf_view(&rqi), p->rqi),
@@ -91,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf json = BUF_INIT;
 	enum ws_serial serial;
 
-	if (size && (data[0] & 0xe0) == 0xa0) {		/* a CBOR map */
+	if (size && (data[0] & 0xe0) == 0xa0) { /* a CBOR map */
 		if (cbor_to_json(text, JSCAN_DEFAULT, &json, NULL))
 			check_text(buf_view(&json));
 		buf_free(&json);

@@ -27,9 +27,9 @@
 
 static struct fake_task {
 	char name[16];
-	uint64_t id;			/* first argument */
-	int ref;			/* second argument: request's table or identify's kind */
-	char text[64];			/* third argument */
+	uint64_t id; /* first argument */
+	int ref; /* second argument: request's table or identify's kind */
+	char text[64]; /* third argument */
 	task_done done;
 	void *arg;
 } tasks[TASKS_MAX];
@@ -96,7 +96,7 @@ static void end_task(size_t i, bool ok)
 struct net_timer {
 	void (*fn)(void *arg);
 	void *arg;
-	double seconds;			/* as started; negative: stopped */
+	double seconds; /* as started; negative: stopped */
 };
 static struct net_timer *the_timer;
 
@@ -128,7 +128,7 @@ static int fakes_open(void **state)
 	(void)state;
 	if (quiet < 0)
 		quiet = open("/dev/null", O_WRONLY);
-	log_to(quiet);			/* failures are part of the tests */
+	log_to(quiet); /* failures are part of the tests */
 	L = luaL_newstate();
 	ntasks = 0;
 	primitive_open(NULL, 0);

@@ -47,8 +47,12 @@ static struct http_req *make(const char *method, const char *target, const char 
 		list[n++].value = (struct str){ colon + 2, (size_t)(end - colon) - 2 };
 		p = end + 1;
 	}
-	r = (struct http_req){ .method = str_of(method), .target = str_of(target), .headers = list,
-			       .nheaders = n, .body = body, .peer = STR("127.0.0.1"),
+	r = (struct http_req){ .method = str_of(method),
+			       .target = str_of(target),
+			       .headers = list,
+			       .nheaders = n,
+			       .body = body,
+			       .peer = STR("127.0.0.1"),
 			       .local_port = 8080 };
 	return &r;
 }
@@ -66,27 +70,32 @@ static void send_req(const char *method, const char *target, const char *headers
 static void test_accepted(void **state)
 {
 	static const struct {
-		const char *method, *target, *headers, *body, *expect;	/* "name=value ..." */
+		const char *method, *target, *headers, *body, *expect; /* "name=value ..." */
 	} table[] = {
 		{ "POST", "/cb", BASE "Content-Type: application/json;ty=3\n", "{\"m2m:cnt\":{}}",
 		  "op=1 ty=3 to=cb fr=Ca rqi=r1 rvi=3 pc={\"m2m:cnt\":{}} via=http peer=127.0.0.1" },
-		{ "POST", "/cb", BASE "Content-Type: application/vnd.onem2m-res+json; charset=utf-8; TY=\"4\"\n",
+		{ "POST", "/cb",
+		  BASE "Content-Type: application/vnd.onem2m-res+json; charset=utf-8; TY=\"4\"\n",
 		  "{}", "op=1 ty=4" },
 		{ "POST", "/~/moon/cb/a", BASE JSON_TYPE, "{}", "op=5 ty=nil to=/moon/cb/a" },
-		{ "POST", "/cb", BASE "Content-Type: application/vnd.onem2m-ntfy+json\n", "{}", "op=5" },
-		{ "GET", "/cb/a?rcn=4&lbl=x%20y", BASE, "", "op=2 to=cb/a query=rcn=4&lbl=x%20y pc=nil" },
+		{ "POST", "/cb", BASE "Content-Type: application/vnd.onem2m-ntfy+json\n", "{}",
+		  "op=5" },
+		{ "GET", "/cb/a?rcn=4&lbl=x%20y", BASE, "",
+		  "op=2 to=cb/a query=rcn=4&lbl=x%20y pc=nil" },
 		{ "GET", "/_/sp.example/moon/15", BASE, "", "to=//sp.example/moon/15 query=nil" },
 		{ "GET", "/%7E/moon/cb/", BASE, "", "to=/moon/cb" },
 		{ "GET", "/cb/a%41%C3%A9", BASE, "", "to=cb/aA\xc3\xa9" },
 		{ "GET", "/cb?", BASE, "", "to=cb query=" },
 		{ "HEAD", "/-/a/la", BASE, "", "op=2 to=-/a/la" },
-		{ "PUT", "/15", BASE "Content-Type: application/json;ty=3\n", "{}", "op=3 ty=nil to=15" },
+		{ "PUT", "/15", BASE "Content-Type: application/json;ty=3\n", "{}",
+		  "op=3 ty=nil to=15" },
 		{ "DELETE", "/15", BASE "Content-Type: text/plain\n", "", "op=4 to=15" },
 		{ "GET", "/15", "x-m2m-ri: q\n", "", "fr=nil rvi=nil rtu=nil rqi=q" },
 		{ "GET", "/15", "X-M2M-Origin: \nX-M2M-RI: q\nX-M2M-RTU: \n", "", "fr= rtu=" },
 		{ "GET", "/15",
 		  BASE "X-M2M-GID: g\nX-M2M-OT: 1\nX-M2M-RST: 2\nX-M2M-RET: 3000\nX-M2M-OET: 4\n"
-		       "X-M2M-EC: 4\nX-M2M-VSI: v\nX-M2M-RTU: a&b\nHost: h:1\n", "",
+		       "X-M2M-EC: 4\nX-M2M-VSI: v\nX-M2M-RTU: a&b\nHost: h:1\n",
+		  "",
 		  "gid=g ot=1 rset=2 rqet=3000 oet=4 ec=4 vsi=v rtu=a&b host=h:1 known=nil fields=nil" },
 	};
 
@@ -119,12 +128,14 @@ static void test_refused(void **state)
 	static const struct {
 		const char *method, *target, *headers, *body;
 		int status, rsc;
-		const char *says;	/* part of m2m:dbg */
+		const char *says; /* part of m2m:dbg */
 	} table[] = {
 		{ "GET", "/cb", "X-M2M-Origin: Ca\n", "", 400, 4000, "X-M2M-RI" },
 		{ "GET", "/cb", "X-M2M-RI: \n", "", 400, 4000, "X-M2M-RI" },
-		{ "GET", "/cb", BASE "X-M2M-Origin: Cb\n", "", 400, 4000, "X-M2M-Origin: given twice" },
-		{ "GET", "/cb", "X-M2M-RI: r1\nX-M2M-Origin: C\xff\n", "", 400, 4000, "X-M2M-Origin" },
+		{ "GET", "/cb", BASE "X-M2M-Origin: Cb\n", "", 400, 4000,
+		  "X-M2M-Origin: given twice" },
+		{ "GET", "/cb", "X-M2M-RI: r1\nX-M2M-Origin: C\xff\n", "", 400, 4000,
+		  "X-M2M-Origin" },
 		{ "GET", "/", BASE, "", 400, 4000, "to: the path names no resource" },
 		{ "GET", "/a%2Fb", BASE, "", 400, 4000, "encoded '/'" },
 		{ "GET", "/a%2", BASE, "", 400, 4000, "percent-encoding" },
@@ -136,15 +147,19 @@ static void test_refused(void **state)
 		{ "PATCH", "/cb", BASE, "", 405, 4005, "PATCH" },
 		{ "GET", "/cb", BASE "Accept: application/xml\n", "", 406, 5207, "Accept" },
 		{ "POST", "/cb", BASE "Content-Type: text/plain\n", "{}", 415, 4015, "text/plain" },
-		{ "POST", "/cb", BASE "Content-Type: application/xml;ty=3\n", "<a/>", 415, 4015, "xml" },
+		{ "POST", "/cb", BASE "Content-Type: application/xml;ty=3\n", "<a/>", 415, 4015,
+		  "xml" },
 		{ "POST", "/cb", BASE, "{}", 415, 4015, "Content-Type: the header is missing" },
-		{ "POST", "/cb", BASE "Content-Type: application/json;ty=x\n", "{}", 400, 4000, "ty: " },
-		{ "POST", "/cb", BASE "Content-Type: application/json;ty=0\n", "{}", 400, 4000, "ty: " },
-		{ "POST", "/cb", BASE "Content-Type: application/json;ty=3;ty=4\n", "{}", 400, 4000, "twice" },
+		{ "POST", "/cb", BASE "Content-Type: application/json;ty=x\n", "{}", 400, 4000,
+		  "ty: " },
+		{ "POST", "/cb", BASE "Content-Type: application/json;ty=0\n", "{}", 400, 4000,
+		  "ty: " },
+		{ "POST", "/cb", BASE "Content-Type: application/json;ty=3;ty=4\n", "{}", 400, 4000,
+		  "twice" },
 		{ "POST", "/cb", BASE JSON_TYPE, "{\"a\":", 400, 4000, "pc: " },
 		{ "POST", "/cb", BASE JSON_TYPE, "[1]", 400, 4000, "pc: expected an object" },
-		{ "POST", "/cb", BASE "Content-Type: application/cbor\nAccept: application/json\n", "\xff",
-		  400, 4000, "pc: " },
+		{ "POST", "/cb", BASE "Content-Type: application/cbor\nAccept: application/json\n",
+		  "\xff", 400, 4000, "pc: " },
 		{ "DELETE", "/cb", BASE JSON_TYPE, "{}", 400, 4000, "pc: " },
 		{ "GET", "/cb", BASE "X-M2M-RET: soon\n", "", 400, 4000, "rqet: expected" },
 		{ "GET", "/cb", BASE "X-M2M-RET: 20200101T000000\n", "", 504, 4008, "rqet" },
@@ -169,9 +184,16 @@ static void test_refused(void **state)
 
 static void test_answer(void **state)
 {
-	struct answer a = { .rsc = 2001, .pc = STR("{\"m2m:uri\":\"cb/a\"}"), .ot = STR("1"),
-			    .rset = STR("2"), .ec = STR("4"), .vsi = STR("x\r\ny"), .cnst = STR("1"),
-			    .cnot = STR("7"), .location = STR("cb/a"), .service = STR("ws://h/notify/t") };
+	struct answer a = { .rsc = 2001,
+			    .pc = STR("{\"m2m:uri\":\"cb/a\"}"),
+			    .ot = STR("1"),
+			    .rset = STR("2"),
+			    .ec = STR("4"),
+			    .vsi = STR("x\r\ny"),
+			    .cnst = STR("1"),
+			    .cnot = STR("7"),
+			    .location = STR("cb/a"),
+			    .service = STR("ws://h/notify/t") };
 
 	(void)state;
 	send_req("POST", "/cb",
@@ -195,8 +217,8 @@ static void test_cbor(void **state)
 
 	(void)state;
 	assert_true(cbor_from_json(STR("{\"m2m:cnt\":{\"rn\":\"a\"}}"), &in, NULL));
-	BIND_HTTP.request(NULL, make("POST", "/cb", BASE "Content-Type: application/cbor;ty=3\n",
-				     buf_view(&in)));
+	BIND_HTTP.request(
+	    NULL, make("POST", "/cb", BASE "Content-Type: application/cbor;ty=3\n", buf_view(&in)));
 	assert_string_equal(field("pc"), "{\"m2m:cnt\":{\"rn\":\"a\"}}");
 	answer_id(tasks[0].id, 2001, "{\"m2m:cnt\":{\"rn\":\"a\"}}");
 	assert_non_null(strstr(replied_head, "Content-Type: application/cbor\r\n"));
@@ -293,7 +315,7 @@ static void test_expiry(void **state)
 	assert_true(the_timer->seconds == 30);
 	send_req("GET", "/b", BASE "X-M2M-RET: 2000\n", "");
 	assert_true(the_timer->seconds == 2);
-	send_req("GET", "/c", BASE "X-M2M-RET: 20010909T014645\n", "");	/* in 5 s */
+	send_req("GET", "/c", BASE "X-M2M-RET: 20010909T014645\n", ""); /* in 5 s */
 	assert_int_equal(primitive_count(), 3);
 	clock_freeze(1000000000000000, 8000000);
 	replies = 0;
@@ -321,12 +343,12 @@ static void test_failed_task(void **state)
 	assert_non_null(strstr(replied_head, "X-M2M-RSC: 5000\r\n"));
 	assert_string_equal(replied_body, "{\"m2m:dbg\":\"internal error\"}");
 	send_req("GET", "/a", BASE, "");
-	end_task(1, true);	/* ended, but said nothing */
+	end_task(1, true); /* ended, but said nothing */
 	assert_int_equal(replied_status, 500);
 	send_req("GET", "/a", BASE, "");
 	answer_id(tasks[2].id, 2000, "{}");
 	replies = 0;
-	end_task(2, false);	/* failed after its answer */
+	end_task(2, false); /* failed after its answer */
 	assert_int_equal(replies, 0);
 }
 
@@ -341,7 +363,8 @@ static void test_many(void **state)
 		for (int i = 0; i < 1000; i++) {
 			char headers[96];
 
-			snprintf(headers, sizeof(headers), BASE "X-M2M-RET: %d\n", 1000 + i * 7919 % 1000);
+			snprintf(headers, sizeof(headers), BASE "X-M2M-RET: %d\n",
+				 1000 + i * 7919 % 1000);
 			send_req("GET", "/a", headers, "");
 			first = first ? first : tasks[ntasks - 1].id;
 		}
@@ -357,9 +380,9 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, fakes_open, fakes_close)
 	const struct CMUnitTest tests[] = {
-		CASE(test_accepted),	   CASE(test_refused),	CASE(test_answer),
-		CASE(test_cbor),	   CASE(test_accept),	CASE(test_status),
-		CASE(test_administration), CASE(test_expiry),	CASE(test_failed_task),
+		CASE(test_accepted),       CASE(test_refused), CASE(test_answer),
+		CASE(test_cbor),           CASE(test_accept),  CASE(test_status),
+		CASE(test_administration), CASE(test_expiry),  CASE(test_failed_task),
 		CASE(test_many),
 	};
 

@@ -17,12 +17,12 @@ struct conn {
 	bool binary, identified;
 	size_t queued;
 	size_t n;
-	char last[4096];		/* the last frame */
+	char last[4096]; /* the last frame */
 };
 
 static struct conn *conns[8];
 static size_t nconns;
-static char answered[128];		/* what notify_answer was told: "rqi rsc pc" */
+static char answered[128]; /* what notify_answer was told: "rqi rsc pc" */
 static bool answer_matches;
 static int fills;
 
@@ -96,11 +96,13 @@ void notify_fill(struct session *s)
 static struct conn *dial(const char *target, const char *protocols, const char *origin)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
-	struct ws_hello h = { .target = str_of(target), .protocols = str_of(protocols),
-			      .origin_id = str_of(origin), .peer = STR("10.0.0.1") };
+	struct ws_hello h = { .target = str_of(target),
+			      .protocols = str_of(protocols),
+			      .origin_id = str_of(origin),
+			      .peer = STR("10.0.0.1") };
 	char chosen[64];
 
-	c->id = (uint64_t)(1 + nconns * 1024);	/* all in one slot of the table */
+	c->id = (uint64_t)(1 + nconns * 1024); /* all in one slot of the table */
 	conns[nconns++] = c;
 	assert_int_equal(BIND_WS.accept(NULL, &h, chosen, sizeof(chosen)), 0);
 	BIND_WS.open(NULL, c, &h, str_of(chosen));
@@ -146,7 +148,7 @@ static void test_classify(void **state)
 	static const struct {
 		const char *text;
 		enum ws_kind kind;
-		const char *rqi;	/* raw; NULL: none */
+		const char *rqi; /* raw; NULL: none */
 		int rsc;
 	} table[] = {
 		{ "{\"rsc\":2000,\"rqi\":\"n7\",\"rvi\":\"3\"}", WS_RESPONSE, "\"n7\"", 2000 },
@@ -173,7 +175,7 @@ static void test_classify(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < countof(table); i++) {
-		char *exact = xmalloc(strlen(table[i].text) + 1);	/* ASan sees a read too far */
+		char *exact = xmalloc(strlen(table[i].text) + 1); /* ASan sees a read too far */
 		size_t n = strlen(table[i].text);
 		struct ws_message m;
 		struct err e = { 0 };
@@ -183,7 +185,8 @@ static void test_classify(void **state)
 		if (ws_text_classify((struct str){ exact, n }, &m, &e) != table[i].kind ||
 		    m.rsc != table[i].rsc || !m.rqi.p != !table[i].rqi ||
 		    (m.rqi.p && !str_is(m.rqi, table[i].rqi)))
-			fail_msg("row %zu: kind %d rsc %d rqi %.*s", i, m.kind, m.rsc, STRFMT(m.rqi));
+			fail_msg("row %zu: kind %d rsc %d rqi %.*s", i, m.kind, m.rsc,
+				 STRFMT(m.rqi));
 		if (m.kind == WS_BAD)
 			assert_int_equal(e.code, 4000);
 		free(exact);
@@ -194,7 +197,7 @@ static void test_requests(void **state)
 {
 	static const struct {
 		const char *text;
-		const char *expect;	/* "name=value ..." */
+		const char *expect; /* "name=value ..." */
 	} table[] = {
 		{ "{\"op\":1,\"to\":\"cb\",\"fr\":\"Ca\",\"rqi\":\"a1\",\"rvi\":\"3\",\"ty\":3,"
 		  "\"pc\":{\"m2m:cnt\":{\"rn\":\"x\"}}}",
@@ -272,8 +275,8 @@ static void test_refused(void **state)
 			fail_msg("row %zu: %s", i, c->last);
 	}
 	say(c, "{\"op\":2,\"rqi\":\"r9\"");
-	assert_non_null(strstr(
-		c->last, "{\"rsc\":4000,\"rqi\":\"r9\",\"rvi\":\"3\",\"pc\":{\"m2m:dbg\":\""));
+	assert_non_null(
+	    strstr(c->last, "{\"rsc\":4000,\"rqi\":\"r9\",\"rvi\":\"3\",\"pc\":{\"m2m:dbg\":\""));
 	assert_int_equal(ntasks, 0);
 	assert_int_equal(c->close_code, 0);
 }
@@ -281,16 +284,23 @@ static void test_refused(void **state)
 static void test_answer(void **state)
 {
 	struct conn *c = dial("/", "oneM2M.json", NULL);
-	struct answer a = { .rsc = 2001, .pc = STR("{\"m2m:uri\":\"x\"}"), .ot = STR("1"),
-			    .rset = STR("2"), .ec = STR("4"), .vsi = STR("v\""), .cnst = STR("1"),
-			    .cnot = STR("7"), .bind = STR("Ca") };
+	struct answer a = { .rsc = 2001,
+			    .pc = STR("{\"m2m:uri\":\"x\"}"),
+			    .ot = STR("1"),
+			    .rset = STR("2"),
+			    .ec = STR("4"),
+			    .vsi = STR("v\""),
+			    .cnst = STR("1"),
+			    .cnot = STR("7"),
+			    .bind = STR("Ca") };
 
 	(void)state;
 	say(c, "{\"op\":1,\"ty\":2,\"to\":\"cb\",\"rqi\":\"a\\n1\"}");
 	assert_true(primitive_answer(tasks[0].id, &a));
-	assert_string_equal(c->last, "{\"rsc\":2001,\"rqi\":\"a\\n1\",\"rvi\":\"3\",\"ot\":\"1\","
-				     "\"rset\":\"2\",\"ec\":4,\"cnst\":1,\"cnot\":7,\"vsi\":\"v\\\"\","
-				     "\"pc\":{\"m2m:uri\":\"x\"}}");
+	assert_string_equal(c->last,
+			    "{\"rsc\":2001,\"rqi\":\"a\\n1\",\"rvi\":\"3\",\"ot\":\"1\","
+			    "\"rset\":\"2\",\"ec\":4,\"cnst\":1,\"cnot\":7,\"vsi\":\"v\\\"\","
+			    "\"pc\":{\"m2m:uri\":\"x\"}}");
 	assert_false(c->binary);
 	assert_ptr_equal(session_conn(session_of(STR("Ca"))), c);
 	/* now it is known who speaks, and fr may be left out, except for the next registration */
@@ -322,7 +332,7 @@ static void test_responses(void **state)
 	say(c, "{\"rsc\":2000,\"rqi\":\"n9\"}");
 	say(c, "{\"rsc\":\"x\",\"rqi\":\"n9\"}");
 	assert_string_equal(answered, "");
-	assert_int_equal(c->frames, 0);	/* a response is never answered */
+	assert_int_equal(c->frames, 0); /* a response is never answered */
 	assert_int_equal(ntasks, 0);
 }
 
@@ -340,7 +350,10 @@ static void test_cbor(void **state)
 	assert_true(cbor_to_json((struct str){ c->last, c->n }, JSCAN_DEFAULT, &out, NULL));
 	assert_true(str_is(buf_view(&out),
 			   "{\"rsc\":2000,\"rqi\":\"q\",\"rvi\":\"3\",\"pc\":{\"m2m:cb\":{}}}"));
-	BIND_WS.message(NULL, c, STR("\xa3\x63rsc\x19\x07\xd0\x63rqi\x62n7\x63rvi\x61" "3"), true);
+	BIND_WS.message(NULL, c,
+			STR("\xa3\x63rsc\x19\x07\xd0\x63rqi\x62n7\x63rvi\x61"
+			    "3"),
+			true);
 	assert_string_equal(answered, "n7 2000 ");
 	BIND_WS.message(NULL, c, STR("\xff"), true);
 	assert_int_equal(c->frames, 2);
@@ -425,7 +438,7 @@ static void test_identify(void **state)
 	dial("/", "oneM2M.json", "Cb");
 	assert_string_equal(tasks[3].text, "Cb");
 	end_task(3, true);
-	dial("/", "oneM2M.json", "C");	/* to be assigned: no identity */
+	dial("/", "oneM2M.json", "C"); /* to be assigned: no identity */
 	dial("/", "oneM2M.json", "");
 	assert_int_equal(ntasks, 4);
 }
@@ -440,7 +453,7 @@ static void test_refuse(void **state)
 	assert_int_equal(c->close_code, 1008);
 	assert_false(bind_ws_bind(c->id, STR("Ca")));
 	end_task(0, true);
-	assert_int_equal(ntasks, 1);	/* what waited is dropped */
+	assert_int_equal(ntasks, 1); /* what waited is dropped */
 	say(c, "{\"op\":2,\"to\":\"a\",\"rqi\":\"2\"}");
 	assert_int_equal(ntasks, 1);
 	hang_up(c);
@@ -488,7 +501,7 @@ static void test_limits(void **state)
 	hang_up(c);
 	for (size_t i = 0; i < ntasks; i++) {
 		if (i != 7)
-			answer_id(tasks[i].id, 2000, "{}");	/* dropped: nobody is there */
+			answer_id(tasks[i].id, 2000, "{}"); /* dropped: nobody is there */
 	}
 	assert_int_equal(c->frames, 2);
 	c = dial("/", "oneM2M.json", NULL);
@@ -520,9 +533,10 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, ws_open, ws_close)
 	const struct CMUnitTest tests[] = {
-		CASE(test_classify), CASE(test_requests), CASE(test_refused),	CASE(test_answer),
-		CASE(test_cbor),     CASE(test_accept),	  CASE(test_responses), CASE(test_identify),
-		CASE(test_refuse),   CASE(test_limits),	  CASE(test_take_over), CASE(test_early_close),
+		CASE(test_classify),  CASE(test_requests),  CASE(test_refused),
+		CASE(test_answer),    CASE(test_cbor),      CASE(test_accept),
+		CASE(test_responses), CASE(test_identify),  CASE(test_refuse),
+		CASE(test_limits),    CASE(test_take_over), CASE(test_early_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,79 +24,79 @@
 #include "vm.h"
 
 static const char boot[] =
-	"local cse = require 'moon2m.core.cse'\n"
-	"local b, to = {}, {}\n"
-	"function b.request(id, req) return to[req.to](id, req) end\n"
-	"function b.delivered(sub, n) note('delivered ' .. sub .. ' ' .. n) end\n"
-	"function b.unknown_target(t) note('unknown ' .. t) cse.routes(t, { 'http://a', 'ws://b' }) end\n"
-	"function to.echo(id, req)\n"
-	"  cse.reply(id, 2000, req.pc, { cnst = 1, vsi = req.via, service = 'ws://x' })\n"
-	"end\n"
-	"function to.twice(id)\n"
-	"  note(tostring(cse.reply(id, 2004)))\n"
-	"  note(tostring(cse.reply(id, 2004)))\n"
-	"end\n"
-	"function to.submit(id, req)\n"
-	"  local rsc, pc, extra = cse.submit({ op = 2, to = 'echo', rqi = 'in', pc = req.pc })\n"
-	"  cse.reply(id, rsc, pc, extra)\n"
-	"end\n"
-	"function to.ask(id, req)\n"
-	"  local rsc, pc = cse.ask('Ca', '{\"q\":1}', nil, 5)\n"
-	"  cse.reply(id, 2000, string.format('{\"rsc\":%d,\"pc\":%s}', rsc, pc or 'null'))\n"
-	"end\n"
-	"function to.bad(id, req)\n"
-	"  local function refused(f, ...)\n"
-	"    local ok, why = pcall(f, ...)\n"
-	"    note(ok and 'accepted' or why:match('[^:]*$'))\n"
-	"  end\n"
-	"  refused(cse.reply, id, 1)\n"
-	"  refused(cse.reply, -1, 2000)\n"
-	"  refused(cse.submit, { op = 6, to = 'a', rqi = 'b' })\n"
-	"  refused(cse.submit, { op = 2, to = 'a' })\n"
-	"  refused(cse.listen, { port = 70000 })\n"
-	"  refused(cse.listen, { port = true })\n"
-	"  refused(cse.refuse, 1, 5)\n"
-	"  refused(cse.event, {}, {}, '')\n"
-	"  refused(cse.slot, 'x')\n"
-	"  cse.reply(id, 2000)\n"
-	"end\n"
-	"function to.events(id)\n"
-	"  local a = cse.audience()\n"
-	"  a:add(7, '/moon/1k', nil, 'Ca')\n"
-	"  a:add(8, '/moon/1m', 'Cx', 'http://h')\n"
-	"  a:remove(8)\n"
-	"  note('size ' .. a:size() .. ' ' .. cse.slot('rqi'))\n"
-	"  local ev = cse.event(a, { frame = 'raw', binary = true, type = 'text/csv', ec = 4 }, 'x,y')\n"
-	"  local other = cse.event(a, { format_failed = 'senml' }, '{}')\n"
-	"  cse.publish(ev)\n"
-	"  note(tostring(pcall(cse.publish, ev)))\n"
-	"  cse.abandon(other)\n"
-	"  cse.abandon(other)\n"
-	"  cse.event(a, {}, 'lost')\n"
-	"  ev, other, a = nil, nil, nil\n"
-	"  collectgarbage() collectgarbage()\n"
-	"  cse.forget_sub(7) cse.forget_target('Ca')\n"
-	"  cse.reply(id, 2000)\n"
-	"end\n"
-	"function to.rest(id)\n"
-	"  note('port ' .. cse.listen({ host = '::1', port = 5, ws = false }))\n"
-	"  note(select(2, cse.listen({ port = 6 })))\n"
-	"  cse.configure({ rvi = '4', origins = { 'https://a' }, admin_port = 7, request_time = 2 })\n"
-	"  note(tostring(cse.bind(99, 'Ca')) .. tostring(cse.refuse(99, 1008, 'no')))\n"
-	"  note(tostring(cse.connected('Ca')))\n"
-	"  cse.unbind('Ca')\n"
-	"  local s = cse.stats()\n"
-	"  note('requests ' .. s.requests .. ' tasks ' .. s.tasks .. ' queued ' .. s.queued)\n"
-	"  cse.reply(id, 2000)\n"
-	"end\n"
-	"return b\n";
+    "local cse = require 'moon2m.core.cse'\n"
+    "local b, to = {}, {}\n"
+    "function b.request(id, req) return to[req.to](id, req) end\n"
+    "function b.delivered(sub, n) note('delivered ' .. sub .. ' ' .. n) end\n"
+    "function b.unknown_target(t) note('unknown ' .. t) cse.routes(t, { 'http://a', 'ws://b' }) end\n"
+    "function to.echo(id, req)\n"
+    "  cse.reply(id, 2000, req.pc, { cnst = 1, vsi = req.via, service = 'ws://x' })\n"
+    "end\n"
+    "function to.twice(id)\n"
+    "  note(tostring(cse.reply(id, 2004)))\n"
+    "  note(tostring(cse.reply(id, 2004)))\n"
+    "end\n"
+    "function to.submit(id, req)\n"
+    "  local rsc, pc, extra = cse.submit({ op = 2, to = 'echo', rqi = 'in', pc = req.pc })\n"
+    "  cse.reply(id, rsc, pc, extra)\n"
+    "end\n"
+    "function to.ask(id, req)\n"
+    "  local rsc, pc = cse.ask('Ca', '{\"q\":1}', nil, 5)\n"
+    "  cse.reply(id, 2000, string.format('{\"rsc\":%d,\"pc\":%s}', rsc, pc or 'null'))\n"
+    "end\n"
+    "function to.bad(id, req)\n"
+    "  local function refused(f, ...)\n"
+    "    local ok, why = pcall(f, ...)\n"
+    "    note(ok and 'accepted' or why:match('[^:]*$'))\n"
+    "  end\n"
+    "  refused(cse.reply, id, 1)\n"
+    "  refused(cse.reply, -1, 2000)\n"
+    "  refused(cse.submit, { op = 6, to = 'a', rqi = 'b' })\n"
+    "  refused(cse.submit, { op = 2, to = 'a' })\n"
+    "  refused(cse.listen, { port = 70000 })\n"
+    "  refused(cse.listen, { port = true })\n"
+    "  refused(cse.refuse, 1, 5)\n"
+    "  refused(cse.event, {}, {}, '')\n"
+    "  refused(cse.slot, 'x')\n"
+    "  cse.reply(id, 2000)\n"
+    "end\n"
+    "function to.events(id)\n"
+    "  local a = cse.audience()\n"
+    "  a:add(7, '/moon/1k', nil, 'Ca')\n"
+    "  a:add(8, '/moon/1m', 'Cx', 'http://h')\n"
+    "  a:remove(8)\n"
+    "  note('size ' .. a:size() .. ' ' .. cse.slot('rqi'))\n"
+    "  local ev = cse.event(a, { frame = 'raw', binary = true, type = 'text/csv', ec = 4 }, 'x,y')\n"
+    "  local other = cse.event(a, { format_failed = 'senml' }, '{}')\n"
+    "  cse.publish(ev)\n"
+    "  note(tostring(pcall(cse.publish, ev)))\n"
+    "  cse.abandon(other)\n"
+    "  cse.abandon(other)\n"
+    "  cse.event(a, {}, 'lost')\n"
+    "  ev, other, a = nil, nil, nil\n"
+    "  collectgarbage() collectgarbage()\n"
+    "  cse.forget_sub(7) cse.forget_target('Ca')\n"
+    "  cse.reply(id, 2000)\n"
+    "end\n"
+    "function to.rest(id)\n"
+    "  note('port ' .. cse.listen({ host = '::1', port = 5, ws = false }))\n"
+    "  note(select(2, cse.listen({ port = 6 })))\n"
+    "  cse.configure({ rvi = '4', origins = { 'https://a' }, admin_port = 7, request_time = 2 })\n"
+    "  note(tostring(cse.bind(99, 'Ca')) .. tostring(cse.refuse(99, 1008, 'no')))\n"
+    "  note(tostring(cse.connected('Ca')))\n"
+    "  cse.unbind('Ca')\n"
+    "  local s = cse.stats()\n"
+    "  note('requests ' .. s.requests .. ' tasks ' .. s.tasks .. ' queued ' .. s.queued)\n"
+    "  cse.reply(id, 2000)\n"
+    "end\n"
+    "return b\n";
 
 const struct embed embed_modules[] = {
 	{ "moon2m.boot", "@lib/moon2m/boot.lua", boot, sizeof(boot) - 1 },
 	{ NULL, NULL, NULL, 0 },
 };
 
-static char notes[2048];		/* what Lua and the stand-ins noted, one a line */
+static char notes[2048]; /* what Lua and the stand-ins noted, one a line */
 
 static void note(const char *fmt, ...)
 {
@@ -411,7 +411,8 @@ static void test_reply(void **state)
 	request("twice", NULL);
 	assert_string_equal(notes, "r1: 2004  cnst= vsi= service=\ntrue\nfalse\n");
 	request("nothing", NULL);
-	assert_string_equal(notes, "r1: 5000 {\"m2m:dbg\":\"internal error\"} cnst= vsi= service=\n");
+	assert_string_equal(notes,
+			    "r1: 5000 {\"m2m:dbg\":\"internal error\"} cnst= vsi= service=\n");
 }
 
 static void test_submit(void **state)
@@ -431,7 +432,8 @@ static void test_ask(void **state)
 	assert_int_equal(task_count(), 1);
 	notes[0] = '\0';
 	asked(asked_arg, 2000, STR("{\"c\":3}"));
-	assert_string_equal(notes, "r1: 2000 {\"rsc\":2000,\"pc\":{\"c\":3}} cnst= vsi= service=\n");
+	assert_string_equal(notes,
+			    "r1: 2000 {\"rsc\":2000,\"pc\":{\"c\":3}} cnst= vsi= service=\n");
 	ask_at_once = true;
 	request("ask", NULL);
 	assert_string_equal(notes, "ask Ca {\"q\":1} 0 5\n"
@@ -441,9 +443,15 @@ static void test_ask(void **state)
 static void test_bad_arguments(void **state)
 {
 	static const char *const expect[] = {
-		"expected a response status code", "expected an id", "expected a number from 0",
-		"op, to and rqi are needed", "expected a number", "expected a number",
-		"expected a close code", "moon2m.audience expected, got table", "invalid option 'x'",
+		"expected a response status code",
+		"expected an id",
+		"expected a number from 0",
+		"op, to and rqi are needed",
+		"expected a number",
+		"expected a number",
+		"expected a close code",
+		"moon2m.audience expected, got table",
+		"invalid option 'x'",
 	};
 	char *line = notes;
 
@@ -477,9 +485,10 @@ static void test_rest(void **state)
 {
 	(void)state;
 	request("rest", NULL);
-	assert_string_equal(notes, "listen ::1 5 1 0\nport 4711\nport 6 is taken\nfalsefalse\nfalse\n"
-				   "requests 1 tasks 1 queued 12\nr1: 2000  cnst= vsi= service=\n");
-	request("ask", NULL);	/* the configured time counts now */
+	assert_string_equal(notes,
+			    "listen ::1 5 1 0\nport 4711\nport 6 is taken\nfalsefalse\nfalse\n"
+			    "requests 1 tasks 1 queued 12\nr1: 2000  cnst= vsi= service=\n");
+	request("ask", NULL); /* the configured time counts now */
 	assert_true(timer_seconds > 1.9 && timer_seconds <= 2);
 	asked(asked_arg, 2000, STR_NONE);
 }
@@ -512,8 +521,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
-		T(test_reply), T(test_submit), T(test_ask),   T(test_bad_arguments),
-		T(test_events), T(test_rest),  T(test_hooks), T(test_metrics),
+		T(test_reply),  T(test_submit), T(test_ask),   T(test_bad_arguments),
+		T(test_events), T(test_rest),   T(test_hooks), T(test_metrics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
