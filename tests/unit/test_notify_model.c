@@ -235,7 +235,7 @@ static void note(struct peer *p, struct stream *s, size_t i, const char *rqi)
 static void take(struct peer *p, const struct frame *f, bool alive)
 {
 	const char *rqi = strstr(f->p, "\"rqi\"") ? field(f, "rqi") : "", *sur;
-	int v, sub, t = (int)(p - peer);
+	int v = 0, sub, t = (int)(p - peer);
 	struct stream *s;
 	size_t i;
 

@@ -115,7 +115,7 @@ static void test_kids(void **state)
 	int64_t i;
 
 	for (i = 2; i < 12; i++) {
-		char name[16];
+		char name[24];
 
 		snprintf(name, sizeof(name), "k%lld", (long long)i);
 		assert_int_equal(put(b, res(i, 1, i % 2 ? 3 : 23, name)).rc, STORE_OK);

@@ -103,7 +103,7 @@ static void test_eviction_is_exact(void **state)
 
 	srand(20240701);
 	for (i = 0; i < CONTAINERS; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "c%d", i);
 		assert_int_equal(put(b, res(2 + i, 1, 3, name)).rc, STORE_OK);
