@@ -5,6 +5,8 @@
 -- A format that fails never refuses the request that caused the event: its notices are parked.
 
 local cse = require "moon2m.core.cse"
+local core_json = require "moon2m.core.json"
+local sys = require "moon2m.core.sys"
 local json = require "moon2m.json"
 
 local format = {}
@@ -41,7 +43,7 @@ function format.register(name, fn, opts, call)
   format.check(name, fn, opts)
   local per, frame = opts.per or "event", opts.frame or "raw"
   by_name[name] = { name = name, fn = fn, per = per, frame = frame, binary = opts.binary or false,
-    encoded = opts.encoded or false, call = call }
+    encoded = opts.encoded or false, call = call, labels = ('format="%s"'):format(name) }
   return by_name[name]
 end
 
@@ -52,6 +54,38 @@ end
 function format.forget(name)
   by_name[name] = nil
 end
+
+--- The names that clients may offer as WebSocket subprotocol: every declared format but the
+-- standard one, which is oneM2M.json and oneM2M.cbor.
+function format.names()
+  local names = {}
+  for name in pairs(by_name) do
+    if name ~= "standard" and name ~= "m2m:sgn" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
+-- ---- helpers for bodies -------------------------------------------------------------------------
+
+local SLOTS = { "sur", "rqi", "cr", "to" }
+
+--- A value as CBOR.  Raises when it holds a slot: a CBOR text states its length, which a slot has
+-- only in the frame of a target.
+function format.cbor(v)
+  local text = json.encode(v)
+  for i = 1, #SLOTS do
+    if text:find(cse.slot(SLOTS[i]), 1, true) then
+      error(("cse.cbor: n.%s is filled in after the format, a CBOR text cannot hold it; declare " ..
+        "the format with { per = \"target\" } for n.sur and n.cr"):format(SLOTS[i]), 3)
+    end
+  end
+  local bytes, why = core_json.to_cbor(text)
+  if not bytes then error("cse.cbor: " .. tostring(why), 3) end
+  return bytes
+end
+
+-- ---- what a format is handed --------------------------------------------------------------------
 
 -- What a per-event format cannot know; reading it says what to do instead.
 local PER_TARGET = {
@@ -71,7 +105,8 @@ local function unwrap(text)
 end
 
 --- The table that a format is handed.
--- e = { to, rep, old, net, op, fr, at, cr }: rep and old are JSON text.
+-- e = { to, rep, old, net, op, fr, at, cr }: rep and old are JSON text; for one target also sub,
+-- target and its own sur, which then is no slot.
 function format.notice(f, e)
   local n = {
     to = e.to, at = e.at, event = { net = e.net, op = e.op, fr = e.fr },
@@ -83,7 +118,8 @@ function format.notice(f, e)
     n.res, n.old = unwrap(e.rep), unwrap(e.old)
   end
   if f.per == "target" then
-    n.sub, n.target = e.sub, e.target
+    n.sub, n.target, n.sur = e.sub, e.target, e.sur or n.sur
+    if e.cr then n.cr = e.creator or n.cr end
     return n
   end
   return setmetatable(n, PER_TARGET)
@@ -104,6 +140,8 @@ end
 -- false and the error's text.
 function format.render(f, e)
   local n = format.notice(f, e)
+  sys.count("moon2m_format_calls_total", f.labels, 1,
+    "Calls of notification formats: one per event and format, or per target")
   if not f.call then
     return true, body_text(f, f.fn(n))
   end
@@ -116,9 +154,9 @@ end
 
 -- TS-0004 7.5.1.1, 6.3.5.13: the standard notification.
 format.register("standard", function(n)
-  local cr = n.cr and ',"cr":"' .. n.cr .. '"' or ""
-  return '{"m2m:sgn":{"nev":{"rep":' .. n.rep .. ',"net":' .. n.event.net .. '},"sur":"' .. n.sur ..
-    '"' .. cr .. "}}"
+  local cr, net, om = n.cr and ',"cr":' .. quote(n.cr) or "", n.event.net, n.event.om
+  return '{"m2m:sgn":{"nev":{"rep":' .. n.rep .. (om and ',"om":' .. json.encode(om) or "") ..
+    (net and ',"net":' .. net or "") .. '},"sur":"' .. n.sur .. '"' .. cr .. "}}"
 end, { frame = "primitive", encoded = true })
 
 return format

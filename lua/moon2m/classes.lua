@@ -1,0 +1,136 @@
+-- The subscriptions of a resource, grouped into classes of equal criteria, content type and format;
+-- each class has one audience in the C core.  A class is judged once and formatted once per event,
+-- so ten thousand alike subscriptions cost one Lua call and ten thousand memory copies.
+-- The index of a resource is built at its first use, kept with it and mended when a subscription
+-- changes; an event that is prepared after a change was answered meets the change.
+
+local core = require "moon2m.core.cse"
+local criteria = require "moon2m.criteria"
+local path = require "moon2m.path"
+local target = require "moon2m.target"
+local tree = require "moon2m.tree"
+
+local classes = {}
+
+local default_format = "standard"
+
+--- The format for subscriptions that name none (`notification.format` of the configuration).
+function classes.set_default_format(name)
+  default_format = name
+end
+
+-- ---- classes ------------------------------------------------------------------------------------
+
+-- The label `format:NAME` asks for a format (labels are standard and survive other CSEs).
+local function format_of(sub)
+  for _, label in ipairs(tree.value(sub, "lbl") or {}) do
+    local name = label:match("^format:(.+)$")
+    if name then return name end
+  end
+  return default_format
+end
+
+-- eeno: without a creator, `cr` is the originator of what happened.
+local function wants_originator(sub)
+  return sub.raw.eeno == "true" and sub.raw.cr == nil
+end
+
+local function key_of(sub)
+  return table.concat({ sub.raw.enc or "", sub.raw.nct or "", format_of(sub),
+    sub.raw.cr and "cr" or wants_originator(sub) and "or" or "", sub.raw.nec or "" }, "\0")
+end
+
+local function new_class(sub)
+  return { criteria = criteria.compile(tree.value(sub, "enc")), cr = sub.raw.cr ~= nil, eeno = wants_originator(sub),
+    nct = tree.value(sub, "nct"), ec = tree.value(sub, "nec"), format = format_of(sub),
+    audience = core.audience(), members = {}, size = 0 }
+end
+
+local function class_of(index, sub)
+  local key = key_of(sub)
+  local class = index.classes[key]
+  if not class then
+    class = new_class(sub)
+    class.key = key
+    index.classes[key] = class
+    for _, net in ipairs(class.criteria.nets) do
+      index.by_net[net] = index.by_net[net] or {}
+      table.insert(index.by_net[net], class)
+    end
+  end
+  return class
+end
+
+local function join(index, sub, targets)
+  local class = class_of(index, sub)
+  local sur = path.sp_relative(sub.ri)
+  local cr = class.cr and tree.value(sub, "cr") or nil
+  for _, to in ipairs(targets) do class.audience:add(sub.id, sur, cr, to) end
+  class.members[sub.id] = { sub = sub, sur = sur, cr = cr, targets = targets }
+  class.size = class.size + 1
+  index.class_of[sub.id] = class
+end
+
+-- A class without members is gone, and a kind of event that nobody asks for costs nothing.
+local function drop(index, class)
+  index.classes[class.key] = nil
+  for _, net in ipairs(class.criteria.nets) do
+    local list = index.by_net[net]
+    for i = #list, 1, -1 do
+      if list[i] == class then table.remove(list, i) end
+    end
+    if not list[1] then index.by_net[net] = nil end
+  end
+end
+
+local function leave(index, id)
+  local class = index.class_of[id]
+  if not class then return end
+  index.class_of[id] = nil
+  class.members[id] = nil
+  class.audience:remove(id)
+  class.size = class.size - 1
+  if class.size == 0 then drop(index, class) end
+end
+
+-- ---- the index ----------------------------------------------------------------------------------
+
+local function build(r)
+  local index = { classes = {}, by_net = {}, class_of = {} }
+  for _, sub in ipairs(tree.subs(r)) do
+    local targets = target.list(sub)
+    leave(index, sub.id)
+    join(index, sub, targets)
+  end
+  return index
+end
+
+--- The index of r's subscriptions: { by_net = { [net] = { class, ... } } }.  Built at its first use
+-- (yields); built again when a subscription changed meanwhile.
+function classes.index(r)
+  while not r.events do
+    local version = r.subs_version
+    local index = build(r)
+    if not r.events and r.subs_version == version then r.events = index end
+  end
+  return r.events
+end
+
+--- A subscription of r was created, updated or deleted ("create", "update", "delete"); without sub,
+-- the index is built anew at its next use.  A deletion does not yield.
+function classes.changed(r, sub, op)
+  local index = r.events
+  if not index then return end
+  if not sub then
+    r.events = nil
+    return
+  end
+  if op == "delete" then return leave(index, sub.id) end
+  local raw = sub.raw
+  local targets = target.list(sub)
+  if sub.gone == "deleted" or sub.raw ~= raw then return end  -- a later change sees to it
+  leave(index, sub.id)
+  join(index, sub, targets)
+end
+
+return classes
