@@ -124,9 +124,9 @@ UNIT_task := $(GROUND) vm guard task
 UNIT_sys := $(GROUND) vm guard task lua_sys
 UNIT += session bind bind_ws lua_cse
 UNIT_session := $(GROUND) session
-UNIT_bind := $(GROUND) primitive bind_media bind_http_text bind_http
+UNIT_bind := $(GROUND) primitive bind_media bind_http_text bind_page bind_http
 UNIT_bind_ws := $(GROUND) primitive session bind_ws_text bind_ws
-UNIT_lua_cse := $(GROUND) vm guard task primitive session bind_media bind_http_text bind_http \
+UNIT_lua_cse := $(GROUND) vm guard task primitive session bind_media bind_http_text bind_page bind_http \
 	bind_ws_text bind_ws lua_cse lua_notify lua_field
 STORE := store store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
 	store_sqlite_gc store_sqlite_ops store_sqlite_read

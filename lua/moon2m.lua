@@ -4,7 +4,9 @@
 -- Expected failures are `nil, err` with err.rsc and err.msg; wrong use raises at the caller's line.
 
 local sys = require "moon2m.core.sys"
+local format = require "moon2m.format"
 local json = require "moon2m.json"
+local page = require "moon2m.page"
 local rsc = require "moon2m.rsc"
 local rule = require "moon2m.rule"
 
@@ -232,7 +234,12 @@ local function declarations(cse, scope, script)
   function cse.format(name, fn, opts)
     local declared = script.declare(scope, "format", nil, nil, fn)
     scope.formats[tostring(name)] = { fn = fn, opts = opts, rule = declared }
-    require("moon2m.format").check(name, fn, opts)
+    format.check(name, fn, opts)
+  end
+
+  function cse.page(where, source, kind)
+    staging()
+    table.insert(scope.pages, page.declare(scope, where, source, kind))
   end
 
   function cse.type(spec)
@@ -261,6 +268,9 @@ end
 local function helpers(cse, scope, script)
   --- A Lua value as JSON text; keys sorted, cse.array(t) and sequences as arrays.
   function cse.json(v) return json.encode(v) end
+  --- A Lua value as CBOR bytes (RFC 8949), for binary formats.  What a format fills in per target
+  -- (n.sur, n.cr, n.rqi) has no place in it: its length is not known yet.
+  function cse.cbor(v) return format.cbor(v) end
   --- JSON text as Lua value; nil, message when it is malformed.
   function cse.parse(s)
     local ok, v = pcall(json.decode, s)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "bind_http_text.h"
+#include "bind_page.h"
 #include "metrics.h"
 #include "primitive.h"
 
@@ -145,6 +146,8 @@ static void request(void *arg, struct http_req *r)
 		return;
 	}
 	if (answer_admin(r))
+		return;
+	if ((!conf.admin_port || r->local_port != conf.admin_port) && bind_page_answer(r))
 		return;
 	p = primitive_new(VIA_HTTP);
 	pending = arena_alloc(p->arena, sizeof(*pending));

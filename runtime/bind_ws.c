@@ -35,6 +35,7 @@ struct link {
 	struct link *chain; /* same slot of the table by connection id */
 	struct conn *conn; /* NULL: closed */
 	struct session *session; /* NULL: closed */
+	char *format; /* notification format that the subprotocol names; NULL: none */
 	uint64_t id;
 	unsigned in_flight;
 	unsigned refs; /* the connection, its requests in flight, its identification */
@@ -86,8 +87,10 @@ static struct link *link_of(uint64_t id)
 
 static void link_unref(struct link *l)
 {
-	if (--l->refs == 0)
-		free(l);
+	if (--l->refs)
+		return;
+	free(l->format);
+	free(l);
 }
 
 static void drop_held(struct link *l)
@@ -176,6 +179,8 @@ static struct primitive *primitive_of(struct link *l)
 	p->peer = (struct str){ arena_dup(p->arena, peer), peer.n };
 	if (only.n)
 		p->known = (struct str){ arena_dup(p->arena, only), only.n };
+	if (l->format)
+		p->format = str_of(arena_dup(p->arena, str_of(l->format)));
 	l->in_flight++;
 	l->refs++;
 	return p;
@@ -318,7 +323,8 @@ static int push_identify(lua_State *L, void *arg)
 	lua_pushnumber(L, (lua_Number)l->id);
 	vm_push_str(L, l->id_kind);
 	vm_push_str(L, l->id_text);
-	return 3;
+	vm_push_str(L, l->format ? str_of(l->format) : STR_NONE);
+	return 4;
 }
 
 static void identified(void *arg, bool ok, struct str error)
@@ -414,6 +420,8 @@ static void opened(void *arg, struct conn *c, const struct ws_hello *h, struct s
 	l->refs = 1;
 	l->held_end = &l->held;
 	l->session = session_open(c, serial_of(protocol));
+	if (session_serial(l->session) == SESSION_RAW)
+		l->format = xstrndup(protocol.p, protocol.n);
 	slot = &links[l->id % countof(links)];
 	l->chain = *slot;
 	*slot = l;

@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 
 #include "bind_http.h"
+#include "bind_page.h"
 #include "bind_ws.h"
 #include "lua_field.h"
 #include "lua_notify.h"
@@ -21,8 +22,11 @@
 #include "vm.h"
 
 #define ORIGINS_MAX 256
+#define FORMATS_MAX 256
 
 static struct net *net;
+static char *format_names[FORMATS_MAX];	/* subprotocols that clients may ask for */
+static size_t nformats;
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
@@ -203,11 +207,58 @@ static int cse_listen(lua_State *L)
 	return 1;
 }
 
+static bool is_format(void *arg, struct str name)
+{
+	(void)arg;
+	for (size_t i = 0; i < nformats; i++) {
+		if (str_is(name, format_names[i]))
+			return true;
+	}
+	return false;
+}
+
+static void forget_formats(void)
+{
+	while (nformats)
+		free(format_names[--nformats]);
+}
+
+static int cse_formats(lua_State *L)
+{
+	size_t n;
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	n = lua_objlen(L, 1);
+	luaL_argcheck(L, n <= FORMATS_MAX, 1, "too many formats");
+	forget_formats();
+	for (size_t i = 0; i < n; i++) {
+		lua_rawgeti(L, 1, (int)i + 1);
+		format_names[nformats++] = xstrdup(luaL_checkstring(L, -1));
+		lua_pop(L, 1);
+	}
+	return 0;
+}
+
+static int cse_page(lua_State *L)
+{
+	struct err e;
+
+	if (lua_isnoneornil(L, 2)) {
+		bind_page_forget(vm_check_str(L, 1));
+	} else if (!bind_page_set(vm_check_str(L, 1), vm_check_str(L, 2), vm_check_str(L, 3), &e)) {
+		lua_pushnil(L);
+		lua_pushstring(L, e.msg);
+		return 2;
+	}
+	lua_pushboolean(L, true);
+	return 1;
+}
+
 static int cse_configure(lua_State *L)
 {
 	const char *origin[ORIGINS_MAX + 1];
 	struct bind_http_opts http = { .rvi = NULL };
-	struct bind_ws_opts ws = { .rvi = NULL };
+	struct bind_ws_opts ws = { .format = is_format };
 	double seconds;
 	size_t n = 0;
 
@@ -323,7 +374,7 @@ void lua_cse_use(struct net *n)
 	net = n;
 	primitive_open(n, 0);
 	bind_http_setup(&(struct bind_http_opts){ .rvi = NULL });
-	bind_ws_setup(&(struct bind_ws_opts){ .rvi = NULL });
+	bind_ws_setup(&(struct bind_ws_opts){ .format = is_format });
 	lua_notify_use();
 	register_gauges();
 }
@@ -334,6 +385,8 @@ void lua_cse_close(void)
 		return;
 	primitive_close();
 	lua_notify_close();
+	forget_formats();
+	bind_page_clear();
 	net = NULL;
 }
 
@@ -343,6 +396,7 @@ int lua_cse_open(lua_State *L)
 		{ "reply", cse_reply },   { "submit", cse_submit },       { "bind", cse_bind },
 		{ "refuse", cse_refuse }, { "connected", cse_connected }, { "unbind", cse_unbind },
 		{ "listen", cse_listen }, { "configure", cse_configure }, { "stats", cse_stats },
+		{ "formats", cse_formats }, { "page", cse_page },
 		{ NULL, NULL },
 	};
 

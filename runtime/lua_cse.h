@@ -6,6 +6,8 @@
  *                                   /metrics (0: all), seconds an answer may take when rqet is
  *                                   absent; an absent member means its default
  *  listen{host=, port=, http=, ws=} -> port | nil, message  (127.0.0.1, 0: any, true, true)
+ *  formats{names}                   notification formats that clients may name as subprotocol, all
+ *  page(path, type|nil, body) -> true | nil, message   a page of a script; type nil: no longer
  *  reply(id, rsc, pc|nil, extra|nil) -> true when request id was still waiting.  extra: ot rset ec
  *                                   vsi cnst cnot location service bind, as struct answer has them
  *  submit{op=, to=, rqi=, ty=, fr=, rvi=, pc=, query=, ...} -> rsc, pc|nil, extra.  Yields: a
@@ -33,4 +35,4 @@ struct net;
 /* The net to listen on; sets notify's hooks and registers gauges.  After notify_open. */
 void lua_cse_use(struct net *n);
 int lua_cse_open(lua_State *L);
-void lua_cse_close(void);		/* before net_free */
+void lua_cse_close(void); /* before net_free */

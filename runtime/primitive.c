@@ -329,6 +329,8 @@ static int push_request(lua_State *L, void *arg)
 	set_field(L, "host", p->host);
 	if (p->known.n)
 		set_field(L, "known", p->known);
+	if (p->format.n)
+		set_field(L, "format", p->format);
 	set_field(L, "via", str_of(via[p->via]));
 	return 2;
 }

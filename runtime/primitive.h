@@ -24,40 +24,43 @@ enum primitive_rsc {
 };
 
 struct primitive {
-	struct arena *arena;		/* owns what follows */
+	struct arena *arena; /* owns what follows */
 	enum primitive_via via;
-	int op;				/* 1..5 */
-	int ty;				/* 0: none */
-	struct str to, fr, rqi, rvi;	/* p NULL: absent */
-	struct str pc;			/* JSON text, checked */
-	struct str query;		/* HTTP: raw query string; Lua's query.lua reads it */
-	struct str fields;		/* WebSocket: JSON text of the whole primitive, for the rare parameters */
-	struct str rqet, rset, oet, ot, ec, gid, vsi;	/* raw text of header or member; p NULL: absent */
-	struct str rtu;			/* HTTP header X-M2M-RTU, raw; empty and absent differ (TS-0009 6.4) */
-	struct str peer;		/* address, for access contexts */
-	struct str host;		/* HTTP Host / the URL base to advertise */
-	struct str known;		/* WebSocket: the connection's only AE-ID, else empty */
-	uint64_t id;			/* below 2^53, given by primitive_submit */
+	int op; /* 1..5 */
+	int ty; /* 0: none */
+	struct str to, fr, rqi, rvi; /* p NULL: absent */
+	struct str pc; /* JSON text, checked */
+	struct str query; /* HTTP: raw query string; Lua's query.lua reads it */
+	struct str
+	    fields; /* WebSocket: JSON text of the whole primitive, for the rare parameters */
+	struct str rqet, rset, oet, ot, ec, gid,
+	    vsi; /* raw text of header or member; p NULL: absent */
+	struct str rtu; /* HTTP header X-M2M-RTU, raw; empty and absent differ (TS-0009 6.4) */
+	struct str peer; /* address, for access contexts */
+	struct str host; /* HTTP Host / the URL base to advertise */
+	struct str known; /* WebSocket: the connection's only AE-ID, else empty */
+	struct str format; /* WebSocket: the notification format its subprotocol names, or empty */
+	uint64_t id; /* below 2^53, given by primitive_submit */
 };
 
 /* The answer as Lua gives it; strings borrowed during the call. */
 struct answer {
 	int rsc;
-	struct str pc;			/* JSON text or p NULL */
-	struct str ot, rset, ec, vsi, cnst, cnot;	/* optional parameters, p NULL: absent */
-	struct str location;		/* HTTP Content-Location */
-	struct str service;		/* notification service URL: HTTP Link header */
-	struct str bind;		/* AE-ID to bind to the connection it came over */
+	struct str pc; /* JSON text or p NULL */
+	struct str ot, rset, ec, vsi, cnst, cnot; /* optional parameters, p NULL: absent */
+	struct str location; /* HTTP Content-Location */
+	struct str service; /* notification service URL: HTTP Link header */
+	struct str bind; /* AE-ID to bind to the connection it came over */
 };
 typedef void (*primitive_reply)(void *arg, const struct primitive *p, const struct answer *a);
 
 /* Before the first primitive; the net gives the timer.  seconds: how long an answer may take when
  * rqet is absent; 0: 30.  May be called again to change it. */
 void primitive_open(struct net *n, double seconds);
-void primitive_close(void);		/* answers what is in flight with 5000; before net_free */
+void primitive_close(void); /* answers what is in flight with 5000; before net_free */
 
 struct primitive *primitive_new(enum primitive_via via);
-void primitive_free(struct primitive *p);	/* one that was not submitted */
+void primitive_free(struct primitive *p); /* one that was not submitted */
 
 /* Takes p over; reply is called exactly once, at once or later, and p is freed after it. */
 void primitive_submit(struct primitive *p, primitive_reply reply, void *arg);
@@ -68,4 +71,4 @@ void primitive_refuse(struct primitive *p, const struct err *e, primitive_reply 
 
 /* From Lua: answers primitive `id`; false when it is gone (expired, answered). */
 bool primitive_answer(uint64_t id, const struct answer *a);
-size_t primitive_count(void);		/* in flight */
+size_t primitive_count(void); /* in flight */

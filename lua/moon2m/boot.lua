@@ -151,8 +151,8 @@ function boot.request(id, req)
   core.reply(id, dispatch.perform(req))
 end
 
-function boot.identify(conn, how, text)
-  return require("moon2m.register").identify(conn, how, text)
+function boot.identify(conn, how, text, format)
+  return require("moon2m.register").identify(conn, how, text, format)
 end
 
 function boot.timer(id)

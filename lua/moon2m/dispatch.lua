@@ -8,6 +8,7 @@ local op_delete = require "moon2m.op_delete"
 local op_notify = require "moon2m.op_notify"
 local op_retrieve = require "moon2m.op_retrieve"
 local op_update = require "moon2m.op_update"
+local preference = require "moon2m.preference"
 local request = require "moon2m.request"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
@@ -68,6 +69,7 @@ local function bind(req, code, extra)
   if req.via ~= "ws" or not req.ae or req.known == req.who or code >= 3000 then return extra end
   extra = extra or {}
   extra.bind = extra.bind or req.who
+  preference.connected(req.ae, req.format)
   return extra
 end
 

@@ -7,6 +7,7 @@ local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local path = require "moon2m.path"
+local preference = require "moon2m.preference"
 local rsc = require "moon2m.rsc"
 local tree = require "moon2m.tree"
 
@@ -82,6 +83,7 @@ function register.assign(req, r)
   if tree.by_aei(aei) then return register.taken(aei) end
   r.ri = aei
   r.raw.aei = json.quote(aei)
+  preference.created(r, req.format)
   give_service(req, r)
 end
 
@@ -107,6 +109,7 @@ end
 function register.deleted(aei)
   core.unbind(aei)
   core.forget_target(aei)
+  preference.forget(aei)
 end
 
 --- Entry of the C core: something waits for a target whose routes are unknown.  Yields.
@@ -135,15 +138,18 @@ end
 
 --- Entry of the C core: a handshake named itself by a token ("token") or by X-M2M-Origin
 -- ("origin"). A bad token is refused; an originator that is not registered (yet) stays anonymous
--- and may register over the connection.  Yields.
-function register.identify(conn, how, text)
+-- and may register over the connection.  format: the notification format that its subprotocol
+-- names, or nil.  Yields.
+function register.identify(conn, how, text, format)
+  local r
   if how == "token" then
-    local r = by_token(text)
-    if r then return core.bind(conn, r.ri) end
-    return core.refuse(conn, POLICY_VIOLATION, "unknown or revoked token")
+    r = by_token(text)
+    if not r then return core.refuse(conn, POLICY_VIOLATION, "unknown or revoked token") end
+  else
+    r = tree.by_aei(path.originator(text))
+    if not alive(r) then return end
   end
-  local r = tree.by_aei(path.originator(text))
-  if alive(r) then core.bind(conn, r.ri) end
+  return preference.connected(r, format, function() return core.bind(conn, r.ri) end)
 end
 
 return register

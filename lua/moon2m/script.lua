@@ -267,7 +267,7 @@ end
 local function new_scope(file)
   local name = file:match("([^/]+)%.lua$") or file:match("([^/]+)$") or file
   local scope = { name = name, file = file, folder = file:match("^(.*)/[^/]*$") or ".", rules = {},
-    formats = {}, types = {}, state = {}, errors = 0, staging = true }
+    formats = {}, pages = {}, types = {}, state = {}, errors = 0, staging = true }
   function scope.log(level, text) sys.log(level, "script." .. name, text) end
   scope.api = require("moon2m").new(scope, script)
   scope.env = env.new(scope)
@@ -297,8 +297,13 @@ local function name_taken(name)
   end
 end
 
--- Formats and types become live with the scope.
+-- Formats, pages and types become live with the scope.
 local function adopt(scope)
+  local core = require "moon2m.core.cse"
+  for _, page in ipairs(scope.pages) do
+    local ok, why = core.page(page.path, page.type, page.body)
+    if not ok then error(("%s: cse.page %s: %s"):format(scope.file, page.path, why), 0) end
+  end
   for name, d in pairs(scope.formats) do
     format.register(name, d.fn, d.opts, function(n)
       local ok, body, ctype = call(d.rule, 0, nil, n)
@@ -310,6 +315,7 @@ local function adopt(scope)
       return ok, body, ctype
     end)
   end
+  if next(scope.formats) then core.formats(format.names()) end
   for _, spec in ipairs(scope.types) do require("moon2m.types").register(spec) end
 end
 

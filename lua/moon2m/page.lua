@@ -1,0 +1,63 @@
+-- Pages that scripts declare with cse.page: a file of the script's own folder, or a text, served on
+-- GET of a path of its own without any oneM2M header.  Read when the script loads, so what is served
+-- is what was checked; it never changes meanwhile and nothing else of the folder can be reached.
+
+local sys = require "moon2m.core.sys"
+local path = require "moon2m.path"
+
+local page = {}
+
+local MAX = 1048576              -- bytes of a page, as in bind_page.h
+
+local TYPES = { html = "text/html; charset=utf-8", js = "text/javascript; charset=utf-8",
+  css = "text/css; charset=utf-8", json = "application/json", svg = "image/svg+xml",
+  png = "image/png", txt = "text/plain; charset=utf-8" }
+
+local function fail(fmt, ...)
+  error(("cse.page: " .. fmt):format(...), 4)
+end
+
+-- The address must not hide a resource: those begin with a digit, C, S, "-", "~", "_" or the name
+-- of the CSEBase.
+local function check_path(where)
+  local first = type(where) == "string" and (where == "/" and "" or where:match("^/(%l[%w._-]*)"))
+  if not first or not where:match("^/[%w._/-]*$") or #where > 128 or where:match("./$") then
+    fail("a path like \"/live\" was expected (a lower-case letter first), got %s", tostring(where))
+  end
+  local _, base = path.configured()
+  if first == base or first == "notify" or where == "/healthz" or where == "/metrics" then
+    fail("%s is an address of the server itself", where)
+  end
+end
+
+local function read(scope, file)
+  if file:sub(1, 1) == "/" or file:find("..", 1, true) or file:find("%z") then
+    fail("%q: only files of the script's own folder can be served", file)
+  end
+  local text, why = sys.read(scope.folder .. "/" .. file, MAX)
+  if not text then fail("%s", why) end
+  return text, TYPES[file:match("%.(%w+)$")]
+end
+
+--- Checks a declaration and reads the file.  source: the name of a file beside the script, or
+-- { text = "..." }; kind: the media type, for known endings and texts with a default.  Raises at
+-- the script's line.
+function page.declare(scope, where, source, kind)
+  check_path(where)
+  local body, by_name
+  if type(source) == "string" then
+    body, by_name = read(scope, source)
+  elseif type(source) == "table" and type(source.text) == "string" then
+    body, by_name = source.text, TYPES.html
+  else
+    fail("a file's name or { text = \"...\" } was expected as the second argument")
+  end
+  if #body > MAX then fail("%s has %d bytes, at most %d are possible", where, #body, MAX) end
+  kind = kind or by_name
+  if type(kind) ~= "string" or not kind:match("^[%w.+-]+/[%w.+-]+[ -~]*$") then
+    fail("%s: a media type like \"text/html\" was expected as the third argument", where)
+  end
+  return { path = where, type = kind, body = body }
+end
+
+return page
