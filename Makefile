@@ -13,9 +13,10 @@ LLHTTP_INC ?= /usr/share/include/llhttp
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 OPT ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Werror
-CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) $(SAN) -Iruntime -I$(LLHTTP_INC) \
+CFLAGS_BASE = -std=gnu11 $(OPT) $(WARN) $(SAN) -Iruntime -I$(LLHTTP_INC) \
 	-DMOON2M_VERSION='"$(VERSION)"' -DLUA_CPATH_DIR='"/usr/lib/$(MULTIARCH)/lua/5.1"' \
-	$(shell pkg-config --cflags $(PKG)) -MMD -MP $(CFLAGS)
+	$(shell pkg-config --cflags $(PKG)) $(CFLAGS)
+CFLAGS_ALL = $(CFLAGS_BASE) -MMD -MP
 LIBS = $(shell pkg-config --libs $(PKG)) -lev -lpthread -ldl -lm $(LDFLAGS)
 
 SRC := $(filter-out runtime/main.c,$(wildcard runtime/*.c))
@@ -35,8 +36,8 @@ help:
 #: make test       installs what is missing, builds, runs every test
 #: make debug      assertions, -O1 -g, in build-debug/
 #: make check      format, linters, layers, headers
-#: make asan       every test under AddressSanitizer and UBSan (in build-asan/)
-#: make fuzz       each fuzz target for FUZZ_TIME seconds (60)
+#: make asan       every test under AddressSanitizer and UBSan (in build-asan/); make tsan: the store
+#: make fuzz       each fuzz target for FUZZ_TIME seconds (60); make fuzz-sockets: a live server
 #: make bench      figures beside baselines, a table and plots in out/bench/ (QUICK=1: a minute)
 #: make cover      line coverage of C and Lua, in out/cover/
 #: make install    PREFIX (/usr/local) and DESTDIR; make uninstall; make rock: with luarocks
@@ -136,7 +137,8 @@ UNIT_store_evict := $(GROUND) $(STORE)
 UNIT_store_faults := $(GROUND) $(STORE)
 UNIT_lua_store := $(GROUND) $(STORE) vm guard task lua_store lua_store_ops
 
-NOTIFY := session notify notify_tool notify_event notify_audience notify_target notify_send \
+NOTIFY := session notify notify_tool notify_event notify_audience notify_target notify_drop \
+	notify_lane notify_send \
 	notify_keep notify_restore notify_url notify_dial notify_ask
 NOTIFY_TESTS := notify notify_away notify_ways notify_model
 UNIT += $(NOTIFY_TESTS)
@@ -171,6 +173,17 @@ unit: $(foreach t,$(UNIT),$(B)/unit/test_$(t))
 .PHONY: lua-test
 lua-test: $(B)/moon2m
 	@$(B)/moon2m lua --lua lua tests/lua/run.lua $(T)
+
+# The README's configuration table, from the schema that the server reads files against.
+.PHONY: config-table
+config-table: $(B)/moon2m
+	@luajit -e 'local f = assert(io.open("README.md")); local text = f:read("*a"); f:close(); \
+		local p = io.popen("$(B)/moon2m lua tests/lua/config_table.lua"); \
+		local new = p:read("*a"); p:close(); assert(#new > 0); \
+		local a, b = text:find("<!%-%- made by.-%-%->\n"); local c = text:find("<!%-%- end %-%->"); \
+		f = io.open("README.md", "w"); f:write(text:sub(1, b), new, text:sub(c)); f:close()'
+
+include tests/quality.mk
 
 # ---- installing ----------------------------------------------------------------------------------
 .PHONY: install uninstall rock

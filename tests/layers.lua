@@ -1,0 +1,62 @@
+-- `make layers`: a file includes headers of lower levels, and of files that stand before it in its
+-- own level, never upwards; foreign headers stay behind the files that own them.
+
+-- From low to high.  "x" is x.h and x.c; where other files stand between them, "x.h" is the
+-- header.
+local LEVELS = {
+  { "base", "err", "plain", "buf", "arena", "jscan", "jscan_find", "cbor", "cbor_write", "log",
+    "clock", "metrics" },
+  { "store.h", "store_engine", "store", "store_tx", "store_read", "store_sqlite", "store_schema",
+    "store_sql", "store_sqlite_cs", "store_sqlite_gc", "store_sqlite_ops", "store_sqlite_read" },
+  { "net", "http1.h", "http1_priv", "http1", "http1_body", "http1_msg", "net_lws", "net_loop",
+    "net_listen", "net_url", "net_dns", "net_tls", "net_http", "net_hconn", "net_frame", "net_ws",
+    "net_dial", "net_out", "net_link" },
+  { "embed", "vm", "guard", "task", "lua_file", "lua_json", "lua_sys" },
+  { "session", "notify.h", "notify_int", "notify", "notify_tool", "notify_event",
+    "notify_audience", "notify_target", "notify_send", "notify_keep", "notify_restore",
+    "notify_url", "notify_dial", "notify_ask", "primitive", "bind_media", "bind_http_text",
+    "bind_http", "bind_ws_text", "bind_ws", "lua_field", "lua_notify",
+    "lua_store_ops", "lua_store", "lua_cse" },
+  { "lua_config", "cmd", "options", "cmd_check", "cmd_listen", "cmd_lua", "cmd_run", "main" },
+}
+local OWNERS = {
+  ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",
+  ["sqlite3.h"] = "^store_sqlite", ["lua.h"] = "^vm$ ^guard$ ^task$ ^lua_",
+  ["lauxlib.h"] = "^vm$ ^guard$ ^task$ ^lua_", ["cbor.h"] = "^cbor",
+}
+
+local place, bad = {}, 0
+for level, names in ipairs(LEVELS) do
+  for i, name in ipairs(names) do place[name] = { level, i } end
+end
+
+local function complain(...)
+  print(string.format(...))
+  bad = bad + 1
+end
+
+local function owned(name, header)
+  if not OWNERS[header] then return true end
+  for pattern in OWNERS[header]:gmatch("%S+") do
+    if name:match(pattern) then return true end
+  end
+end
+
+for _, file in ipairs(arg) do
+  local name, kind = file:match("([^/]+)(%.[ch])$")
+  local mine = kind == ".h" and place[name .. ".h"] or place[name]
+  if not mine then complain("%s: give it a place in tests/layers.lua", file) end
+  for line in io.lines(file) do
+    local own, foreign = line:match('^#include "([%w_]+)%.h"'), line:match("^#include <([%w_./]+)>")
+    local theirs = own and (place[own .. ".h"] or place[own])
+    local above = mine and theirs
+      and (theirs[1] > mine[1] or theirs[1] == mine[1] and theirs[2] > mine[2])
+    if above then
+      complain("%s includes %s.h, which is above it", file, own)
+    end
+    if foreign and not owned(name, foreign) then
+      complain("%s includes <%s>, which is not its business", file, foreign)
+    end
+  end
+end
+os.exit(bad == 0 and 0 or 1)

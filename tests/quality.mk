@@ -1,0 +1,126 @@
+# Included by the Makefile: what looks for mistakes beside `make test`.  Everything is built in
+# folders of its own (build-asan, build-tsan, build-fuzz, build-cover); what needs more than the
+# tests do is installed by the target that uses it.
+
+DEBS_CHECK := clang-format lua-check
+DEBS_FUZZ := clang libclang-rt-14-dev
+DEBS_ANALYZE := clang-tidy cppcheck
+
+.PHONY: deps-check deps-fuzz deps-analyze
+deps-check:
+	$(call install_debs,$(DEBS_BUILD) $(DEBS_CHECK))
+deps-fuzz:
+	$(call install_debs,$(DEBS_BUILD) $(DEBS_FUZZ))
+deps-analyze:
+	$(call install_debs,$(DEBS_BUILD) $(DEBS_ANALYZE))
+
+# ---- check: format, linters, layers, headers -----------------------------------------------------
+C_FILES := $(wildcard runtime/*.[ch] tests/*/*.[ch])
+
+.PHONY: check format-check format lint layers headers
+check: deps-check
+	@$(MAKE) --no-print-directory -k format-check lint layers headers
+
+format-check:
+	$(call say,FORMAT,runtime tests)
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+
+format:
+	clang-format -i $(C_FILES)
+
+lint:
+	$(call say,LINT,lua apps tests)
+	$(Q)luacheck -q lua apps tests
+
+layers:
+	$(call say,LAYERS,runtime)
+	$(Q)luajit tests/layers.lua runtime/*.c runtime/*.h
+
+# Each header compiles alone, and twice.
+headers:
+	$(call say,HEADERS,runtime)
+	$(Q)for h in runtime/*.h; do grep -q '^#pragma once$$' $$h || { echo "$$h: no #pragma once"; exit 1; }; \
+		printf '#include "%s"\n#include "%s"\n' $${h##*/} $${h##*/} | \
+		$(CC) $(CFLAGS_BASE) -fsyntax-only -x c - || exit 1; done
+
+# ---- sanitizers ----------------------------------------------------------------------------------
+SAN_ADDRESS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ASAN := B=build-asan OPT="-O1 -g" SAN="$(SAN_ADDRESS)"
+# Servers that tests start are killed or stopped by others: what a sanitizer has to say is in files.
+ASAN_LOG := $(CURDIR)/build-asan/report
+ASAN_ENV := B=build-asan MOON2M=build-asan/moon2m \
+	ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:log_path=$(ASAN_LOG) \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
+	UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN_LOG)
+asan_verdict = ! cat $(ASAN_LOG).* 2>/dev/null
+
+.PHONY: asan asan-build tsan
+asan-build:
+	@$(MAKE) --no-print-directory $(ASAN) all unit-build
+asan: deps-test
+	@$(MAKE) --no-print-directory asan-build
+	@rm -f $(ASAN_LOG).*; rc=0; \
+	for group in unit lua wire; do $(ASAN_ENV) tests/run $$group || rc=1; done; \
+	$(asan_verdict) && exit $$rc
+
+# The store's two threads under ThreadSanitizer.
+TSAN_TESTS := store store_evict store_faults
+tsan: deps-test
+	@$(MAKE) --no-print-directory B=build-tsan OPT="-O1 -g" SAN="-fsanitize=thread" \
+		$(TSAN_TESTS:%=build-tsan/unit/test_%)
+	@set -e; for t in $(TSAN_TESTS); do build-tsan/unit/test_$$t; done
+
+# ---- fuzz ----------------------------------------------------------------------------------------
+# Each target runs FUZZ_TIME seconds from the seeds in tests/fuzz/corpus/TARGET; what it finds to be
+# interesting stays in build-fuzz/corpus, what breaks it in build-fuzz/found.
+FUZZ_TIME ?= 60
+FUZZ := jscan cbor http1 http_primitive ws_primitive
+FUZZ_jscan := $(GROUND)
+FUZZ_cbor := $(GROUND)
+FUZZ_http1 := base buf err $(HTTP1)
+FUZZ_EXTRA_http1 := $(LLOBJ)
+FUZZ_http_primitive := $(GROUND) bind_media bind_http_text
+FUZZ_ws_primitive := $(GROUND) bind_ws_text
+
+define fuzz_rule
+$(B)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $$(addprefix $(B)/,$$(addsuffix .o,$$(FUZZ_$(1)))) $$(FUZZ_EXTRA_$(1))
+	$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) $$(CFLAGS_ALL) -fsanitize=fuzzer -o $$@ $$(filter-out %.h,$$^) $$(LIBS)
+endef
+$(foreach t,$(FUZZ),$(eval $(call fuzz_rule,$(t))))
+
+.PHONY: fuzz fuzz-build fuzz-sockets
+fuzz-build: $(FUZZ:%=$(B)/fuzz/%)
+fuzz: deps-fuzz
+	@$(MAKE) --no-print-directory B=build-fuzz CC=clang OPT="-O1 -g" \
+		SAN="-fsanitize=fuzzer-no-link $(SAN_ADDRESS)" fuzz-build
+	@mkdir -p build-fuzz/found; set -e; for t in $(FUZZ); do echo "== $$t"; \
+		mkdir -p build-fuzz/corpus/$$t; \
+		build-fuzz/fuzz/$$t -max_total_time=$(FUZZ_TIME) -max_len=4096 -timeout=10 \
+			-print_final_stats=1 -verbosity=0 -artifact_prefix=build-fuzz/found/$$t- \
+			build-fuzz/corpus/$$t tests/fuzz/corpus/$$t; done
+
+# SOCKETS_COUNT broken messages, HTTP and WebSocket, against a sanitized server; SEED repeats a run.
+SOCKETS_COUNT ?= 20000
+fuzz-sockets: deps-test
+	@$(MAKE) --no-print-directory $(ASAN) all
+	@rm -f $(ASAN_LOG).*; $(ASAN_ENV) luajit tests/fuzz/sockets.lua $(SOCKETS_COUNT) $(SEED); rc=$$?; \
+	$(asan_verdict) && exit $$rc
+
+# ---- cover ---------------------------------------------------------------------------------------
+# Lines that the tests run, in out/cover/summary: C by gcov, Lua by instrumented copies.
+COVER := B=build-cover OPT="-O0 -g --coverage" CFLAGS=-Wno-error LDFLAGS=--coverage
+COVER_ENV := B=build-cover MOON2M=build-cover/moon2m-lua MOON2M_COVER=$(CURDIR)/build-cover/hits
+
+.PHONY: cover
+cover: deps-test
+	@$(MAKE) --no-print-directory $(COVER) all unit-build
+	@rm -f build-cover/*.gcda build-cover/hits; touch build-cover/hits; mkdir -p out/cover
+	@luajit tests/cover/instrument.lua build-cover $(LUA_LIB)
+	@install -m 755 tests/cover/moon2m-lua build-cover/
+	@for group in unit lua wire; do $(COVER_ENV) tests/run $$group; done; true
+	@gcov -n -o build-cover runtime/*.c 2>/dev/null > build-cover/gcov.txt
+	@luajit tests/cover/report.lua build-cover/gcov.txt build-cover/statements build-cover/hits \
+		> out/cover/summary
+	@grep -E '^(C|Lua) ' out/cover/summary; echo "  files and lines: out/cover/summary"
