@@ -103,7 +103,9 @@ local function splice(text, from, to, with) return text:sub(1, from - 1) .. with
 local NUMBERS = { 0, -1, 7, 255, 65536, 2 ^ 31, 2 ^ 53 }
 local MUTATE = {
   function(s, at) return splice(s, at, at + 1, string.char(rnd(0, 255))) end,
-  function(s, at) return splice(s, at, at + 1, string.char(bit.bxor(s:byte(at), 2 ^ rnd(0, 7)))) end,
+  function(s, at)
+    return splice(s, at, at + 1, string.char(bit.bxor(s:byte(at), 2 ^ rnd(0, 7))))
+  end,
   function(s, at) return splice(s, at, at, pick(WORDS)) end,
   function(s, at) return splice(s, at, at + rnd(8), pick(WORDS)) end,
   function(s, at) return splice(s, at, at + rnd(16), "") end,
