@@ -109,8 +109,9 @@ end
 -- target and its own sur, which then is no slot.
 function format.notice(f, e)
   local n = {
-    to = e.to, at = e.at, event = { net = e.net, op = e.op, fr = e.fr },
-    sur = cse.slot("sur"), rqi = cse.slot("rqi"), cr = e.cr and cse.slot("cr") or nil,
+    to = e.to, at = e.at, event = { net = e.net, op = e.op, fr = e.fr, om = e.om },
+    sur = cse.slot("sur"), rqi = cse.slot("rqi"),
+    cr = e.cr and (e.cr == true and cse.slot("cr") or e.cr) or nil,
   }
   if f.encoded then
     n.rep = e.rep
@@ -119,7 +120,7 @@ function format.notice(f, e)
   end
   if f.per == "target" then
     n.sub, n.target, n.sur = e.sub, e.target, e.sur or n.sur
-    if e.cr then n.cr = e.creator or n.cr end
+    if e.cr == true then n.cr = e.creator or n.cr end
     return n
   end
   return setmetatable(n, PER_TARGET)
@@ -154,7 +155,7 @@ end
 
 -- TS-0004 7.5.1.1, 6.3.5.13: the standard notification.
 format.register("standard", function(n)
-  local cr, net, om = n.cr and ',"cr":' .. quote(n.cr) or "", n.event.net, n.event.om
+  local cr, net, om = n.cr and ',"cr":' .. core_json.quote(n.cr) or "", n.event.net, n.event.om
   return '{"m2m:sgn":{"nev":{"rep":' .. n.rep .. (om and ',"om":' .. json.encode(om) or "") ..
     (net and ',"net":' .. net or "") .. '},"sur":"' .. n.sur .. '"' .. cr .. "}}"
 end, { frame = "primitive", encoded = true })
