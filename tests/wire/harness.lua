@@ -33,9 +33,9 @@ function harness.sleep(s) cqueues.sleep(s) end
 local function read_file(name)
   local f = io.open(name, "rb")
   if not f then return "" end
-  local text = f:read("*a")
+  local text = f:read("*a")       -- nil: of /proc, and the process ended meanwhile
   f:close()
-  return text
+  return text or ""
 end
 harness.read_file = read_file
 
