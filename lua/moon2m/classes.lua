@@ -6,7 +6,9 @@
 
 local core = require "moon2m.core.cse"
 local criteria = require "moon2m.criteria"
+local format = require "moon2m.format"
 local path = require "moon2m.path"
+local preference = require "moon2m.preference"
 local target = require "moon2m.target"
 local tree = require "moon2m.tree"
 
@@ -41,9 +43,9 @@ local function key_of(sub)
 end
 
 local function new_class(sub)
-  return { criteria = criteria.compile(tree.value(sub, "enc")), cr = sub.raw.cr ~= nil, eeno = wants_originator(sub),
-    nct = tree.value(sub, "nct"), ec = tree.value(sub, "nec"), format = format_of(sub),
-    audience = core.audience(), members = {}, size = 0 }
+  return { criteria = criteria.compile(tree.value(sub, "enc")), cr = sub.raw.cr ~= nil,
+    eeno = wants_originator(sub), nct = tree.value(sub, "nct"), ec = tree.value(sub, "nec"),
+    format = format_of(sub), audience = core.audience(), members = {}, size = 0 }
 end
 
 local function class_of(index, sub)
@@ -61,12 +63,40 @@ local function class_of(index, sub)
   return class
 end
 
+-- Targets whose AE prefers a format (its connection's subprotocol named it) are in audiences of
+-- their own; a class without such targets has by_format nil.
+local function audience_of(class, to)
+  local name = preference.of(to)
+  if not name then return class.audience end
+  local by_format = class.by_format or {}
+  class.by_format = by_format
+  by_format[name] = by_format[name] or core.audience()
+  return by_format[name]
+end
+
+--- Adds the member m of subscription `id` to the audiences of a class.
+local function enter(class, id, m)
+  for _, to in ipairs(m.targets) do audience_of(class, to):add(id, m.sur, m.cr, to) end
+end
+
+classes.enter = enter
+
+local function withdraw(class, id)
+  class.audience:remove(id)
+  for name, audience in pairs(class.by_format or {}) do
+    audience:remove(id)
+    if audience:size() == 0 then class.by_format[name] = nil end
+  end
+  if class.by_format and not next(class.by_format) then class.by_format = nil end
+end
+
 local function join(index, sub, targets)
   local class = class_of(index, sub)
   local sur = path.sp_relative(sub.ri)
   local cr = class.cr and tree.value(sub, "cr") or nil
-  for _, to in ipairs(targets) do class.audience:add(sub.id, sur, cr, to) end
-  class.members[sub.id] = { sub = sub, sur = sur, cr = cr, targets = targets }
+  local m = { sub = sub, sur = sur, cr = cr, targets = targets }
+  enter(class, sub.id, m)
+  class.members[sub.id] = m
   class.size = class.size + 1
   index.class_of[sub.id] = class
 end
@@ -88,7 +118,7 @@ local function leave(index, id)
   if not class then return end
   index.class_of[id] = nil
   class.members[id] = nil
-  class.audience:remove(id)
+  withdraw(class, id)
   class.size = class.size - 1
   if class.size == 0 then drop(index, class) end
 end
@@ -96,7 +126,7 @@ end
 -- ---- the index ----------------------------------------------------------------------------------
 
 local function build(r)
-  local index = { classes = {}, by_net = {}, class_of = {} }
+  local index = { classes = {}, by_net = {}, class_of = {}, seen = preference.version }
   for _, sub in ipairs(tree.subs(r)) do
     local targets = target.list(sub)
     leave(index, sub.id)
@@ -111,9 +141,41 @@ function classes.index(r)
   while not r.events do
     local version = r.subs_version
     local index = build(r)
-    if not r.events and r.subs_version == version then r.events = index end
+    if not r.events and r.subs_version == version and index.seen >= preference.floor then
+      r.events = index
+    end
   end
   return r.events
+end
+
+local function has_moved(m, since)
+  for _, to in ipairs(m.targets) do
+    if preference.moved_since(to, since) then return true end
+  end
+  return false
+end
+
+--- AEs have changed the format they prefer since the index was last looked at: their subscriptions
+-- go to other audiences.  Call when index.seen ~= preference.version.  Never yields.
+function classes.regroup(index)
+  for _, class in pairs(index.classes) do
+    for id, m in pairs(class.members) do
+      if has_moved(m, index.seen) then
+        withdraw(class, id)
+        enter(class, id, m)
+      end
+    end
+  end
+  index.seen = preference.version
+end
+
+--- Calls fn(format's name, audience) for each format that a class is delivered in.  A format that
+-- no script declares any more is not waited for: its targets get the class's own.
+function classes.each_format(class, fn)
+  if class.audience:size() > 0 then fn(class.format, class.audience) end
+  for name, audience in pairs(class.by_format or {}) do
+    fn(format.get(name) and name or class.format, audience, name)
+  end
 end
 
 --- A subscription of r was created, updated or deleted ("create", "update", "delete"); without sub,

@@ -11,6 +11,7 @@ local criteria = require "moon2m.criteria"
 local format = require "moon2m.format"
 local json = require "moon2m.json"
 local missing = require "moon2m.missing"
+local preference = require "moon2m.preference"
 local schema = require "moon2m.schema"
 local target = require "moon2m.target"
 local tree = require "moon2m.tree"
@@ -60,52 +61,82 @@ local function representation(class, net, subject, opts)
 end
 
 -- What is kept of an event whose format failed: enough to format it again.
-local function parked(class, e, why)
-  sys.log("error", "format", ("format %s failed; its notices are parked: %s"):format(
-    class.format, why))
+local function parked(name, e, why)
+  sys.log("error", "format", ("format %s failed; its notices are parked: %s"):format(name, why))
   local body = { to = e.to, rep = e.rep, old = e.old, net = e.net, om = e.om, op = e.op,
-    fr = e.fr, at = e.at, cr = e.cr }
-  return { frame = "raw", format_failed = class.format }, json.encode(body)
+    fr = e.fr, at = e.at, cr = e.cr, sub = e.sub, target = e.target, sur = e.sur,
+    creator = e.creator }
+  return { frame = "raw", format_failed = name }, json.encode(body)
 end
 
-local function make(out, class, f, audience, e)
+-- A body and what the C core needs to know of it; body nil: nothing to send.
+local function rendered(name, e)
+  local f = format.get(name)
+  if not f then return parked(name, e, "no script declares it") end
   local ok, body, ctype = format.render(f, e)
-  local opts
-  if not ok then
-    opts, body = parked(class, e, body)
-  else
-    opts = { frame = f.frame, binary = f.binary, type = ctype, ec = class.ec }
-  end
-  if body then out[#out + 1] = core.event(audience, opts, body) end
+  if not ok then return parked(name, e, body) end
+  return { frame = f.frame, binary = f.binary, type = ctype, ec = e.ec }, body
 end
 
--- per = "target": one call and one notice per member.
-local function make_each(out, class, f, e)
-  for id, m in pairs(class.members) do
-    for _, to in ipairs(m.targets) do
-      local audience = core.audience()
-      audience:add(id, m.sur, m.cr, to)
-      e.sub, e.target = { ri = m.sub.ri, rn = m.sub.rn, lbl = tree.value(m.sub, "lbl") }, to
-      make(out, class, f, audience, e)
+-- Classes that are told the same in the same format share one call of it.
+local function make(out, name, audience, e, made)
+  local key = made and table.concat({ name, tostring(e.cr), tostring(e.ec) }, "\0")
+  local same = made and made[key] and made[key][e.rep]
+  if not same then
+    same = { rendered(name, e) }
+    if made then
+      made[key] = made[key] or {}
+      made[key][e.rep] = same
     end
   end
+  if same[2] then out[#out + 1] = core.event(audience, same[1], same[2]) end
+end
+
+-- per = "target": one call and one notice per member.  prefers: only the targets whose AE prefers
+-- this format, nil: only those that prefer none.
+local function make_each(out, name, class, e, prefers)
+  for id, m in pairs(class.members) do
+    e.sub, e.sur, e.creator = { ri = m.sub.ri, rn = m.sub.rn, lbl = tree.value(m.sub, "lbl") },
+      m.sur, m.cr
+    for _, to in ipairs(m.targets) do
+      if preference.of(to) == prefers then
+        local audience = core.audience()
+        audience:add(id, m.sur, m.cr, to)
+        e.target = to
+        make(out, name, audience, e)
+      end
+    end
+  end
+  e.sub, e.sur, e.creator, e.target = nil, nil, nil, nil
 end
 
 local function notify_class(out, class, net, subject, opts)
-  local f = format.get(class.format)
   opts.at = opts.at or event.sequence()
   opts.to = opts.to or "/" .. (opts.r or subject).path
   local e = { to = opts.to, rep = representation(class, net, subject, opts), old = opts.old,
     net = net, op = opts.op or OP_OF_NET[net], om = opts.om, fr = opts.originator, at = opts.at,
-    cr = class.cr or class.eeno and opts.originator }
-  if not f then
-    local o, body = parked(class, e, "no script declares it")
-    out[#out + 1] = core.event(class.audience, o, body)
-  elseif f.per == "target" then
-    make_each(out, class, f, e)
-  else
-    make(out, class, f, class.audience, e)
+    cr = class.cr or class.eeno and opts.originator, ec = class.ec }
+  local function tell(name, audience, prefers)
+    local f = format.get(name)
+    if f and f.per == "target" then
+      make_each(out, name, class, e, prefers)
+    else
+      make(out, name, audience, e, opts.made)
+    end
   end
+  if class.by_format then
+    classes.each_format(class, tell)
+  else
+    tell(class.format, class.audience)
+  end
+end
+
+--- Formats an event again whose format had failed.  body: what was kept.  The event's options and
+-- body as core.event takes them (format_failed is set when it fails again); body nil: the format
+-- has nothing to send.
+function event.reformat(name, body)
+  local e = json.decode(body)
+  return rendered(name, e)
 end
 
 --- The notices of one change, ready for the transaction that makes it: {ev, ...}, to be stored with
@@ -118,6 +149,8 @@ function event.prepare(r, net, subject, opts)
   local index = r.events or classes.index(r)
   local list = index.by_net[net]
   if not list then return NONE end
+  if index.seen ~= preference.version then classes.regroup(index) end
+  if list[2] or list[1].by_format then opts.made = {} end
   local out
   for i = 1, #list do
     local class = list[i]
@@ -141,8 +174,10 @@ end
 --- The notices for those who monitor an operation on r (enc.om): op 1 to 5, op_bit its bit of
 -- `acop`, who the originator.  Yields when r's subscriptions are not in memory yet.
 function event.monitored(r, op, op_bit, who)
-  local list = classes.index(r).by_net[criteria.MONITOR]
+  local index = classes.index(r)
+  local list = index.by_net[criteria.MONITOR]
   if not list then return NONE end
+  if index.seen ~= preference.version then classes.regroup(index) end
   local out = {}
   local opts = { om = { op = op, ["or"] = who }, op = OP_NAME[op], originator = who }
   for _, class in ipairs(list) do
@@ -169,9 +204,9 @@ end
 -- One subscription of a class as a class of its own.
 local function alone(class, id)
   local m = class.members[id]
-  local one = setmetatable({ members = { [id] = m }, audience = core.audience() },
-    { __index = class })
-  for _, to in ipairs(m.targets) do one.audience:add(id, m.sur, m.cr, to) end
+  local one = setmetatable({ members = { [id] = m }, audience = core.audience(),
+    by_format = false }, { __index = class })
+  classes.enter(one, id, m)
   return one
 end
 

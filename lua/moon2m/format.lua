@@ -105,8 +105,9 @@ local function unwrap(text)
 end
 
 --- The table that a format is handed.
--- e = { to, rep, old, net, op, fr, at, cr }: rep and old are JSON text; for one target also sub,
--- target and its own sur, which then is no slot.
+-- e = { to, rep, old, net, om, op, fr, at, cr }: rep and old are JSON text; cr is true (each
+-- subscription's creator) or an identifier; for one target also sub, target, and its own sur and
+-- creator, which then are no slots.
 function format.notice(f, e)
   local n = {
     to = e.to, at = e.at, event = { net = e.net, op = e.op, fr = e.fr, om = e.om },
@@ -159,5 +160,6 @@ format.register("standard", function(n)
   return '{"m2m:sgn":{"nev":{"rep":' .. n.rep .. (om and ',"om":' .. json.encode(om) or "") ..
     (net and ',"net":' .. net or "") .. '},"sur":"' .. n.sur .. '"' .. cr .. "}}"
 end, { frame = "primitive", encoded = true })
+by_name["m2m:sgn"] = by_name.standard
 
 return format

@@ -1,6 +1,6 @@
--- Pages that scripts declare with cse.page: a file of the script's own folder, or a text, served on
--- GET of a path of its own without any oneM2M header.  Read when the script loads, so what is served
--- is what was checked; it never changes meanwhile and nothing else of the folder can be reached.
+-- Pages that scripts declare with cse.page: a file of the script's own folder, or a text, served
+-- on GET of a path of its own without any oneM2M header.  Read when the script loads, so what is
+-- served is what was checked; nothing else of the folder can be reached.
 
 local sys = require "moon2m.core.sys"
 local path = require "moon2m.path"

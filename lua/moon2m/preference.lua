@@ -4,7 +4,6 @@
 -- is away, also over a restart, are formatted for the connection it will come back with.  What was
 -- formatted before a change stays as it is: a notice is never made twice.
 
-local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local tree = require "moon2m.tree"
 local write = require "moon2m.write"
@@ -61,7 +60,8 @@ local function change(r, name)
 end
 
 --- A connection speaks for AE r now (by its handshake): `bind` is called between the change in
--- memory and its way to the store.  name nil: the connection's subprotocol names no format.  Yields.
+-- memory and its way to the store.  name nil: the connection's subprotocol names no format.
+-- Yields.
 function preference.connected(r, name, bind)
   local save = not r.gone and change(r, name)
   local result = bind and bind()

@@ -1,5 +1,6 @@
 -- Where notices go: from an entry of `nu` to the key under which the C core delivers.
 
+local preference = require "moon2m.preference"
 local rsc = require "moon2m.rsc"
 local tree = require "moon2m.tree"
 
@@ -17,7 +18,10 @@ function target.of(nu)
   local plain = nu:gsub("[?&]ct=%a+$", "")
   local r, err = tree.resolve(plain)
   if not r then return nil, err end
-  if r.ty == 2 then return (tree.value(r, "aei")) end
+  if r.ty == 2 then
+    preference.seen(r)
+    return (tree.value(r, "aei"))
+  end
   return nil, rsc.err(rsc.NOT_FOUND, "attribute 'nu': %s is no AE", nu)
 end
 
