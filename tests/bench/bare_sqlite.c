@@ -1,16 +1,18 @@
 /*
  * bare_sqlite.c - what the disk and SQLite allow: the floor that the server's durable creates are
  * compared with.  One thread, one connection, the store's tables and settings; every commit carries
- * N operations, each of which inserts an instance, deletes the container's oldest one, updates its
- * counters, inserts a kept notification and deletes the one of N operations ago.  No network, no
- * Lua, no queue, no check.
+ * N operations, each of which inserts an instance, deletes the container's oldest one and updates
+ * its counters; with "notices" it also inserts a kept notification and deletes the one of N
+ * operations ago.  No network, no Lua, no queue, no check.
  *
- *   bare_sqlite FILE OUTSTANDING SECONDS [CONTAINERS]
+ *   bare_sqlite FILE OUTSTANDING SECONDS [CONTAINERS [KEEP [notices]]]
  *
+ * KEEP: instances per container, all there from the start (10).
  * The file is made anew.  Prints one line of JSON: operations per second, and how long an operation
  * waits from the begin of its commit to its end (p50 and p99, milliseconds).
  */
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KEEP 10 /* instances per container, as if mni were 10 */
 #define SAMPLES 1000000
 
 static const char tables[] =
@@ -48,9 +49,10 @@ enum { ADD, EVICT, COUNT, KEEP_NOTICE, DROP_NOTICE, BEGIN, COMMIT, CONTAINER, ST
 
 static sqlite3 *db;
 static sqlite3_stmt *stmt[STATEMENTS];
-static char con[128], body[300];
+static char con[101], body[300];
 static int64_t *tag; /* stateTag per container */
-static int64_t ops;
+static int64_t ops, keep = 10;
+static bool notices;
 
 static void die(const char *what)
 {
@@ -83,18 +85,20 @@ static void bind(int which, int n, const int64_t *v)
 
 static void operation(int64_t cid, int outstanding)
 {
-	int64_t st = ++tag[cid], n = st < KEEP ? st : KEEP;
+	int64_t st = ++tag[cid], n = st < keep ? st : keep;
 
 	bind(ADD, 4, (int64_t[]){ cid, st, st, sizeof(con) - 1 });
 	sqlite3_bind_text(stmt[ADD], 5, con, sizeof(con) - 1, SQLITE_STATIC);
 	run(ADD);
-	if (st > KEEP) {
-		bind(EVICT, 2, (int64_t[]){ cid, st - KEEP });
+	if (st > keep) {
+		bind(EVICT, 2, (int64_t[]){ cid, st - keep });
 		run(EVICT);
 	}
 	bind(COUNT, 6, (int64_t[]){ cid, st, n, n * (int64_t)(sizeof(con) - 1), st - n + 1, st });
 	run(COUNT);
 	ops++;
+	if (!notices)
+		return;
 	bind(KEEP_NOTICE, 1, &ops);
 	sqlite3_bind_blob(stmt[KEEP_NOTICE], 2, "member", 6, SQLITE_STATIC);
 	sqlite3_bind_blob(stmt[KEEP_NOTICE], 3, body, sizeof(body), SQLITE_STATIC);
@@ -125,7 +129,7 @@ static void open_file(const char *path, int64_t containers)
 		bind(CONTAINER, 1, &i);
 		run(CONTAINER);
 	}
-	for (i = 0; i < containers * KEEP; i++) /* full from the start: every operation evicts */
+	for (i = 0; i < containers * keep; i++) /* full from the start: every operation evicts */
 		operation(i % containers + 1, 1);
 	run(COMMIT);
 	if (sqlite3_exec(db, "DELETE FROM ntf", NULL, NULL, NULL))
@@ -164,8 +168,11 @@ int main(int argc, char **argv)
 	double *sample = malloc(SAMPLES * sizeof(*sample));
 	size_t n = 0;
 
-	if (outstanding < 1 || seconds <= 0 || containers < 1 || !sample) {
-		fprintf(stderr, "usage: bare_sqlite FILE OUTSTANDING SECONDS [CONTAINERS]\n");
+	keep = argc > 5 ? atoll(argv[5]) : keep;
+	notices = argc > 6 && !strcmp(argv[6], "notices");
+	if (outstanding < 1 || seconds <= 0 || containers < 1 || keep < 1 || !sample) {
+		fprintf(stderr, "usage: bare_sqlite FILE OUTSTANDING SECONDS "
+				"[CONTAINERS [KEEP [notices]]]\n");
 		return 2;
 	}
 	memset(con, '7', sizeof(con));

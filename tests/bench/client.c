@@ -1,4 +1,7 @@
-/* client.c - the epoll loop, HTTP and WebSocket connections of the load generator; see client.h. */
+/*
+ * client.c - the epoll loop, HTTP and WebSocket connections of the load generator; see client.h.
+ * Does as little as possible per answer and frame, so that the server is what is measured.
+ */
 #define _GNU_SOURCE
 #include "client.h"
 
@@ -153,6 +156,19 @@ void http_request(struct hconn *c, const char *text, size_t n, http_cb cb, void 
 	flush(c->fd, &c->out);
 }
 
+bool http_ready(void)
+{
+	static const char text[] = "GET /healthz HTTP/1.1\r\nHost: b\r\n\r\n";
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char in[64] = "";
+	bool ok = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
+		  send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL) > 0 &&
+		  recv(fd, in, sizeof(in) - 1, 0) > 12 && !strncmp(in, "HTTP/1.1 200", 12);
+
+	close(fd);
+	return ok;
+}
+
 static size_t content_length(const char *head, size_t n)
 {
 	const char *p = memmem(head, n, "ontent-", 7);
@@ -175,7 +191,7 @@ static void http_parse(struct hconn *c)
 	body = content_length(c->in.p, head);
 	if (c->in.n < head + body)
 		return;
-	in = c->in;			/* cb may send again: hand the answer over first */
+	in = c->in; /* cb may send again: hand the answer over first */
 	c->in = (struct bytes){ NULL, 0, 0 };
 	if (in.n > head + body)
 		die("more than one answer to one request");
@@ -185,16 +201,19 @@ static void http_parse(struct hconn *c)
 
 /* ---- WebSocket ------------------------------------------------------------------------------- */
 
-struct wconn *ws_open(const char *path, const char *origin, const char *protocol, frame_cb cb, void *arg)
+struct wconn *ws_open(const char *path, const char *origin, const char *protocol, frame_cb cb,
+		      void *arg)
 {
 	struct wconn *c = calloc(1, sizeof(*c));
 	char req[1024], *end;
-	int n = snprintf(req, sizeof(req),
-			 "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-			 "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 13\r\n"
-			 "%s%s%s%s%s%s\r\n", path, hostport,
-			 protocol ? "Sec-WebSocket-Protocol: " : "", protocol ? protocol : "", protocol ? "\r\n" : "",
-			 origin ? "X-M2M-Origin: " : "", origin ? origin : "", origin ? "\r\n" : "");
+	int n =
+	    snprintf(req, sizeof(req),
+		     "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		     "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 13\r\n"
+		     "%s%s%s%s%s%s\r\n",
+		     path, hostport, protocol ? "Sec-WebSocket-Protocol: " : "",
+		     protocol ? protocol : "", protocol ? "\r\n" : "",
+		     origin ? "X-M2M-Origin: " : "", origin ? origin : "", origin ? "\r\n" : "");
 
 	c->is_ws = true;
 	c->fd = dial();
@@ -207,7 +226,8 @@ struct wconn *ws_open(const char *path, const char *origin, const char *protocol
 		ssize_t k = recv(c->fd, tmp, sizeof(tmp), 0);
 
 		if (k <= 0)
-			die("handshake of %s was refused: %.*s", origin ? origin : path, (int)c->in.n, c->in.p);
+			die("handshake of %s was refused: %.*s", origin ? origin : path,
+			    (int)c->in.n, c->in.p);
 		add(&c->in, tmp, (size_t)k);
 		end = memmem(c->in.p, c->in.n, "\r\n\r\n", 4);
 		if (end)
@@ -284,7 +304,8 @@ static void ws_parse(struct wconn *c)
 		if ((p[0] & 15) == 9)
 			put_frame(c, 10, (const char *)p + head, n);
 		else if ((p[0] & 15) == 8)
-			die("the server closed a WebSocket: %d", n >= 2 ? p[head] << 8 | p[head + 1] : 0);
+			die("the server closed a WebSocket: %d",
+			    n >= 2 ? p[head] << 8 | p[head + 1] : 0);
 		else if ((p[0] & 15) < 3)
 			c->cb(c->arg, c, (const char *)p + head, n);
 		at += head + n;

@@ -19,7 +19,9 @@ void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 int64_t now_ns(void);
 
 void client_init(const char *host, int port);
-void client_poll(int timeout_ms);	/* one turn: reads, calls back, sends what was gathered */
+void client_poll(int timeout_ms); /* one turn: reads, calls back, sends what was gathered */
+
+bool http_ready(void); /* whether GET /healthz is answered with 200; blocking */
 
 struct hconn *http_open(void);
 /* `text` is a whole request; the answer comes to cb.  One at a time per connection. */
@@ -27,8 +29,10 @@ void http_request(struct hconn *c, const char *text, size_t n, http_cb cb, void 
 void http_close(struct hconn *c);
 
 /* Handshakes with GET path, X-M2M-Origin and subprotocol (either may be NULL), blocking. */
-struct wconn *ws_open(const char *path, const char *origin, const char *protocol, frame_cb cb, void *arg);
-void ws_text(struct wconn *c, const char *text, size_t n);	/* gathered, sent at the end of the turn */
+struct wconn *ws_open(const char *path, const char *origin, const char *protocol, frame_cb cb,
+		      void *arg);
+/* Gathered, sent at the end of the turn. */
+void ws_text(struct wconn *c, const char *text, size_t n);
 unsigned ws_alive(void);
 
 /* Latencies in microseconds, kept one by one (at most 8 million). */
@@ -37,7 +41,7 @@ struct samples {
 	size_t n, cap;
 };
 void sample_add(struct samples *s, int64_t ns);
-double sample_quantile(struct samples *s, double q);	/* sorts; microseconds */
+double sample_quantile(struct samples *s, double q); /* sorts; microseconds */
 
 /* CPU time of all threads of a process, ns; 0 when pid is 0 or gone. */
 int64_t cpu_ns(int pid);

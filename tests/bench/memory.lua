@@ -1,0 +1,52 @@
+-- (e) Memory: the process that nobody has asked anything yet, and what an idle WebSocket connection
+-- whose AE is known adds.  The server is started afresh before the connections are opened, so that
+-- nothing that registration left behind can hide their cost.  Kernel memory is not in it.
+
+local lab = require "lab"
+
+local CONNECTIONS = lab.pick(10000, 2000)
+local SECONDS = lab.pick(3, 2)
+
+local function connected(s)
+  s:restart()
+  s:quiet()
+  local before = s:memory().rss
+  local during
+  -- The generator holds the connections while this reads the server's memory after a second.
+  local watch = io.popen(("sleep %g; grep -E 'VmRSS' /proc/%d/status"):format(
+    CONNECTIONS / 4000 + 2, s.pid))
+  local first, idle = s:load("idle", CONNECTIONS, CONNECTIONS / 4000 + 2 + SECONDS)
+  during = tonumber(watch:read("*a"):match("(%d+) kB")) * 1024
+  watch:close()
+  if first.conns ~= CONNECTIONS or idle.conns ~= CONNECTIONS then
+    error(("%d connections of %d were open"):format(idle.conns, CONNECTIONS), 0)
+  end
+  return { bytes = (during - before) / CONNECTIONS, cpu_ms = idle.cpu_ms / idle.seconds }
+end
+
+return function(report)
+  lab.say("memory: the idle process")
+  local s = lab.server("memory")
+  s:quiet()
+  local idle = s:memory()
+  report.asked("(e) idle process, MiB", { at_most = 20 }, idle.rss / 1048576, "%.1f",
+    ("%.1f of it anonymous"):format(idle.anon / 1048576))
+  s:prepare()
+  s:load("aes", CONNECTIONS)
+  local runs = {}
+  for i = 1, lab.reps do
+    lab.say("memory: %d idle connections", CONNECTIONS)
+    runs[i] = connected(s)
+  end
+  local m = lab.median(runs)
+  report.asked("(e) idle WebSocket connection, KiB", { at_most = 8 }, m.bytes / 1024, "%.2f",
+    ("%s connections"):format(report.count(CONNECTIONS)))
+  report.table("Idle", nil, { "what", "figure" }, {
+    { "process, resident, MiB", ("%.1f"):format(idle.rss / 1048576) },
+    { "process, anonymous, MiB", ("%.1f"):format(idle.anon / 1048576) },
+    { "WebSocket connections", report.count(CONNECTIONS) },
+    { "resident per connection, bytes", report.count(m.bytes) },
+    { "CPU per second with all of them, ms", ("%.1f"):format(m.cpu_ms) },
+  })
+  s:finish()
+end
