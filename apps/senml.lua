@@ -1,10 +1,23 @@
--- SenML (RFC 8428) bodies for subscriptions that carry the label "format:senml".
+-- SenML (RFC 8428): a record for each value of a reading, the container's path as base name.
+-- For subscriptions with the label "format:senml", and for everything that a connection gets which
+-- asked for it: new WebSocket(url, "senml").
 -- Run it:  moon2m run apps/senml.lua
 local cse = require "moon2m"
 
+local function record(name, value)
+  if tonumber(value) then return { n = name, v = tonumber(value) } end
+  if type(value) == "boolean" then return { n = name, vb = value } end
+  return { n = name, vs = type(value) == "string" and value or cse.json(value) }
+end
+
 cse.format("senml", function(n)
-  return cse.json { {
-    bn = n.to .. "/", n = n.res.rn,
-    v = tonumber(n.res.con), u = "Cel",
-  } }, "application/senml+json"
+  local con, pack = n.res.con, {}
+  if con == nil then return nil end               -- the event is no reading: nothing to send
+  for name, value in pairs(type(con) == "table" and con or { [""] = con }) do
+    table.insert(pack, record(name ~= "" and "/" .. name or nil, value))
+  end
+  table.sort(pack, function(a, b) return (a.n or "") < (b.n or "") end)
+  if not pack[1] then return nil end
+  pack[1].bn, pack[1].bt = n.to:sub(2), cse.epoch(n.res.ct)
+  return cse.json(pack), "application/senml+json"
 end)

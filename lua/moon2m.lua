@@ -239,7 +239,9 @@ local function declarations(cse, scope, script)
 
   function cse.page(where, source, kind)
     staging()
-    table.insert(scope.pages, page.declare(scope, where, source, kind))
+    local declared, why = page.declare(scope, where, source, kind)
+    if not declared then fail(2, "cse.page: %s", why) end
+    table.insert(scope.pages, declared)
   end
 
   function cse.type(spec)

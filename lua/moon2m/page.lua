@@ -13,49 +13,52 @@ local TYPES = { html = "text/html; charset=utf-8", js = "text/javascript; charse
   css = "text/css; charset=utf-8", json = "application/json", svg = "image/svg+xml",
   png = "image/png", txt = "text/plain; charset=utf-8" }
 
-local function fail(fmt, ...)
-  error(("cse.page: " .. fmt):format(...), 4)
-end
-
 -- The address must not hide a resource: those begin with a digit, C, S, "-", "~", "_" or the name
--- of the CSEBase.
-local function check_path(where)
+-- of the CSEBase.  nil, or what is wrong.
+local function path_error(where)
   local first = type(where) == "string" and (where == "/" and "" or where:match("^/(%l[%w._-]*)"))
   if not first or not where:match("^/[%w._/-]*$") or #where > 128 or where:match("./$") then
-    fail("a path like \"/live\" was expected (a lower-case letter first), got %s", tostring(where))
+    return ("a path like \"/live\" was expected (a lower-case letter first), got %s"):format(
+      tostring(where))
   end
   local _, base = path.configured()
   if first == base or first == "notify" or where == "/healthz" or where == "/metrics" then
-    fail("%s is an address of the server itself", where)
+    return where .. " is an address of the server itself"
   end
 end
 
+-- The file's text and the media type of its ending; nil, reason.
 local function read(scope, file)
   if file:sub(1, 1) == "/" or file:find("..", 1, true) or file:find("%z") then
-    fail("%q: only files of the script's own folder can be served", file)
+    return nil, ("%q: only files of the script's own folder can be served"):format(file)
   end
   local text, why = sys.read(scope.folder .. "/" .. file, MAX)
-  if not text then fail("%s", why) end
+  if not text then return nil, why end
   return text, TYPES[file:match("%.(%w+)$")]
 end
 
---- Checks a declaration and reads the file.  source: the name of a file beside the script, or
--- { text = "..." }; kind: the media type, for known endings and texts with a default.  Raises at
--- the script's line.
-function page.declare(scope, where, source, kind)
-  check_path(where)
-  local body, by_name
-  if type(source) == "string" then
-    body, by_name = read(scope, source)
-  elseif type(source) == "table" and type(source.text) == "string" then
-    body, by_name = source.text, TYPES.html
-  else
-    fail("a file's name or { text = \"...\" } was expected as the second argument")
+local function take(scope, source)
+  if type(source) == "string" then return read(scope, source) end
+  if type(source) == "table" and type(source.text) == "string" then
+    return source.text, TYPES.html
   end
-  if #body > MAX then fail("%s has %d bytes, at most %d are possible", where, #body, MAX) end
+  return nil, "a file's name or { text = \"...\" } was expected as the second argument"
+end
+
+--- Checks a declaration and reads the file.  source: the name of a file beside the script, or
+-- { text = "..." }; kind: the media type, for known endings and texts with a default.
+-- { path, type, body } | nil, reason.
+function page.declare(scope, where, source, kind)
+  local wrong = path_error(where)
+  if wrong then return nil, wrong end
+  local body, by_name = take(scope, source)
+  if not body then return nil, by_name end
+  if #body > MAX then
+    return nil, ("%s has %d bytes, at most %d are possible"):format(where, #body, MAX)
+  end
   kind = kind or by_name
   if type(kind) ~= "string" or not kind:match("^[%w.+-]+/[%w.+-]+[ -~]*$") then
-    fail("%s: a media type like \"text/html\" was expected as the third argument", where)
+    return nil, where .. ": a media type like \"text/html\" was expected as the third argument"
   end
   return { path = where, type = kind, body = body }
 end
