@@ -147,7 +147,12 @@ static void request(void *arg, struct http_req *r)
 	}
 	if (answer_admin(r))
 		return;
-	if ((!conf.admin_port || r->local_port != conf.admin_port) && bind_page_answer(r))
+	if (conf.admin_port && r->local_port == conf.admin_port) {
+		http_reply(r, 404, STR("Content-Type: text/plain\r\n"),
+			   STR("/healthz and /metrics are here, nothing else\n"));
+		return;
+	}
+	if (bind_page_answer(r))
 		return;
 	p = primitive_new(VIA_HTTP);
 	pending = arena_alloc(p->arena, sizeof(*pending));

@@ -61,6 +61,24 @@ static double read_stops(void *arg)
 	return (double)guard_stops();
 }
 
+static double read_queue_ops(void *arg)
+{
+	struct store_stats s;
+
+	(void)arg;
+	store_stats(srv.store, &s);
+	return (double)s.queued_ops;
+}
+
+static double read_queue_bytes(void *arg)
+{
+	struct store_stats s;
+
+	(void)arg;
+	store_stats(srv.store, &s);
+	return (double)s.queued_bytes;
+}
+
 static void register_metrics(void)
 {
 	static struct metric all[] = {
@@ -72,10 +90,18 @@ static void register_metrics(void)
 		  .help = "tasks running or waiting",
 		  .kind = METRIC_GAUGE,
 		  .read = read_tasks },
-		{ .name = "moon2m_script_stops",
+		{ .name = "moon2m_script_stops_total",
 		  .help = "scripts stopped for using up their budget",
-		  .kind = METRIC_GAUGE,
+		  .kind = METRIC_COUNTER,
 		  .read = read_stops },
+		{ .name = "moon2m_store_queue_operations",
+		  .help = "operations submitted to the store and not yet on disk",
+		  .kind = METRIC_GAUGE,
+		  .read = read_queue_ops },
+		{ .name = "moon2m_store_queue_bytes",
+		  .help = "bytes submitted to the store and not yet on disk",
+		  .kind = METRIC_GAUGE,
+		  .read = read_queue_bytes },
 	};
 
 	for (size_t i = 0; i < countof(all); i++)

@@ -32,6 +32,8 @@ struct str http_header(const struct http_req *r, const char *name)
 	return STR_NONE;
 }
 
+static uint16_t local_port = 8080;
+
 /* Headers as "Name: value\n" lines; the request stays valid until the next call. */
 static struct http_req *make(const char *method, const char *target, const char *headers,
 			     struct str body)
@@ -53,7 +55,7 @@ static struct http_req *make(const char *method, const char *target, const char 
 			       .nheaders = n,
 			       .body = body,
 			       .peer = STR("127.0.0.1"),
-			       .local_port = 8080 };
+			       .local_port = local_port };
 	return &r;
 }
 
@@ -294,6 +296,12 @@ static void test_administration(void **state)
 	bind_http_setup(&o);
 	send_req("GET", "/healthz", "", "");
 	assert_int_equal(replied_status, 400);
+	local_port = 9; /* the admin port */
+	send_req("GET", "/healthz", "", "");
+	assert_int_equal(replied_status, 200);
+	send_req("GET", "/cb", BASE, "");
+	assert_int_equal(replied_status, 404);
+	local_port = 8080;
 	send_req("OPTIONS", "/cb", "Origin: https://a.example\n", "");
 	assert_non_null(strstr(replied_head, "Access-Control-Allow-Origin: https://a.example\r\n"));
 	assert_non_null(strstr(replied_head, "Access-Control-Allow-Headers: "));

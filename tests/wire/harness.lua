@@ -5,6 +5,7 @@
 local cjson = require "cjson"
 local cqueues = require "cqueues"
 local http_request = require "http.request"
+local socket = require "cqueues.socket"
 local websocket = require "http.websocket"
 
 local harness = {}
@@ -29,6 +30,15 @@ harness.sh = sh
 function harness.quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 function harness.sleep(s) cqueues.sleep(s) end
+
+--- A TCP port of 127.0.0.1 that nobody used a moment ago.
+function harness.free_port()
+  local s = socket.listen { host = "127.0.0.1", port = 0 }
+  assert(s:listen())
+  local _, _, port = s:localname()
+  s:close()
+  return port
+end
 
 local function read_file(name)
   local f = io.open(name, "rb")
@@ -93,7 +103,8 @@ Server.__index = Server
 function harness.directory() return (sh "mktemp -d /tmp/moon2m-test.XXXXXX") end
 
 --- Starts a server.  o = { config = text of a configuration file, scripts = { name = text }, apps =
--- { files }, args = "more options", dir = a directory to use again, listen = "host:port" }.  Listens
+-- { files }, args = "more options", dir = a directory to use again, listen = "host:port", env =
+-- "NAME=value ..." }.  Listens
 -- on a port that the system chose.  o.wait == false: does not wait until it is ready.
 function harness.start(o)
   o = o or {}
@@ -119,7 +130,7 @@ function Server:run()
   self.log = ("%s/log.%d"):format(self.dir, self.starts)
   self.rc_file = ("%s/rc.%d"):format(self.dir, self.starts)
   local pid_file = ("%s/pid.%d"):format(self.dir, self.starts)
-  local command = ("%s run %s --data %s --listen %s %s %s"):format(bin,
+  local command = ("%s %s run %s --data %s --listen %s %s %s"):format(o.env or "", bin,
     o.config and ("-c " .. self.dir .. "/config.lua") or "", self.data,
     o.listen or ("127.0.0.1:" .. (self.port or 0)), o.args or "", table.concat(self.apps, " "))
   local started = cqueues.monotime()
@@ -236,7 +247,7 @@ function Server:http(method, path, origin, o)
   stream:shutdown()
   if stream.connection then pcall(stream.connection.close, stream.connection) end  -- may be closed
   local ok, body = pcall(cjson.decode, text)
-  return { status = tonumber(headers:get(":status")), rsc = tonumber(headers:get("x-m2m-rsc")),
+  return { status = tonumber((headers:get(":status"))), rsc = tonumber((headers:get("x-m2m-rsc"))),
     body = ok and body or nil, text = text, headers = headers }
 end
 
