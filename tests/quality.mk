@@ -95,11 +95,11 @@ fuzz-build: $(FUZZ:%=$(B)/fuzz/%)
 fuzz: deps-fuzz
 	@$(MAKE) --no-print-directory B=build-fuzz CC=clang OPT="-O1 -g" \
 		SAN="-fsanitize=fuzzer-no-link $(SAN_ADDRESS)" fuzz-build
-	@mkdir -p build-fuzz/found; set -e; for t in $(FUZZ); do echo "== $$t"; \
+	@mkdir -p build-fuzz/found; rc=0; for t in $(FUZZ); do echo "== $$t"; \
 		mkdir -p build-fuzz/corpus/$$t; \
 		build-fuzz/fuzz/$$t -max_total_time=$(FUZZ_TIME) -max_len=4096 -timeout=10 \
 			-print_final_stats=1 -verbosity=0 -artifact_prefix=build-fuzz/found/$$t- \
-			build-fuzz/corpus/$$t tests/fuzz/corpus/$$t; done
+			build-fuzz/corpus/$$t tests/fuzz/corpus/$$t || rc=1; done; exit $$rc
 
 # SOCKETS_COUNT broken messages, HTTP and WebSocket, against a sanitized server; SEED repeats a run.
 SOCKETS_COUNT ?= 20000
