@@ -25,10 +25,14 @@ local function c_files(name)
   for line in io.lines(name) do
     file = line:match("^File '(.*)'$") or file
     local percent, all = line:match("^Lines executed:([%d.]+)%% of (%d+)")
-    if percent and file and file:match("^runtime/") then
-      files[file] = { all = tonumber(all), hit = math.floor(percent * all / 100 + 0.5) }
+    if percent and file then                         -- what has no file is a sum
+      local hit = math.floor(percent * all / 100 + 0.5)
+      local known = files[file]                      -- a header, seen from several places
+      if file:match("^runtime/") and not (known and known.hit > hit) then
+        files[file] = { all = tonumber(all), hit = hit }
+      end
+      file = nil
     end
-    if line == "" then file = nil end
   end
   return files
 end
