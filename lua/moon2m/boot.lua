@@ -36,6 +36,9 @@ local function configure()
     releases = cfg.cse.releases }
   require("moon2m.op_create").configure(cfg.default_et)
   require("moon2m.op_notify").configure(cfg.notification.answer_time)
+  require("moon2m.blocking").configure { answer_time = cfg.notification.answer_time,
+    wait_time = cfg.request_time }
+  require("moon2m.event").configure { om_net = cfg.notification.om_net }
   require("moon2m.verify").configure { answer_time = cfg.notification.answer_time,
     verify_urls = cfg.notification.verify_urls }
   require("moon2m.rule").set_budgets(cfg.budgets)
@@ -134,6 +137,7 @@ function boot.start()
   configure()
   require("moon2m.tree").open()
   base.ensure { releases = cfg.cse.releases }
+  require("moon2m.monitor").open()
   load_scripts()
   network(cfg.admin.port)
   local sockets, admin = listen()

@@ -148,6 +148,8 @@ keys.list = {
   { "notification.url", bool, true, "tell an AE its notification service URL at registration" },
   { "notification.format", text, "m2m:sgn", "format of subscriptions that name none" },
   { "notification.verify_urls", bool, false, "verify subscriptions whose target is a URL" },
+  { "notification.om_net", bool, false,
+    "write net 0 into notifications of operation monitors; else no net" },
   { "notification.release", matching("a release version", "^[1-9]a?$"), "3",
     "rvi of notifications" },
   { "notification.window", integer(1, 65536), 256, "unanswered notifications per connection" },

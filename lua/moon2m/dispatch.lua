@@ -3,6 +3,8 @@
 -- traceback; what went wrong inside is logged under the request's identifier.
 
 local sys = require "moon2m.core.sys"
+local blocking = require "moon2m.blocking"
+local monitor = require "moon2m.monitor"
 local op_create = require "moon2m.op_create"
 local op_delete = require "moon2m.op_delete"
 local op_notify = require "moon2m.op_notify"
@@ -47,13 +49,14 @@ local function absent(req, e)
   return nil, e
 end
 
-local function run(req)
+local function attempt(req)
   local e = request.admit(req)
   if e then return nil, e end
   local perform = OPERATION[req.op]
   for _ = 1, ATTEMPTS do
     local target, attr = tree.resolve(req.to)
     if not target then return absent(req, attr) end
+    req.target = target
     e = request.check_group(req)
     if e then return nil, e end
     req.gid = nil                             -- seen once, whatever happens below
@@ -61,6 +64,13 @@ local function run(req)
     if code ~= false then return code, pc, extra end
   end
   error("the target changes too fast")
+end
+
+-- What the request holds is given back, whatever became of it; then its monitors are told.
+local function finish(req, ok, code, pc, extra)
+  blocking.leave(req)
+  monitor.done(req, req.target)
+  return ok, code, pc, extra
 end
 
 -- Over WebSocket an accepted primitive of a registered AE binds the connection to it (TS-0020
@@ -82,7 +92,7 @@ end
 -- Yields.
 function dispatch.perform(req)
   req.via = req.via or "script"
-  local ok, code, pc, extra = xpcall(run, trace, req)
+  local ok, code, pc, extra = finish(req, xpcall(attempt, trace, req))
   if not ok then
     sys.log("error", "dispatch", ("rqi=%s to=%s: %s"):format(tostring(req.rqi), tostring(req.to),
       code))

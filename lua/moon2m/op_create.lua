@@ -4,8 +4,10 @@
 
 local json = require "moon2m.core.json"
 local access = require "moon2m.access"
+local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
 local event = require "moon2m.event"
+local monitor = require "moon2m.monitor"
 local op_instance = require "moon2m.op_instance"
 local path = require "moon2m.path"
 local register = require "moon2m.register"
@@ -108,6 +110,8 @@ local function complete(req, parent, r, ops)
   if r.ty == AE then return register.assign(req, r) end
   if not r.raw.cr then r.raw._cr = json.quote(req.who) end
   if r.ty == SUBSCRIPTION then
+    local e = blocking.claim(req, parent, r.values)
+    if e then return e end
     return verify.targets(r.values.nu, path.sp_relative(r.ri), r.raw.cr and req.who, req)
   end
 end
@@ -115,8 +119,11 @@ end
 local function committed(req, parent, r, body)
   r.values = nil
   if r.ty == SUBSCRIPTION then
+    monitor.done(req, parent)                 -- a subscription is not told of its own creation
+    req.monitored = true
     tree.subs_changed(parent, r, "create")
     event.changed(parent, r, "create")
+    monitor.changed(parent, r)
   elseif r.ty == ACP then
     access.changed()
   elseif r.ty == AE then

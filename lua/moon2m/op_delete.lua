@@ -6,8 +6,11 @@
 local core = require "moon2m.core.cse"
 local store = require "moon2m.core.store"
 local access = require "moon2m.access"
+local blocking = require "moon2m.blocking"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
+local missing = require "moon2m.missing"
+local monitor = require "moon2m.monitor"
 local path = require "moon2m.path"
 local register = require "moon2m.register"
 local result = require "moon2m.result"
@@ -71,7 +74,10 @@ local function notices(r, parent, others, who)
   return events
 end
 
-local function after_subscription(id, ri, su)
+-- pid: the resource that it was a subscription to.
+local function after_subscription(id, pid, ri, su)
+  missing.forget(id)
+  if pid then monitor.forget(pid) end
   if su then verify.deleted(su, ri) end
   return id
 end
@@ -80,20 +86,21 @@ local function after(r, parent, descendants)
   local policies = r.ty == ACP
   for _, row in ipairs(descendants) do
     if row.ty == AE then register.deleted(row.aei) end
-    if row.ty == SUBSCRIPTION then after_subscription(row.id, path.ri(row.id), row.su) end
+    if row.ty == SUBSCRIPTION then after_subscription(row.id, row.pid, path.ri(row.id), row.su) end
     policies = policies or row.ty == ACP
   end
   if policies then access.changed() end
   if r.ty == AE then register.deleted(r.ri) end
   if r.ty == SUBSCRIPTION then
-    core.forget_sub(after_subscription(r.id, r.ri, tree.value(r, "su")))
+    core.forget_sub(after_subscription(r.id, nil, r.ri, tree.value(r, "su")))
     tree.subs_changed(parent, r, "delete")
   end
 end
 
---- Deletes resource r and all below it on behalf of `who` (nil: the CSE).  true | false: r is not
--- the cached one any more, resolve again | nil, err.  Yields.
-function op.resource(r, who)
+--- Deletes resource r and all below it on behalf of `who` (nil: the CSE); req: the request, nil
+-- when there is none.  true | false: r is not the cached one any more, resolve again | nil, err.
+-- Yields.
+function op.resource(r, who, req)
   local parent = tree.parent(r)
   if not parent then return false end
   local descendants = below(r)
@@ -102,6 +109,7 @@ function op.resource(r, who)
   event.index(parent)
   if r.gone or parent.gone then return false end
   local events = notices(r, parent, others, who)
+  if req then monitor.append(events, req, r) end
   if r.ty == SUBSCRIPTION then
     tree.subs_changed(parent, r, "delete")
     event.changed(parent, r, "delete")
@@ -111,6 +119,7 @@ function op.resource(r, who)
   local ok, e = write.commit({ { "delete", r.id, r.path } }, events)
   tree.delete_done(r)
   if not ok then return nil, e end
+  if req then req.monitored = true end
   after(r, parent, descendants)
   return true
 end
@@ -177,11 +186,13 @@ end
 
 --- DELETE.  rsc, pc | false: try again | nil, err.  Yields.
 function op.perform(req, target)
-  local r, e = check_target(req, target)
+  local ok, r, e
+  ok, e = blocking.enter(req, target)
+  if not ok then return ok, e end
+  r, e = check_target(req, target)
   if not r then return nil, e end
   local T = r.type
   if T.delete then
-    local ok
     ok, e = T.delete({ req = req, originator = req.who, tree = tree }, r)
     if not ok then return nil, e end
   end
@@ -189,8 +200,11 @@ function op.perform(req, target)
   pc, extra = before(req, r)
   if not pc and req.rcn ~= 0 then return nil, extra end
   local rep = script.has.on and schema.encode(T, r)
-  local ok
-  if r.ty == INSTANCE then ok, e = op.instance(r, req.who) else ok, e = op.resource(r, req.who) end
+  if r.ty == INSTANCE then
+    ok, e = op.instance(r, req.who)
+  else
+    ok, e = op.resource(r, req.who, req)
+  end
   if not ok then return ok, e end
   if script.has.on then
     script.committed { op = "delete", to = view.path(r), fr = req.who, rep = rep, old = rep,

@@ -2,6 +2,7 @@
 -- the newest or oldest instance, and what scripts compute.
 
 local cjson = require "moon2m.core.json"
+local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
@@ -14,6 +15,8 @@ local tree = require "moon2m.tree"
 local view = require "moon2m.view"
 
 local MAX_NAMES = 128            -- in an attribute list
+local CONTAINER = 3
+local WITH_CHILDREN = { [4] = true, [8] = true }
 
 local op = {}
 
@@ -91,6 +94,15 @@ local function represent(req, r, attr)
   return not only and r.body or result.attributes(r, only)
 end
 
+-- A container with its instances, and none there is: who can produce data is told (net 5, TS-0001
+-- 9.6.8).  Missing: the container has none; obsolete: all have expired (`et`, `mia`).  The answer
+-- does not wait for what comes of it.  Yields.
+local function ask_for_data(req, r)
+  if r.ty ~= CONTAINER or not WITH_CHILDREN[req.rcn] or tree.latest(r) then return end
+  local _, e = event.no_data(r, req.who)
+  if e then sys.log("error", "retrieve", r.path .. ": " .. e.msg) end
+end
+
 --- RETRIEVE of target; attr: the attribute named in the address ("#lbl") or nil.  rsc, pc, extra |
 -- nil, err.  Yields.
 function op.perform(req, target, attr)
@@ -116,6 +128,7 @@ function op.perform(req, target, attr)
     if not r then return nil, e end
     pc, extra = represent(req, r, attr)
     if not pc then return nil, extra end
+    ask_for_data(req, r)
   end
   if script.has.on then
     script.committed { op = "retrieve", to = view.path(target), fr = req.who, rep = pc,

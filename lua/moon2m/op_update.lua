@@ -3,9 +3,12 @@
 -- changed alone, by the selfPrivileges of the policies that it names now (TS-0001 9.6.1.3.2).
 
 local access = require "moon2m.access"
+local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
+local missing = require "moon2m.missing"
+local monitor = require "moon2m.monitor"
 local null = require("moon2m.json").null
 local expiry = require("moon2m.op_create").expiry
 local path = require "moon2m.path"
@@ -62,12 +65,14 @@ local function check_expiry(r, want, now)
 end
 
 -- New notification targets are verified as in a CREATE.  Yields.
-local function check_targets(req, r, nu)
+local function check_targets(req, r, parent, nu)
   local old, new = {}, {}
   for _, v in ipairs(tree.value(r, "nu")) do old[v] = true end
   for _, v in ipairs(nu) do
     if not old[v] then new[#new + 1] = v end
   end
+  local e = new[1] and blocking.check_target(parent, tree.value(r, "enc"), new)
+  if e then return e end
   return verify.targets(new, path.sp_relative(r.ri), r.raw.cr and tree.value(r, "cr"), req)
 end
 
@@ -79,7 +84,8 @@ local function prepare(req, r, new)
   end
   local values = new.values
   if r.ty == SUBSCRIPTION and values.nu then
-    local e = check_targets(req, r, values.nu)
+    local parent = tree.parent(r)
+    local e = parent and check_targets(req, r, parent, values.nu)
     if e then return e end
   end
   if values.et ~= nil then
@@ -125,10 +131,17 @@ local function operations(r, new)
   return ops
 end
 
-local function after(req, r, parent, old, rep)
+-- The new md counts from here on; the next event meets the new subscription.
+local function subscription_changed(r, parent, new)
+  if new.values.enc ~= nil then missing.forget(r.id) end
+  tree.subs_changed(parent, r, "update")
+  event.changed(parent, r, "update")
+  monitor.changed(parent, r)
+end
+
+local function after(req, r, parent, new, old, rep)
   if r.ty == SUBSCRIPTION then
-    tree.subs_changed(parent, r, "update")
-    event.changed(parent, r, "update")
+    subscription_changed(r, parent, new)
   elseif r.ty == ACP then
     access.changed()
   elseif r.ty == AE then
@@ -154,8 +167,8 @@ local function put(req, r, new)
   return changed, old
 end
 
---- UPDATE.  rsc, pc | false: try again | nil, err.  Yields.
-function op.perform(req, target)
+-- All checks of the request.  The content's members, new = { raw, values, et } | nil, err.
+local function check(req, target)
   local T = target.virtual and target.parent.type or target.type
   local members, bad = content.members(req.pc, T)
   local ok, e = check_target(req, target, members)
@@ -170,12 +183,23 @@ function op.perform(req, target)
   local new = { raw = raw, values = values }
   e = prepare(req, r, new)
   if e then return nil, e end
+  return members, new
+end
+
+--- UPDATE.  rsc, pc | false: try again | nil, err.  Yields.
+function op.perform(req, target)
+  local r = target
+  local ok, e = blocking.enter(req, r)
+  if not ok then return ok, e end
+  local members, new = check(req, target)
+  if not members then return nil, new end
   local parent = r.ty == SUBSCRIPTION and tree.parent(r)
-  event.index(r)
-  if r.gone or parent == nil then return false end
+  ok, e = blocking.consent(req, r, members)
+  if not ok then return ok, e end
+  if r.gone or parent == nil or not r.events then return false end
   local changed, old = put(req, r, new)
   if not changed then return nil, old end
-  after(req, r, parent, old, script.has.on and schema.encode(T, r))
+  after(req, r, parent, new, old, script.has.on and schema.encode(r.type, r))
   return rsc.UPDATED, result.updated(req.rcn, r, changed)
 end
 

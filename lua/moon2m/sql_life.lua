@@ -28,4 +28,10 @@ WHERE s.cid > ?1 AND s.cid <= ?2 AND s.mia IS NOT NULL AND s.cni > 0
 AND (SELECT i.ct FROM cin i WHERE i.cid = s.cid AND i.st >= s.ol ORDER BY i.st LIMIT 1)
   <= ?3 - s.mia * 1000000 ORDER BY s.cid]]
 
+--- Resources whose operations are monitored by a subscription, by id: column pid.  Parameter: the
+-- id to start after.
+sql_life.monitored = [[
+SELECT DISTINCT pid FROM res WHERE ty = 23 AND pid > ?1
+AND json_type(doc, '$.enc.om') IS NOT NULL ORDER BY pid]]
+
 return sql_life

@@ -297,6 +297,19 @@ function find.aged(p)
   return list
 end
 
+function find.monitored(p)
+  local list, seen = {}, {}
+  for _, row in ipairs(by_id(function(row) return row.ty == 23 and row.pid > p[1] end)) do
+    local enc = json.member(row.doc, "enc")
+    if enc and json.member(enc, "om") and not seen[row.pid] then
+      seen[row.pid] = true
+      list[#list + 1] = { pid = row.pid }
+    end
+  end
+  table.sort(list, function(a, b) return a.pid < b.pid end)
+  return list
+end
+
 local function search(q)
   local discovery = require "moon2m.discovery"
   local decode = require("moon2m.json").decode

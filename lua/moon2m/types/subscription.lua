@@ -15,23 +15,28 @@ local err, BAD, null = rsc.err, rsc.BAD_REQUEST, json.null
 -- What the standard has and this release does not act on: the form is checked (4000), then 5001.
 local later = {
   attrs = { gpi = true, nfu = true, bn = true, rl = true, psn = true, pn = true, nsp = true,
-    ln = true, nec = true, acrs = true, nse = true, eeno = true, ma = true, daci = true,
+    ln = true, acrs = true, nse = true, ma = true, daci = true,
     cstn = true },
-  enc = { om = true, md = true },
-  net = { [5] = true, [6] = true, [7] = true, [8] = true },
 }
 
 -- notificationContentType that goes with each notificationEventType (TS-0001 Table 9.6.8-4), the
--- default first.
+-- default first; operation monitors get what the subscribed-to resource is.
 local content_types = {
   [1] = { 1, 2, 3 }, [2] = { 1, 3 }, [3] = { 1, 3 }, [4] = { 1, 3 }, [5] = { 1, 3 },
-  [6] = { 4 }, [7] = { 2 }, [8] = { 5 },
+  [6] = { 4 }, [7] = { 2 }, [8] = { 5 }, om = { 1, 3 },
 }
+
+local UPDATE, NO_DATA, TRIGGER, BLOCKING, MISSING = 1, 5, 6, 7, 8
+local AE, CONTAINER, TIME_SERIES = 2, 3, 29
+local PARENT = { [NO_DATA] = { CONTAINER, "a container" }, [TRIGGER] = { AE, "an AE" },
+  [MISSING] = { TIME_SERIES, "a timeSeries" } }
+local STATE_TAGS = { "crb", "cra", "us", "ms", "sts", "stb", "exb", "exa", "sza", "szb", "fo" }
 
 local operation_monitor = object("an operation monitor (object)", {
   { "ops", range("operations (sum of 1, 2, 4, 8, 16, 32)", 1, 63) }, { "or", "id" },
+  { "org", "id" },
 }, function(v)
-  if v.ops == nil and v["or"] == nil then return "ops or or is needed" end
+  if v.ops == nil and v["or"] == nil and v.org == nil then return "ops or or is needed" end
 end)
 
 local missing_data = object("missing data (object)", {
@@ -75,12 +80,13 @@ local function bad(...) return err(BAD, ...) end
 local function check_criteria(enc)
   local net = enc.net
   if net and enc.om then return bad("enc: net and om exclude each other") end
-  if net and #net > 1 and (has(net, 7) or has(net, 8)) then
+  if net and #net > 1 and (has(net, BLOCKING) or has(net, MISSING)) then
     return bad("enc: net 7 and net 8 stand alone")
   end
-  if has(net, 8) and not enc.md then return bad("enc: net 8 needs md") end
-  net = net or not enc.om and { 1 } or {}
-  if enc.atr and not has(net, 1) and not has(net, 7) then
+  if has(net, MISSING) and not enc.md then return bad("enc: net 8 needs md") end
+  if enc.md and not has(net, MISSING) then return bad("enc: md goes with net 8") end
+  net = net or not enc.om and { UPDATE } or {}
+  if enc.atr and not has(net, UPDATE) and not has(net, BLOCKING) then
     return bad("enc: atr goes with net 1 or 7")
   end
   if enc.chty and not has(net, 3) and not has(net, 4) then
@@ -88,14 +94,17 @@ local function check_criteria(enc)
   end
 end
 
+-- The keys of content_types that a subscription has.
 local function events_of(enc)
-  return enc and enc.net or { 1 }
+  if enc and enc.om then return { "om" } end
+  return enc and enc.net or { UPDATE }
 end
 
 local function check_content_type(enc, nct)
   for _, e in ipairs(events_of(enc)) do
-    if nct and not has(content_types[e], nct) then
-      return bad("nct: %d is not possible for the notification event type %d", nct, e)
+    if not has(content_types[e], nct) then
+      return bad("nct: %d is not possible for %s", nct, e == "om" and "an operation monitor"
+        or "the notification event type " .. e)
     end
   end
 end
@@ -104,15 +113,9 @@ local function not_yet(what)
   return err(rsc.NOT_IMPLEMENTED, "%s: attribute not supported by this CSE", what)
 end
 
-local function check_later(values, enc)
+local function check_later(values)
   for name in pairs(values) do
     if later.attrs[name] and values[name] ~= null then return not_yet(name) end
-  end
-  for name in pairs(later.enc) do
-    if enc and enc[name] ~= nil then return not_yet("enc." .. name) end
-  end
-  for _, e in ipairs(enc and enc.net or {}) do
-    if later.net[e] then return not_yet("enc.net " .. e) end
   end
 end
 
@@ -123,23 +126,56 @@ local function after(values, r, name)
   return v
 end
 
+local BLOCKING_ONLY = { "exc", "gpi", "nfu", "bn", "rl", "psn", "pn", "nsp", "ln", "nec", "su",
+  "acrs", "nse", "eeno", "ma" }
+
+-- A blocking update: one AE is asked, nothing else of a subscription applies (TS-0004 7.4.8.2.1).
+local function check_blocking(values, r, enc)
+  if r and not has(events_of(json.decode(r.raw.enc or "null")), BLOCKING) then
+    return bad("enc: net 7 cannot be introduced by an UPDATE")
+  end
+  for _, tag in ipairs(STATE_TAGS) do
+    if enc[tag] ~= nil then return bad("enc: net 7 goes with atr only, not with %s", tag) end
+  end
+  for _, name in ipairs(BLOCKING_ONLY) do
+    if after(values, r, name) ~= nil then return bad("%s: not possible with net 7", name) end
+  end
+  local nu = after(values, r, "nu")
+  if #nu ~= 1 then return bad("nu: net 7 has exactly one target, got %d", #nu) end
+  if nu[1]:find("^%a[%w+.-]*://") then return bad("nu: net 7 needs an AE, not a URL") end
+end
+
+-- A new enc without md keeps the md that it replaces (TS-0004 7.4.8.2).
+local function with_md(enc, r)
+  if not r or not has(enc.net, MISSING) or enc.md then return enc end
+  local old = r.raw.enc and json.decode(r.raw.enc)
+  if not old or not old.md then return enc end
+  local new = { md = old.md }
+  for name, v in pairs(enc) do new[name] = v end
+  return new
+end
+
 -- The attributes together, as they will be after the request.
 local function check(values, r)
   local enc, nct = after(values, r, "enc"), after(values, r, "nct")
-  local changes = values.enc ~= nil or values.nct ~= nil
-  local e = changes and enc and check_criteria(enc)
-    or changes and check_content_type(enc, values.nct ~= nil and nct or not r and nct or nil)
-  if e then return e end
-  if r and values.enc ~= nil and values.nct == nil then
+  local e
+  if values.enc and values.enc ~= null then e = check_criteria(with_md(enc, r)) end
+  if not e and nct and (values.enc ~= nil or values.nct ~= nil) then
     e = check_content_type(enc, nct)
-    if e then return e end
   end
-  return check_later(values, values.enc ~= null and values.enc or nil)
+  if not e and enc and has(enc.net, BLOCKING) then e = check_blocking(values, r, enc) end
+  return e or check_later(values)
 end
 
--- enc against the parent: attributes and child types must be such that an event can happen.
+-- enc against the parent: events, attributes and child types must be such that an event can happen.
 local function check_parent(enc, parent)
   local T = parent.type
+  for _, e in ipairs(enc.net or {}) do
+    local p = PARENT[e]
+    if p and p[1] ~= parent.ty then
+      return bad("enc.net: %d is possible for %s only, not for %s", e, p[2], T.root)
+    end
+  end
   for _, name in ipairs(enc.atr or {}) do
     if not T.attr[name] then return bad("enc.atr: %s is no attribute of %s", name, T.root) end
   end
@@ -191,6 +227,11 @@ local function update(ctx, r, new)
     local parent = ctx.tree.parent(r)
     local e = parent and check_parent(enc, parent)
     if e then return nil, e end
+    local whole = with_md(enc, r)
+    if whole ~= enc then
+      local md = core.member(r.raw.enc, "md")
+      new.raw.enc = new.raw.enc:gsub("}%s*$", function() return ',"md":' .. md .. "}" end)
+    end
   end
   return true
 end
