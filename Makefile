@@ -39,6 +39,7 @@ help:
 #: make asan       every test under AddressSanitizer and UBSan (in build-asan/); make tsan: the store
 #: make fuzz       each fuzz target for FUZZ_TIME seconds (60); make fuzz-sockets: a live server
 #: make bench      figures beside baselines, a table and plots in out/bench/ (QUICK=1: a minute)
+#: make browser-test  the live page in headless Chromium; screenshots in out/browser/
 #: make cover      line coverage of C and Lua, in out/cover/
 #: make install    PREFIX (/usr/local) and DESTDIR; make uninstall; make rock: with luarocks
 
@@ -207,7 +208,7 @@ bench: $(B)/moon2m $(addprefix $(B)/bench/,$(BENCH))
 install: $(B)/moon2m
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/apps
 	install -m 755 $(B)/moon2m $(DESTDIR)$(BINDIR)/moon2m
-	install -m 644 $(wildcard apps/*.lua) $(DESTDIR)$(DATADIR)/apps
+	install -m 644 $(filter-out %_test.lua,$(wildcard apps/*.lua)) $(wildcard apps/*.html) $(DESTDIR)$(DATADIR)/apps
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/moon2m

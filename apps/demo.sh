@@ -28,7 +28,8 @@ m2m() {			# METHOD ORIGINATOR URL [CONTENT-TYPE BODY]: headers and body of the a
 	curl "${args[@]}" "$3"
 }
 
-"$bin" run -c apps/demo.conf.lua --data "$data" --listen "127.0.0.1:$port" apps/host_metrics.lua &
+"$bin" run -c apps/demo.conf.lua --data "$data" --listen "127.0.0.1:$port" \
+	apps/host_metrics.lua apps/live.lua &
 server=$!
 trap 'stop 0' INT TERM
 trap 'stop 1' EXIT
@@ -64,6 +65,7 @@ cat <<TEXT
     -H 'Content-Type: application/json;ty=23' $base/host/load \\
     -d '{"m2m:sub":{"rn":"mine","nu":["Cme"],"enc":{"net":[3]}}}'
   curl -H 'X-M2M-Origin: Cme' -H 'X-M2M-RI: 3' -H 'X-M2M-RVI: 3' $base/host/load/la
+--- the same as a chart in a browser: open http://127.0.0.1:$port/live and click once
 --- it opens a WebSocket at $url
 --- every notification as it arrives (Ctrl-C stops):
 TEXT

@@ -25,7 +25,7 @@
 #define FORMATS_MAX 256
 
 static struct net *net;
-static char *format_names[FORMATS_MAX];	/* subprotocols that clients may ask for */
+static char *format_names[FORMATS_MAX]; /* subprotocols that clients may ask for */
 static size_t nformats;
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -393,11 +393,12 @@ void lua_cse_close(void)
 int lua_cse_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{ "reply", cse_reply },   { "submit", cse_submit },       { "bind", cse_bind },
-		{ "refuse", cse_refuse }, { "connected", cse_connected }, { "unbind", cse_unbind },
-		{ "listen", cse_listen }, { "configure", cse_configure }, { "stats", cse_stats },
-		{ "formats", cse_formats }, { "page", cse_page },
-		{ NULL, NULL },
+		{ "reply", cse_reply },         { "submit", cse_submit },
+		{ "bind", cse_bind },           { "refuse", cse_refuse },
+		{ "connected", cse_connected }, { "unbind", cse_unbind },
+		{ "listen", cse_listen },       { "configure", cse_configure },
+		{ "stats", cse_stats },         { "formats", cse_formats },
+		{ "page", cse_page },           { NULL, NULL },
 	};
 
 	lua_newtable(L);

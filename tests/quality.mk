@@ -124,3 +124,12 @@ cover: deps-test
 	@luajit tests/cover/report.lua build-cover/gcov.txt build-cover/statements build-cover/hits \
 		> out/cover/summary
 	@grep -E '^(C|Lua) ' out/cover/summary; echo "  files and lines: out/cover/summary"
+
+# ---- the live page in a browser ------------------------------------------------------------------
+# apps/live.html in headless Chromium: readings arrive, are drawn, come back after a lost connection
+# and in every format.  Screenshots in out/browser/.
+.PHONY: browser-test
+browser-test:
+	$(call install_debs,$(DEBS_RUN) chromium node-ws $(if $(shell command -v node),,$(DEBS_NODE)))
+	@$(MAKE) --no-print-directory all
+	@MOON2M=$(B)/moon2m tests/browser/run

@@ -30,6 +30,7 @@ static struct fake_task {
 	uint64_t id; /* first argument */
 	int ref; /* second argument: request's table or identify's kind */
 	char text[64]; /* third argument */
+	char fourth[32]; /* fourth argument */
 	task_done done;
 	void *arg;
 } tasks[TASKS_MAX];
@@ -48,6 +49,7 @@ void task_start(const char *name, task_push push, void *push_arg, task_done done
 	assert_int_equal(n, lua_gettop(L));
 	t->id = (uint64_t)lua_tonumber(L, 1);
 	snprintf(t->text, sizeof(t->text), "%s", lua_isnil(L, 3) ? "" : lua_tostring(L, 3));
+	snprintf(t->fourth, sizeof(t->fourth), "%s", lua_tostring(L, 4) ? lua_tostring(L, 4) : "");
 	lua_settop(L, 2);
 	t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	t->done = done;

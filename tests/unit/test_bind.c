@@ -7,6 +7,7 @@
 #include "bind_http.h"
 #include "bind_http_text.h"
 #include "bind_media.h"
+#include "bind_page.h"
 #include "cbor.h"
 #include "clock.h"
 
@@ -361,6 +362,57 @@ static void test_failed_task(void **state)
 }
 
 /* Answers in any order; an id is never the id of a later request. */
+static void set_page(const char *path, const char *type, const char *body, bool fine)
+{
+	struct err e;
+
+	if (bind_page_set(str_of(path), str_of(type), str_of(body), &e) != fine)
+		fail_msg("page %s %s", path, type);
+}
+
+static void test_pages(void **state)
+{
+	static const char *const paths[] = {
+		"",         "x",       "/X",        "/1x",  "/x/", "/a b",    "/a?b",  "/healthz",
+		"/metrics", "/notify", "/notify/x", "/~/x", "/-",  "/a\r\nb", "/a%20b"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(paths); i++)
+		set_page(paths[i], "text/html", "", false);
+	set_page("/a", "html", "", false);
+	set_page("/a", "text/html\r\nX: y", "", false);
+	set_page("/a", "text/html", "one", true);
+	set_page("/a", "text/plain", "two", true); /* takes its place */
+	send_req("GET", "/a?q", "Host: h.example:81\n", "");
+	assert_int_equal(replied_status, 200);
+	assert_string_equal(replied_body, "two");
+	assert_non_null(strstr(replied_head, "Content-Type: text/plain\r\n"));
+	assert_non_null(strstr(replied_head, "nosniff\r\n"));
+	assert_non_null(
+	    strstr(replied_head, "connect-src 'self' ws://h.example:* wss://h.example:*;"));
+	assert_null(strstr(replied_head, "X-M2M"));
+	send_req("HEAD", "/a", "Host: h;x\n", "");
+	assert_int_equal(replied_status, 200);
+	assert_non_null(strstr(replied_head, "connect-src 'self';"));
+	send_req("POST", "/a", "", "");
+	assert_int_equal(replied_status, 400);
+	bind_page_forget(STR("/a"));
+	send_req("GET", "/a", "", "");
+	assert_int_equal(replied_status, 400);
+	for (int i = 0; i < PAGES_MAX; i++) {
+		char path[16];
+
+		snprintf(path, sizeof(path), "/p%d", i);
+		set_page(path, "text/html", "", true);
+	}
+	set_page("/q", "text/html", "", false);
+	set_page("/p1", "text/html", "new", true);
+	bind_page_clear();
+	send_req("GET", "/p1", "", "");
+	assert_int_equal(replied_status, 400);
+}
+
 static void test_many(void **state)
 {
 	(void)state;
@@ -391,7 +443,7 @@ int main(void)
 		CASE(test_accepted),       CASE(test_refused), CASE(test_answer),
 		CASE(test_cbor),           CASE(test_accept),  CASE(test_status),
 		CASE(test_administration), CASE(test_expiry),  CASE(test_failed_task),
-		CASE(test_many),
+		CASE(test_many),           CASE(test_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -443,6 +443,29 @@ static void test_identify(void **state)
 	assert_int_equal(ntasks, 4);
 }
 
+/* A format that the subprotocol names goes with the identification and with each request. */
+static void test_format(void **state)
+{
+	struct conn *c;
+
+	(void)state;
+	bind_ws_setup(&(struct bind_ws_opts){ .rvi = NULL, .format = claims_senml });
+	c = dial("/notify/t", "senml", NULL);
+	assert_string_equal(tasks[0].fourth, "senml");
+	assert_true(bind_ws_bind(c->id, STR("Ca")));
+	end_task(0, true);
+	say(c, "{\"op\":2,\"to\":\"a\",\"rqi\":\"1\"}");
+	assert_string_equal(field("format"), "senml");
+	hang_up(c); /* its request still has a copy */
+	answer_id(tasks[1].id, 2000, NULL);
+	c = dial("/notify/t", "oneM2M.json", NULL);
+	assert_string_equal(tasks[2].fourth, "");
+	end_task(2, true);
+	say(c, "{\"op\":2,\"to\":\"a\",\"rqi\":\"1\"}");
+	assert_string_equal(field("format"), "nil");
+	answer_id(tasks[3].id, 2000, NULL);
+}
+
 static void test_refuse(void **state)
 {
 	struct conn *c = dial("/notify/t", NULL, NULL), *d;
@@ -533,10 +556,11 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, ws_open, ws_close)
 	const struct CMUnitTest tests[] = {
-		CASE(test_classify),  CASE(test_requests),  CASE(test_refused),
-		CASE(test_answer),    CASE(test_cbor),      CASE(test_accept),
-		CASE(test_responses), CASE(test_identify),  CASE(test_refuse),
-		CASE(test_limits),    CASE(test_take_over), CASE(test_early_close),
+		CASE(test_classify),    CASE(test_requests), CASE(test_refused),
+		CASE(test_answer),      CASE(test_cbor),     CASE(test_accept),
+		CASE(test_responses),   CASE(test_identify), CASE(test_format),
+		CASE(test_refuse),      CASE(test_limits),   CASE(test_take_over),
+		CASE(test_early_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
