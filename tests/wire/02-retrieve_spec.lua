@@ -6,7 +6,8 @@ local expect = h.expect
 
 local ME = "Cpump"
 
--- A CSE with the tree pump / level (three instances, a subscription), pump / level / inner, pump / rest.
+-- A CSE with the tree pump / level (three instances, a subscription), pump / level / inner, pump /
+-- rest.
 local function planted()
   local s = h.start()
   s:register("pump", { lbl = { "plant" } })

@@ -99,7 +99,8 @@ describe("container and contentInstance", function()
     assert.same({ a = 1 }, r.con)
   end)
 
-  for name, raw in pairs { object = '{"b":[1,2,{"c":null}],"a":"x"}', array = "[]", number = "-0.50",
+  for name, raw in pairs { object = '{"b":[1,2,{"c":null}],"a":"x"}', array = "[]",
+    number = "-0.50",
     big = "12345678901234567890", ["true"] = "true", escapes = '"\\u0041\\n\\"\\\\ \\ud83d\\ude00"',
     text = '"21.5 °C"' } do
     it("keeps content as it was received: " .. name, function()
@@ -113,7 +114,8 @@ describe("container and contentInstance", function()
   it("keeps every attribute of an instance", function()
     local path = container()
     local et = os.date("!%Y%m%dT%H%M%S", os.time() + 86400)
-    local r = expect(2001, s:create(path, ME, 4, { con = "aGk=", cnf = "text/plain:1", lbl = { "l" },
+    local r = expect(2001, s:create(path, ME, 4, { con = "aGk=", cnf = "text/plain:1", lbl = {
+      "l" },
       ["or"] = "http://example.org/o", et = et, rn = "full" }))
     local again = expect(2000, s:retrieve(path .. "/full", ME))
     assert.same(r, again)
@@ -237,7 +239,8 @@ describe("container and contentInstance", function()
     assert.equal(c.st + 2, r.st)
   end)
 
-  it("disr closes RETRIEVE and DELETE of instances (4005); its end empties the container", function()
+  it("disr closes RETRIEVE and DELETE of instances (4005); its end empties the container",
+    function()
     local path = container()
     local r = s:add(path, ME, "1")
     expect(2004, s:update(path, ME, { ["m2m:cnt"] = { disr = true } }))
@@ -267,7 +270,8 @@ describe("container and contentInstance", function()
     expect(4108, s:create("/moon", "CAdmin", 4, { con = "1" }))
     local path = container()
     expect(4108, s:create(path, ME, 2, { api = "N", rr = true, srv = { "3" } }))
-    expect(4108, s:create(path, ME, 1, '{"m2m:acp":{"pv":{},"pvs":{"acr":[{"acor":["all"],"acop":63}]}}}'))
+    expect(4108, s:create(path, ME, 1,
+      '{"m2m:acp":{"pv":{},"pvs":{"acr":[{"acor":["all"],"acop":63}]}}}'))
   end)
 
   it("caps an update's et at the parent's, refuses one before a child's", function()
@@ -276,7 +280,8 @@ describe("container and contentInstance", function()
     expect(4000, s:update(path, ME, { ["m2m:cnt"] = { et = "20300101T000000" } }), "et")
     expect(4000, s:update(path, ME, { ["m2m:cnt"] = { et = "20200101T000000" } }), "et")
     expect(2004, s:update(path, ME, { ["m2m:cnt"] = { et = "20300801T000000" } }))
-    local r = expect(2004, s:update(path .. "/child", ME, { ["m2m:cnt"] = { et = "20400101T000000" } }))
+    local r = expect(2004, s:update(path .. "/child", ME, { ["m2m:cnt"] = {
+      et = "20400101T000000" } }))
     assert.matches("^20300801T000000", r.et)
   end)
 

@@ -200,7 +200,8 @@ describe("subscription", function()
     ws:expect_silence()
   end)
 
-  it("keeps each subscription's own order, and one event reaches every subscription once", function()
+  it("keeps each subscription's own order, and one event reaches every subscription once",
+    function()
     local path = container()
     local a = subscribe(path, { enc = { net = { 3 }, chty = { 4 } } })
     local b = subscribe(path, { enc = { net = { 3 }, chty = { 4 } }, nct = 3 })
@@ -336,7 +337,8 @@ describe("subscription", function()
     it("updates of su and cr, removal of nu and nct", function()
       local sub = subscribe(path, { su = ME })
       for name, text in pairs { su = '"Cx"', cr = '"Cx"', nu = "null", nct = "null" } do
-        expect(4000, s:update("/" .. sub.ri, ME, ('{"m2m:sub":{"%s":%s}}'):format(name, text)), name)
+        expect(4000, s:update("/" .. sub.ri, ME, ('{"m2m:sub":{"%s":%s}}'):format(name, text)),
+          name)
       end
       expect(2002, s:delete("/" .. sub.ri, ME))
       ws:sgn()

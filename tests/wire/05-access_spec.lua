@@ -37,7 +37,8 @@ describe("access control", function()
   local tries = {
     create = function(path, who) return s:create(path, who, 4, { con = "2" }) end,
     retrieve = function(path, who) return s:retrieve(path, who) end,
-    update = function(path, who) return s:update(path, who, { ["m2m:cnt"] = { lbl = { "x" } } }) end,
+    update = function(path, who) return s:update(path, who, { ["m2m:cnt"] = {
+      lbl = { "x" } } }) end,
     delete = function(path, who) return s:delete(path .. "/ol", who) end,
   }
   local BIT = { create = C, retrieve = R, update = U, delete = D }
@@ -101,10 +102,12 @@ describe("access control", function()
     expect(2004, tries.update(path, "Cfriend"))
     expect(4103, tries.delete(path, "Cfriend"))
     expect(2002, tries.delete(path, "Cstranger"))
-    local a, b = acp { { acor = { "Cfriend" }, acop = R } }, acp { { acor = { "Cfriend" }, acop = U } }
+    local a, b = acp { { acor = { "Cfriend" }, acop = R } }, acp { { acor = { "Cfriend" },
+      acop = U } }
     last = last + 1
     path = "/moon/owner/c" .. last
-    expect(2001, s:create("/moon/owner", "Cowner", 3, { rn = "c" .. last, acpi = { a, "zzzz", b } }))
+    expect(2001, s:create("/moon/owner", "Cowner", 3, { rn = "c" .. last, acpi = {
+      a, "zzzz", b } }))
     expect(2000, s:retrieve(path, "Cfriend"))
     expect(2004, tries.update(path, "Cfriend"))
     expect(2002, s:delete("/" .. a, "Cowner"))
@@ -117,7 +120,8 @@ describe("access control", function()
 
   it("an empty pv lets nobody in", function()
     last = last + 1
-    local r = expect(2001, s:create("/moon/owner", "Cowner", 1, ('{"m2m:acp":{"rn":"acp%d","pv":{},' ..
+    local r = expect(2001, s:create("/moon/owner", "Cowner", 1,
+      ('{"m2m:acp":{"rn":"acp%d","pv":{},' ..
       '"pvs":{"acr":[{"acor":["Cowner"],"acop":63}]}}}'):format(last)))
     expect(2001, s:create("/moon/owner", "Cowner", 3, { rn = "shut", acpi = { r.ri } }))
     expect(4103, s:retrieve("/moon/owner/shut", "Cowner"))
@@ -199,7 +203,8 @@ describe("access control", function()
       { acor = { "Cstranger" }, acop = R } } } } }))
     expect(4103, s:retrieve(path, "Cfriend"))        -- at once
     expect(2000, s:retrieve(path, "Cstranger"))
-    local other = acp({ { acor = { "Cowner" }, acop = 63 } }, { { acor = { "Cfriend" }, acop = R + D } })
+    local other = acp({ { acor = { "Cowner" }, acop = 63 } }, { { acor = { "Cfriend" },
+      acop = R + D } })
     expect(4103, s:retrieve("/" .. other, "Cowner"))
     expect(2000, s:retrieve("/" .. other, "Cfriend"))
     expect(4103, s:update("/" .. other, "Cfriend", { ["m2m:acp"] = { lbl = { "x" } } }))
@@ -209,7 +214,8 @@ describe("access control", function()
   it("acpi is updated alone, by the pvs of the policies it names before", function()
     local path, old = container { { acor = { "Cfriend" }, acop = 63 } }
     local new = acp { { acor = { "Cstranger" }, acop = R } }
-    expect(4000, s:update(path, "Cowner", { ["m2m:cnt"] = { acpi = { new }, lbl = { "x" } } }), "acpi")
+    expect(4000, s:update(path, "Cowner", { ["m2m:cnt"] = { acpi = { new }, lbl = { "x" } } }),
+      "acpi")
     expect(4103, s:update(path, "Cfriend", { ["m2m:cnt"] = { acpi = { new } } }))
     expect(2004, s:update(path, "Cowner", { ["m2m:cnt"] = { acpi = { new } } }))
     expect(4103, s:retrieve(path, "Cfriend"))
@@ -270,7 +276,8 @@ describe("access control", function()
       ["no pvs"] = { "pvs", { pv = pvs } },
       ["no pv"] = { "pv", { pvs = pvs } },
       ["pvs without rules"] = { "pvs", '{"m2m:acp":{"pv":{},"pvs":{}}}' },
-      ["acop out of range"] = { "acop", { pv = { acr = { { acor = { "x" }, acop = 64 } } }, pvs = pvs } },
+      ["acop out of range"] = { "acop", { pv = { acr = { { acor = { "x" }, acop = 64 } } },
+        pvs = pvs } },
       ["no acor"] = { "acor", { pv = { acr = { { acop = 1 } } }, pvs = pvs } },
       ["no acop"] = { "acop", { pv = { acr = { { acor = { "x" } } } }, pvs = pvs } },
       ["an unknown member"] = { "foo", { pv = { acr = { { acor = { "x" }, acop = 1, foo = 1 } } },

@@ -142,14 +142,16 @@ describe("HTTP", function()
 
     local cases = {
       ["no Host"] = { 400, POST .. HEADERS .. "Content-Length: 26\r\n\r\n" .. BODY },
-      ["two Hosts"] = { 400, POST .. HOST .. HOST .. HEADERS .. "Content-Length: 26\r\n\r\n" .. BODY },
+      ["two Hosts"] = { 400, POST .. HOST .. HOST .. HEADERS .. "Content-Length: 26\r\n\r\n" ..
+        BODY },
       ["two X-M2M-Origin"] = { 400, POST .. HOST .. HEADERS .. "X-M2M-Origin: CAdmin\r\n" ..
         "Content-Length: 26\r\n\r\n" .. BODY },
       ["Content-Length and Transfer-Encoding"] = { 400, POST .. HOST .. HEADERS ..
         "Content-Length: 26\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" },
       ["two different Content-Length"] = { 400, POST .. HOST .. HEADERS ..
         "Content-Length: 26\r\nContent-Length: 5\r\n\r\n" .. BODY },
-      ["a signed Content-Length"] = { 400, POST .. HOST .. HEADERS .. "Content-Length: +26\r\n\r\n" ..
+      ["a signed Content-Length"] = { 400, POST .. HOST .. HEADERS ..
+        "Content-Length: +26\r\n\r\n" ..
         BODY },
       ["a Content-Length that is no number"] = { 400, POST .. HOST .. HEADERS ..
         "Content-Length: 26x\r\n\r\n" .. BODY },
@@ -162,7 +164,8 @@ describe("HTTP", function()
         "Transfer-Encoding: gzip\r\n\r\n" },
       ["HTTP/2.0"] = { 505, "GET /moon HTTP/2.0\r\n" .. HOST .. "\r\n" },
       ["a NUL in a header"] = { 400, POST .. HOST .. HEADERS .. "X-Y: a\0b\r\n\r\n" },
-      ["a request line over 4 KiB"] = { 414, "GET /" .. ("a"):rep(5000) .. " HTTP/1.1\r\n" .. HOST ..
+      ["a request line over 4 KiB"] = { 414, "GET /" .. ("a"):rep(5000) .. " HTTP/1.1\r\n" ..
+        HOST ..
         "\r\n" },
       ["headers over 16 KiB"] = { 431, "GET /moon HTTP/1.1\r\n" .. HOST ..
         ("X-Y: " .. ("a"):rep(1000) .. "\r\n"):rep(20) .. "\r\n" },
@@ -250,7 +253,8 @@ describe("HTTP", function()
       local a = s:retrieve("/moon/pump", ME, { headers = { ["x-m2m-ret"] = "20200101T000000" } })
       expect(4008, a)
       assert.equal(504, a.status)
-      expect(2000, s:retrieve("/moon/pump", ME, { headers = { ["x-m2m-ret"] = "20990101T000000" } }))
+      expect(2000, s:retrieve("/moon/pump", ME, { headers = {
+        ["x-m2m-ret"] = "20990101T000000" } }))
       expect(2000, s:retrieve("/moon/pump", ME, { headers = { ["x-m2m-ret"] = "5000" } }))
       expect(4000, s:retrieve("/moon/pump", ME, { headers = { ["x-m2m-ret"] = "soon" } }), "rqet")
     end)
@@ -288,7 +292,8 @@ describe("HTTP", function()
   describe("media types", function()
     local body = '{"m2m:cin":{"con":"m"}}'
 
-    for _, ct in ipairs { "application/json;ty=4", "application/json; ty=4", "application/json ;ty=4",
+    for _, ct in ipairs { "application/json;ty=4", "application/json; ty=4",
+      "application/json ;ty=4",
       "application/json;charset=utf-8;ty=4", "application/json; ty=4; charset=utf-8",
       'application/json;ty="4"', "APPLICATION/JSON;TY=4", "application/vnd.onem2m-res+json;ty=4",
       "application/vnd.onem2m-res+json; ty=4" } do
@@ -342,7 +347,8 @@ describe("HTTP", function()
 
   describe("queries", function()
     setup(function()
-      for i = 1, 3 do expect(2001, s:create("/moon/pump", ME, 3, { rn = "q" .. i, lbl = { "q" } })) end
+      for i = 1, 3 do expect(2001, s:create("/moon/pump", ME, 3, { rn = "q" .. i, lbl = {
+        "q" } })) end
     end)
 
     local function find(query)
@@ -395,13 +401,15 @@ describe("HTTP", function()
       assert.matches("[Xx]%-M2M%-RSC: 2001", out)
       assert.matches("X%-M2M%-RSC: 2000", (curl("-i " .. H .. base .. "/curl")))
       assert.matches("X%-M2M%-RSC: 2004", (curl("-i -X PUT " .. H ..
-        "-H 'Content-Type: application/json' -d '" .. '{"m2m:cnt":{"mni":3}}' .. "' " .. base .. "/curl")))
+        "-H 'Content-Type: application/json' -d '" .. '{"m2m:cnt":{"mni":3}}' .. "' " .. base ..
+          "/curl")))
       assert.matches("X%-M2M%-RSC: 2002", (curl("-i -X DELETE " .. H .. base .. "/curl")))
       assert.matches("^HTTP/1.1 404", (curl("-i " .. H .. base .. "/curl")))
     end)
 
     it("sends large bodies with Expect, and reuses its connection", function()
-      local file = h.write_file(s.dir .. "/big", '{"m2m:cin":{"con":"' .. ("x"):rep(500000) .. '"}}')
+      local file = h.write_file(s.dir .. "/big", '{"m2m:cin":{"con":"' .. ("x"):rep(500000) ..
+        '"}}')
       local one = H .. "-H 'Content-Type: application/json;ty=4' -H 'Expect: 100-continue' " ..
         "--data-binary @" .. file .. " -o /dev/null -w '%{http_code} %{num_connects}\\n' " ..
         s.base .. "/moon/pump/c?rcn=0"
@@ -425,7 +433,8 @@ end)
 describe("CORS", function()
   local s
 
-  setup(function() s = h.start { config = 'limits = { origins = { "https://good.example" } }\n' } end)
+  setup(function() s = h.start {
+    config = 'limits = { origins = { "https://good.example" } }\n' } end)
   teardown(h.stop_all)
 
   it("answers a preflight of a page that may, and marks its answers", function()

@@ -25,13 +25,14 @@ describe("WebSocket", function()
     return { ["m2m:ae"] = { rn = name, api = "Nws", rr = true, srv = { "3" } } }
   end
 
-  -- Registers an AE with a container and a subscription of its own for new instances; the AE and the
-  -- container's path.
+  -- Registers an AE with a container and a subscription of its own for new instances; the AE and
+  -- the container's path.
   local function subscriber()
     local name = newcomer()
     local a = s:register(name)
     expect(2001, s:create("/moon/" .. name, a.aei, 3, { rn = "c" }))
-    expect(2001, s:create("/moon/" .. name .. "/c", a.aei, 23, { nu = { a.aei }, enc = { net = { 3 } } }))
+    expect(2001, s:create("/moon/" .. name .. "/c", a.aei, 23, { nu = { a.aei }, enc = {
+      net = { 3 } } }))
     return a, "/moon/" .. name .. "/c"
   end
 
@@ -133,7 +134,8 @@ describe("WebSocket", function()
         local r = expect(2001, ws:request(req))
         assert.matches("^C", r.aei)
         local path = "moon/" .. name
-        expect(2001, ws:request { op = 1, to = path, ty = 3, fr = r.aei, pc = { ["m2m:cnt"] = { rn = "c" } } })
+        expect(2001, ws:request { op = 1, to = path, ty = 3, fr = r.aei, pc = { ["m2m:cnt"] = {
+          rn = "c" } } })
         expect(2001, ws:request { op = 1, to = path .. "/c", ty = 23, fr = r.aei,
           pc = { ["m2m:sub"] = { nu = { r.aei }, enc = { net = { 3 } } } } })
         expect(2001, ws:request { op = 1, to = path .. "/c", ty = 4, fr = r.aei,
@@ -146,7 +148,8 @@ describe("WebSocket", function()
     it("by a registration over it although X-M2M-Origin was not yet known", function()
       local name = newcomer()
       local ws = s:primitives("C" .. name)
-      local r = expect(2001, ws:request { op = 1, to = "moon", ty = 2, fr = "C" .. name, pc = ae(name) })
+      local r = expect(2001, ws:request { op = 1, to = "moon", ty = 2, fr = "C" .. name,
+        pc = ae(name) })
       assert.equal("C" .. name, r.aei)
       ws:close()
     end)
@@ -240,7 +243,8 @@ describe("WebSocket", function()
     it("rcn, fc, drt travel inside", function()
       local ws = s:primitives("Cpump")
       expect(2001, s:create("/moon/pump", "Cpump", 3, { rn = "second" }))
-      local a = ws:request { op = 2, to = "moon", fr = "Cpump", fc = { fu = 1, ty = { 3 }, lim = 1 },
+      local a = ws:request { op = 2, to = "moon", fr = "Cpump", fc = { fu = 1, ty = { 3 },
+        lim = 1 },
         drt = 2 }
       assert.equal(1, #expect(2000, a))
       assert.equal(1, a.cnst)
@@ -263,7 +267,8 @@ describe("WebSocket", function()
       local ws = s:primitives("Cpump")
       local n = 300
       for i = 1, n do
-        assert(ws:send(i % 2 == 0 and { op = 2, to = "moon/pump/c", fr = "Cpump", rqi = "m" .. i, rvi = "3" }
+        assert(ws:send(i % 2 == 0 and { op = 2, to = "moon/pump/c", fr = "Cpump", rqi = "m" .. i,
+          rvi = "3" }
           or { op = 1, to = "moon/pump/c", ty = 4, fr = "Cpump", rqi = "m" .. i, rvi = "3", rcn = 0,
             pc = { ["m2m:cin"] = { con = tostring(i) } } }))
       end
@@ -298,7 +303,8 @@ describe("WebSocket", function()
       local c = raw.websocket(s.ws_port)
       local all = {}
       for i = 1, 20 do
-        all[i] = raw.frame(0x81, ('{"op":2,"to":"moon","fr":"Cpump","rqi":"s%d","rvi":"3"}'):format(i))
+        all[i] = raw.frame(0x81,
+          ('{"op":2,"to":"moon","fr":"Cpump","rqi":"s%d","rvi":"3"}'):format(i))
       end
       c:write(table.concat(all))
       local seen = {}
@@ -330,7 +336,8 @@ describe("WebSocket", function()
       { '{"op":2,"to":"moon","fr":"Cpump","rqi":"d","rvi":"3","fc":[]}', 4000, "fc" },
       { '{"op":2,"to":"moon","fr":"Cpump","rqi":"d","rvi":"3","fc":{"zz":1}}', 4000, "zz" },
       { '{"op":2,"to":"moon","fr":"Cpump","rqi":"d","rvi":"3","rt":{"rtv":1}}', 5206, "rt" },
-      { '{"op":1,"to":"moon/pump","fr":"Cpump","rqi":"d","rvi":"3","pc":{"m2m:cnt":{}}}', 4000, "ty" },
+      { '{"op":1,"to":"moon/pump","fr":"Cpump","rqi":"d","rvi":"3","pc":{"m2m:cnt":{}}}', 4000,
+        "ty" },
       { '{"op":1,"to":"moon/pump","ty":3,"fr":"Cpump","rqi":"d","rvi":"3"}', 4000, "pc" },
       { '{"op":1,"to":"moon/pump","ty":3,"fr":"Cpump","rqi":"d","rvi":"3","pc":[]}', 4000, "pc" },
       { '{"op":1,"to":"moon/pump","ty":3,"fr":"Cpump","rqi":"d","rvi":"3","pc":{}}', 4000, "pc" },
@@ -363,7 +370,8 @@ describe("WebSocket", function()
 
     for what, case in pairs {
       ["binary on JSON: 1003"] = { 1003, function() return raw.frame(0x82, "{}") end },
-      ["invalid UTF-8: 1007"] = { 1007, function() return raw.frame(0x81, '{"op":"\255\254"}') end },
+      ["invalid UTF-8: 1007"] = { 1007, function() return raw.frame(0x81,
+        '{"op":"\255\254"}') end },
       ["a message over 1 MiB: 1009"] = { 1009, function()
         return raw.frame(0x81, ("a"):rep(1048577))
       end },
@@ -373,7 +381,8 @@ describe("WebSocket", function()
       ["a reserved opcode: 1002"] = { 1002, function() return raw.frame(0x83, "x") end },
       ["a reserved bit: 1002"] = { 1002, function() return raw.frame(0xc1, "x") end },
       ["a continuation of nothing: 1002"] = { 1002, function() return raw.frame(0x80, "x") end },
-      ["a long control frame: 1002 or nothing"] = { 1002, function() return raw.frame(0x89, ("a"):rep(126)) end },
+      ["a long control frame: 1002 or nothing"] = { 1002, function() return raw.frame(0x89,
+        ("a"):rep(126)) end },
     } do
       it("closes after " .. what, function()
         local c = raw.websocket(s.ws_port)
@@ -423,7 +432,8 @@ describe("a connection", function()
     expect(2001, s:create("/moon/last", "Clast", 3, { rn = "c" }))
     local ws, idle = s:primitives("Clast"), s:primitives()
     for i = 1, 50 do
-      ws:send { op = 1, to = "moon/last/c", ty = 4, fr = "Clast", rqi = "f" .. i, rvi = "3", rcn = 0,
+      ws:send { op = 1, to = "moon/last/c", ty = 4, fr = "Clast", rqi = "f" .. i, rvi = "3",
+        rcn = 0,
         pc = { ["m2m:cin"] = { con = tostring(i) } } }
     end
     s:signal("TERM")

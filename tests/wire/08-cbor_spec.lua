@@ -59,9 +59,11 @@ describe("CBOR over HTTP", function()
     for name, con in pairs {
       ["byte string"] = cbor.hex "45" .. "bytes", ["half float"] = cbor.hex "f93e00",
       ["single float"] = cbor.hex "fa41ac0000", ["indefinite text"] = cbor.hex "7f6261626163ff",
-      ["indefinite array"] = cbor.hex "9f0102ff", ["64-bit integer"] = cbor.hex "1b0000000100000000",
+      ["indefinite array"] = cbor.hex "9f0102ff",
+        ["64-bit integer"] = cbor.hex "1b0000000100000000",
     } do
-      local body = cbor.hex "bf" .. cin .. cbor.hex "bf" .. cbor.hex "43636f6e" .. con .. cbor.hex "ffff"
+      local body = cbor.hex "bf" .. cin .. cbor.hex "bf" .. cbor.hex "43636f6e" .. con ..
+        cbor.hex "ffff"
       local a = post("/moon/bor/c", 4, body)
       assert.equal(2001, a.rsc, name)
       local want = ({ ["byte string"] = "bytes", ["half float"] = 1.5, ["single float"] = 21.5,
@@ -124,9 +126,11 @@ describe("CBOR over WebSocket", function()
   end
 
   it("all operations", function()
-    assert.equal(2001, request { op = 1, to = "moon/bor", ty = 3, pc = { ["m2m:cnt"] = { rn = "w" } } }.rsc)
+    assert.equal(2001, request { op = 1, to = "moon/bor", ty = 3, pc = { ["m2m:cnt"] = {
+      rn = "w" } } }.rsc)
     assert.equal("w", request({ op = 2, to = "moon/bor/w" }).pc["m2m:cnt"].rn)
-    assert.equal(2004, request { op = 3, to = "moon/bor/w", pc = { ["m2m:cnt"] = { mni = 2 } } }.rsc)
+    assert.equal(2004, request { op = 3, to = "moon/bor/w", pc = { ["m2m:cnt"] = {
+      mni = 2 } } }.rsc)
     assert.equal(2002, request { op = 4, to = "moon/bor/w" }.rsc)
     local m = request { op = 2, to = "moon/bor/w" }
     assert.equal(4004, m.rsc)

@@ -68,8 +68,10 @@ describe("discovery", function()
     ["ms=20990101T000000"] = "", ["us=20990101T000000"] = everything,
     ["exa=20200101T000000"] = everything, ["exb=20200101T000000"] = "",
     ["sza=2"] = "i2 i3", ["szb=2"] = "i1", ["sza=2&szb=3"] = "i2", ["sza=0"] = "i1 i2 i3",
-    ["cty=text/plain"] = "i1", ["cty=text/plain+application/json"] = "i1 i2", ["cty=image/png"] = "",
-    ["sts=1&ty=3"] = "a deep", ["stb=1&ty=3"] = "a1 b", ["stb=3&ty=3"] = "b", ["stb=2&ty=4"] = "i2 i3",
+    ["cty=text/plain"] = "i1", ["cty=text/plain+application/json"] = "i1 i2",
+      ["cty=image/png"] = "",
+    ["sts=1&ty=3"] = "a deep", ["stb=1&ty=3"] = "a1 b", ["stb=3&ty=3"] = "b",
+      ["stb=2&ty=4"] = "i2 i3",
     ["sts=2&ty=4"] = "i1",
     ["mni=5"] = "a", ["mni=6"] = "", ["rn=a1"] = "a1", ["rn=a*"] = "a a1", ["rn=*"] = everything,
     ["rn=i*&ty=4"] = "i1 i2 i3", ["mbs=1*"] = "a1", ["con=22"] = "i2", ["nct=1"] = "s",
@@ -141,7 +143,8 @@ describe("discovery", function()
   it("rcn 6: references; other rcn are 4000", function()
     local list = expect(2000, s:retrieve("/moon/find?fu=1&ty=3&lbl=x&rcn=6", ME)).rrf
     table.sort(list, function(a, b) return a.nm < b.nm end)
-    assert.same({ { nm = "a", typ = 3, val = "moon/find/a" }, { nm = "b", typ = 3, val = "moon/find/b" } },
+    assert.same({ { nm = "a", typ = 3, val = "moon/find/a" }, { nm = "b", typ = 3,
+      val = "moon/find/b" } },
       list)
     for _, rcn in ipairs { 1, 4, 5, 8 } do
       expect(4000, s:retrieve("/moon/find?fu=1&rcn=" .. rcn, ME), "rcn")
@@ -179,7 +182,8 @@ describe("discovery", function()
     end
     expect(4000, ws:request { op = 2, to = "moon/find", fr = ME, fc = { fu = 1, zz = 1 } }, "zz")
     expect(4000, ws:request { op = 2, to = "moon/find", fr = ME, fc = { fu = 1, ty = 3 } }, "ty")
-    expect(5001, ws:request { op = 2, to = "moon/find", fr = ME, fc = { fu = 1, smf = { "x" } } }, "smf")
+    expect(5001, ws:request { op = 2, to = "moon/find", fr = ME, fc = { fu = 1, smf = { "x" } } },
+      "smf")
     ws:close()
   end)
 

@@ -1,5 +1,5 @@
--- Delivery (TS-0020 6.5, TS-0004 7.5.1.2.2): kept while the AE is away and over restarts, in order, at
--- least once under one rqi; the window; targets that are URLs; slow ones delay nobody.
+-- Delivery (TS-0020 6.5, TS-0004 7.5.1.2.2): kept while the AE is away and over restarts, in order,
+-- at least once under one rqi; the window; targets that are URLs; slow ones delay nobody.
 
 local h = require "harness"
 local targets = require "targets"
@@ -241,7 +241,8 @@ describe("a target that is a URL", function()
   local s, t
 
   setup(function()
-    s = h.start { config = "notification = { retry_min = 0.2, retry_max = 0.5, answer_time = 2 }\n" }
+    s = h.start {
+      config = "notification = { retry_min = 0.2, retry_max = 0.5, answer_time = 2 }\n" }
   end)
   before_each(function() t = targets.new() end)
   after_each(function() t:close() end)
@@ -304,8 +305,10 @@ describe("a target that is a URL", function()
       t:close()
       local cq = require("cqueues").new()
       t = setmetatable({ got = {}, cq = cq }, getmetatable(t))
-      t.server = require("http.server").listen { host = "127.0.0.1", port = port, cq = cq, tls = false,
-        reuseaddr = true, onstream = function(_, stream) t:serve(stream) end, onerror = function() end }
+      t.server = require("http.server").listen { host = "127.0.0.1", port = port, cq = cq,
+        tls = false,
+        reuseaddr = true, onstream = function(_, stream) t:serve(stream) end,
+          onerror = function() end }
       assert(t.server:listen())
     end
     t:expect(3, 8)
@@ -337,7 +340,8 @@ describe("a target that is a URL", function()
     local name = "poa" .. last
     local a = s:register(name, { poa = { "ws://default", t.url .. "/poa" } })
     expect(2001, s:create("/moon/" .. name, a.aei, 3, { rn = "c" }))
-    expect(2001, s:create("/moon/" .. name .. "/c", a.aei, 23, { nu = { a.aei }, enc = { net = { 3 } } }))
+    expect(2001, s:create("/moon/" .. name .. "/c", a.aei, 23, { nu = { a.aei }, enc = {
+      net = { 3 } } }))
     s:add("/moon/" .. name .. "/c", a.aei, "1")
     t:expect(1)
     assert.matches("^/poa", t.got[1].path)
@@ -361,7 +365,8 @@ describe("a target that is a URL", function()
     local body = require("cjson").encode { ["m2m:sub"] = { nu = { t.url .. "/v" } } }
     local out = v.dir .. "/answer"
     h.sh("curl -s -D %s -o /dev/null -H 'X-M2M-Origin: %s' -H 'X-M2M-RI: 1' -H 'X-M2M-RVI: 3' " ..
-      "-H 'Content-Type: application/json;ty=23' -d %s %s%s >/dev/null 2>&1 &", out, a.aei, h.quoted(body), v.base, path)
+      "-H 'Content-Type: application/json;ty=23' -d %s %s%s >/dev/null 2>&1 &", out, a.aei,
+        h.quoted(body), v.base, path)
     t:expect(1)
     assert.is_true(t.got[1].body["m2m:sgn"].vrq)
     t:wait("the create's answer", function() return h.read_file(out):match("X%-M2M%-RSC: 2001") end)

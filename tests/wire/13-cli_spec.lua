@@ -156,6 +156,37 @@ describe("the command line", function()
       assert.not_matches("traceback", text)
     end)
 
+    it("names file, line, key and reason of a mistake in the configuration, and exits 1", function()
+      local dir = h.directory()
+      for text, pattern in pairs {
+        ["listen = { { port = '8080' } }"] = "bad:1: listen.1.port: expected an integer",
+        ["\n\nlisten = { { prot = 80 } }"] = "bad:3: listen.1.prot: unknown key",
+        ["x = 1"] = "bad:1: x: unknown key",
+        ["cse = { name = 'la' }"] = "bad:1: cse.name: ",
+        ["cse = { name = '1st' }"] = "bad:1: cse.name: ",
+        ["cse = { id = 'moon' }"] = "bad:1: cse.id: ",
+        ["notification = {\n  window = 0,\n}"] = "bad:2: notification.window: expected",
+        ["notification = {\n  url = 'no',\n}"] = "bad:2: notification.url: expected true or false",
+        ["limits = { body = '4X' }"] = "bad:1: limits.body: expected bytes",
+        ["limits = 5"] = "bad:1: limits: expected a table",
+        ["log = { level = 'loud' }"] = "bad:1: log.level: expected",
+        ["policies = 'all'"] = "bad:1: policies: expected",
+        ["budgets = { check = { 1 } }"] = "bad:1: budgets.check: expected",
+        ["read = { 'relative' }"] = "bad:1: read.1: expected",
+        ["listen = {"] = "bad:1: ",
+        ["os.exit(0)"] = "bad:1: ",
+        ["data = io.read()"] = "bad:1: ",
+      } do
+        local file = h.write_file(dir .. "/bad", text)
+        local out, rc = sh("timeout 10 %s run -c %s --data %s/data", bin, file, dir)
+        assert.equal(1, rc, text .. "\n" .. out)
+        assert.is_truthy(out:find(pattern, 1, true), text .. "\n" .. out)
+        assert.not_matches("traceback", out)
+      end
+      assert.equal(1, select(2, sh("timeout 10 %s run -c %s/none", bin, dir)))
+      sh("rm -rf %s", dir)
+    end)
+
     it("with --strict exits 1 when a script does not load, else runs without it", function()
       local s = h.start { scripts = { broken = "this is no Lua" } }
       assert.matches("broken.lua:1:", s:text())

@@ -1,6 +1,6 @@
--- A small CBOR codec of the tests' own (RFC 8949), so that no byte is judged by the code under test.
--- Encodes text, integers, doubles, booleans, null and tables (1..n: array, else map with sorted keys);
--- decodes what a JSON model needs, with definite and indefinite lengths.
+-- A small CBOR codec of the tests' own (RFC 8949), so that no byte is judged by the code under
+-- test. Encodes text, integers, doubles, booleans, null and tables (1..n: array, else map with
+-- sorted keys); decodes what a JSON model needs, with definite and indefinite lengths.
 
 local bit = require "bit"
 

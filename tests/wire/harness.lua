@@ -1,5 +1,5 @@
--- For wire tests: a real moon2m on a free loopback port with a store of its own, and foreign clients
--- to talk to it: lua-http for HTTP and WebSocket, bare sockets (raw.lua), curl, Node's `ws`.
+-- For wire tests: a real moon2m on a free loopback port with a store of its own, and foreign
+-- clients to talk to it: lua-http for HTTP and WebSocket, bare sockets (raw.lua), curl, Node's `ws`.
 -- Every wait is bounded; `stop_all` ends what was started, by pid, and removes its directory.
 
 local cjson = require "cjson"
@@ -68,7 +68,7 @@ function harness.wait(what, fn, seconds)
   error("waited in vain for " .. what, 2)
 end
 
--- ---- expectations --------------------------------------------------------------------------------
+-- ---- expectations -------------------------------------------------------------------------------
 
 local function inner(body)
   if type(body) ~= "table" then return body end
@@ -94,7 +94,7 @@ function harness.expect(code, answer, pattern)
   return inner(content)
 end
 
--- ---- the server ----------------------------------------------------------------------------------
+-- ---- the server ---------------------------------------------------------------------------------
 
 local Server = {}
 Server.__index = Server
@@ -198,9 +198,10 @@ function harness.stop_all()
   running = {}
 end
 
--- ---- HTTP ----------------------------------------------------------------------------------------
+-- ---- HTTP ---------------------------------------------------------------------------------------
 
-local ROOTS = { [1] = "m2m:acp", [2] = "m2m:ae", [3] = "m2m:cnt", [4] = "m2m:cin", [23] = "m2m:sub" }
+local ROOTS = { [1] = "m2m:acp", [2] = "m2m:ae", [3] = "m2m:cnt", [4] = "m2m:cin",
+  [23] = "m2m:sub" }
 
 local last_rqi = 0
 local function next_rqi()
@@ -299,7 +300,7 @@ function Server:metric(name, labels)
   return sum
 end
 
--- ---- WebSocket -----------------------------------------------------------------------------------
+-- ---- WebSocket ----------------------------------------------------------------------------------
 
 local Socket = {}
 Socket.__index = Socket
@@ -410,7 +411,7 @@ function Socket:drop()
   self.ws.readyState = 3
 end
 
--- ---- other clients -------------------------------------------------------------------------------
+-- ---- other clients ------------------------------------------------------------------------------
 
 --- Runs tests/wire/NAME.js under Node with Debian's modules; output, exit code.
 function harness.node(name, ...)

@@ -43,8 +43,8 @@ local function chunks(self)
   end
 end
 
---- The next HTTP response: { status, headers = { lower case name = value }, body, line }; nil when the
--- connection ended or nothing came in time.  no_body: the request was HEAD.
+--- The next HTTP response: { status, headers = { lower case name = value }, body, line }; nil when
+-- the connection ended or nothing came in time.  no_body: the request was HEAD.
 function Raw:response(no_body, seconds)
   local first = line(self, seconds)
   if not first then return nil end
@@ -89,13 +89,14 @@ function raw.post(path, ty, body, rqi)
   return (head:gsub("X%-M2M%-RI: r1", "X-M2M-RI: " .. (rqi or "r1"))) .. body
 end
 
--- ---- WebSocket -----------------------------------------------------------------------------------
+-- ---- WebSocket
+-- -----------------------------------------------------------------------------------
 
 --- A connection after the opening handshake on "/", and the handshake's response.
 function raw.websocket(port, headers, path)
   local c = raw.connect(port)
-  c:write(("GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" ..
-    "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 13\r\n%s\r\n"):format(
+  c:write(("GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n" ..
+    "Connection: Upgrade\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 13\r\n%s\r\n"):format(
     path or "/", port, headers or "Sec-WebSocket-Protocol: oneM2M.json\r\n"))
   return c, c:response()
 end

@@ -11,9 +11,9 @@ local targets = {}
 local Target = {}
 Target.__index = Target
 
---- A server on a free port.  answer(t, request) may return a status (default 200) or wait; every POST
--- is kept in t.got as { path =, headers = {}, body = decoded, text = }, every WebSocket message as
--- { body =, text =, protocol = }.
+--- A server on a free port.  answer(t, request) may return a status (default 200) or wait; every
+-- POST is kept in t.got as { path =, headers = {}, body = decoded, text = }, every WebSocket
+-- message as { body =, text =, protocol = }.
 function targets.new(answer)
   local t = setmetatable({ got = {}, cq = cqueues.new() }, Target)
   t.server = assert(http_server.listen {
@@ -58,7 +58,8 @@ function Target:serve(stream, answer)
   end
   local h = {}
   for name, value in headers:each() do h[name] = value end
-  local entry = keep(self, { path = headers:get(":path"), method = headers:get(":method"), headers = h,
+  local entry = keep(self, { path = headers:get(":path"), method = headers:get(":method"),
+    headers = h,
     text = stream:get_body_as_string(5) or "" })
   local status = answer and answer(self, entry) or 200
   local out = new_headers()

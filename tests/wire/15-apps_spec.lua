@@ -1,0 +1,140 @@
+-- The example scripts and the demo, started as their headers say.
+
+local h = require "harness"
+local expect, sh = h.expect, h.sh
+
+describe("apps/", function()
+  teardown(h.stop_all)
+
+  it("every script loads, and is in apps/README.md", function()
+    local readme = h.read_file("apps/README.md")
+    local n = 0
+    for file in sh("ls apps/*.lua"):gmatch("%S+") do
+      if not file:match("%.conf%.lua$") and not file:match("_test%.lua$") then
+        local text, rc = sh("%s check %s", h.bin, file)
+        assert.equal(0, rc, text)
+        local name = file:match("[^/]+$")
+        assert.is_truthy(readme:find("`" .. name .. "`", 1, true), name .. " is not in the README")
+        n = n + 1
+      end
+    end
+    assert.is_true(n >= 5)
+  end)
+
+  it("every script's header says how to run it", function()
+    for file in sh("ls apps/*.lua"):gmatch("%S+") do
+      if not file:match("%.conf%.lua$") and not file:match("_test%.lua$") then
+        local text = h.read_file(file)
+        assert.equal("-- ", text:sub(1, 3))
+        assert.is_truthy(text:find("moon2m run[^\n]* " .. file:gsub("%p", "%%%0")), file)
+      end
+    end
+  end)
+
+  it("hello.lua: a reading every five seconds, a log line for each", function()
+    local s = h.start { apps = { "apps/hello.lua" } }
+    local r = h.wait("the first reading", function()
+      local a = s:retrieve("/moon/hello/la", "CAdmin")
+      return a.rsc == 2000 and expect(2000, a)
+    end, 8)
+    assert.matches("^%d%d:%d%d:%d%d$", r.con)
+    s:logs("hello, the time is " .. r.con)
+    assert.equal(100, expect(2000, s:retrieve("/moon/hello", "CAdmin")).mni)
+  end)
+
+  it("host_metrics.lua: this host's figures, open to readers, closed to writers", function()
+    local s = h.start { config = h.read_file("apps/demo.conf.lua"), apps = {
+      "apps/host_metrics.lua" } }
+    s:register("me")
+    for _, name in ipairs { "load", "memory", "disk", "network" } do
+      local r = h.wait("a reading of " .. name, function()
+        local a = s:retrieve("/moon/host/" .. name .. "/la", "Cme")
+        return a.rsc == 2000 and expect(2000, a)
+      end, 5)
+      assert.is_table(r.con)
+      local n = 0
+      for _, v in pairs(r.con) do
+        if type(v) == "number" then n = n + 1 end
+      end
+      assert.is_true(n >= 2, name)
+    end
+    local total = tonumber(h.read_file("/proc/meminfo"):match("MemTotal:%s+(%d+)"))
+    assert.equal(total, expect(2000, s:retrieve("/moon/host/memory/la", "Cme")).con.total)
+    expect(4103, s:create("/moon/host/load", "Cme", 4, { con = "1" }))
+    expect(4103, s:delete("/moon/host", "Cme"))
+    expect(2001, s:create("/moon/host/load", "Cme", 23, { nu = { "Cme" }, enc = { net = { 3 } } }))
+    assert.equal(0, s:stop())
+    assert.not_matches("error", s:text())
+    s:run()                                           -- and once more, with what is there
+    h.wait("readings again", function() return s:retrieve("/moon/host/load/la",
+      "Cme").rsc == 2000 end)
+    assert.not_matches("error", s:text())
+  end)
+
+  it("office_hours.lua: the hour decides", function()
+    local s = h.start { apps = { "apps/office_hours.lua" } }
+    s:register("home")
+    s:register("guest")
+    expect(2001, s:create("/moon/home", "Chome", 3, '{"m2m:cnt":{"rn":"temp","cr":null}}'))
+    expect(2000, s:retrieve("/moon/home/temp", "Chome"))           -- its creator, at any hour
+    local hour = tonumber(os.date("%H"))
+    local a = s:retrieve("/moon/home/temp", "Cguest")
+    if hour >= 8 and hour < 18 then
+      expect(2000, a)
+    else
+      expect(4103, a, "open from 08 to 18")
+    end
+    expect(4103, s:create("/moon/home/temp", "Cguest", 4, { con = "1" }))
+  end)
+
+  it("stats.lua: stored beside, computed when read", function()
+    local s = h.start { apps = { "apps/stats.lua" } }
+    s:register("home")
+    expect(2001, s:create("/moon/home", "Chome", 3, { rn = "kitchen" }))
+    expect(2001, s:create("/moon/home/kitchen", "Chome", 3, { rn = "temp" }))
+    for _, v in ipairs { "20", "30", "10" } do s:add("/moon/home/kitchen/temp", "Chome", v) end
+    local function parsed(con) return type(con) == "string" and require("cjson").decode(con)
+      or con end
+    local r = expect(2000, s:retrieve("/moon/home/kitchen/temp/stats", "Chome"))
+    assert.same({ min = 10, max = 30, avg = 20, n = 3 }, parsed(r.con))
+    h.wait("the container beside", function()
+      local a = s:retrieve("/moon/home/kitchen/temp-stats/la", "CAdmin")
+      return a.rsc == 2000 and parsed(expect(2000, a).con).n == 3
+    end)
+  end)
+
+  it("senml.lua: SenML frames for the label format:senml", function()
+    local s = h.start { apps = { "apps/senml.lua" } }
+    local ws = s:listen(s:register("view"))
+    expect(2001, s:create("/moon/view", "Cview", 3, { rn = "temp" }))
+    expect(2001, s:create("/moon/view/temp", "Cview", 23, { nu = { "Cview" }, enc = { net = { 3 } },
+      lbl = { "format:senml" } }))
+    s:add("/moon/view/temp", "Cview", "21.5")
+    local m = assert(ws:receive(5))
+    assert.equal(21.5, m[1].v)
+    assert.is_string(m[1].bn)
+    ws:close()
+  end)
+end)
+
+describe("the demo", function()
+  it("shows the main job by itself, and ends", function()
+    local dir, port = h.directory(), h.free_port()
+    local text, rc = sh("DEMO_SECONDS=4 DEMO_DATA=%s/data timeout 40 apps/demo.sh %d", dir, port)
+    assert.equal(0, rc, text)
+    assert.matches("X%-M2M%-RSC: 2001", text)
+    assert.matches("[Ll]ink: <ws://127.0.0.1:" .. port .. "/notify/", text)
+    for _, what in ipairs { "load", "memory", "network" } do
+      assert.matches(what .. ": [Xx]%-[Mm]2[Mm]%-[Rr][Ss][Cc]: 2001", text)
+    end
+    local _, n = text:gsub("m2m:sgn", "")
+    assert.is_true(n >= 3, "notifications: " .. n .. "\n" .. text)
+    assert.matches("stopped; the data is kept in", text)
+    -- a second time, on the data that is there
+    text, rc = sh("DEMO_SECONDS=2 DEMO_DATA=%s/data timeout 40 apps/demo.sh %d", dir, port)
+    assert.equal(0, rc, text)
+    assert.matches("m2m:sgn", text)
+    assert.equal("", (sh("fuser %d/tcp 2>/dev/null", port)))
+    sh("rm -rf %s", dir)
+  end)
+end)
