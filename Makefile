@@ -139,12 +139,14 @@ UNIT_store_faults := $(GROUND) $(STORE)
 UNIT_lua_store := $(GROUND) $(STORE) vm guard task lua_store lua_store_ops
 
 NOTIFY := session notify notify_tool notify_event notify_audience notify_target notify_drop \
-	notify_lane notify_send \
-	notify_keep notify_restore notify_url notify_dial notify_ask
-NOTIFY_TESTS := notify notify_away notify_ways notify_model
+	notify_lane notify_send notify_keep notify_parked notify_restore notify_url notify_dial notify_ask
+NOTIFY_TESTS := notify notify_away notify_ways notify_lane notify_model
 UNIT += $(NOTIFY_TESTS)
 $(foreach t,$(NOTIFY_TESTS),$(eval UNIT_$(t) := $(GROUND) $(NOTIFY)) \
 	$(eval UNIT_EXTRA_$(t) := tests/unit/fake_net.c tests/unit/fake_store.c))
+UNIT += lua_notices
+UNIT_lua_notices := $(GROUND) $(NOTIFY) vm guard task lua_field lua_notify lua_notices lua_store_ops
+UNIT_EXTRA_lua_notices := tests/unit/fake_net.c tests/unit/fake_store.c
 
 HTTP1 := http1 http1_body http1_msg
 NET := $(HTTP1) net_loop net_listen net_http net_hconn net_ws net_frame net_url net_dns net_dial \

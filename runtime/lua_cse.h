@@ -21,10 +21,16 @@
  *  publish(ev), abandon(ev)           each event once: publish when its transaction is on disk
  *  routes(target, {urls})  forget_target(target)  forget_sub(sub)
  *  ask(target, pc, ec|nil, seconds) -> rsc, pc|nil.  Yields; rsc 0: unreachable or no answer
+ *  lane_waiting(key) -> count        notices that a lane ("lane:<sub>:<target>") holds back
+ *  lane_read(key, n, after|nil) -> { {id=, et=|nil, ec=|nil, body=, raw=, binary=, type=|nil}, ... }
+ *                                   | nil, message.  Yields; oldest first, at most 1,024 and 4 MiB
+ *  lane_done(key, id)               after a commit with {"lane_done", key, id}
+ *  lane_drop(key, {ids}|"all"|"but newest", reason) -> count
  *  stats() -> {name = number}
  *
- * Starts the tasks delivered(sub, n), at most one per subscription and turn of the loop, and
- * unknown_target(target).
+ * Starts the tasks delivered(sub, n), at most one per subscription and turn of the loop,
+ * unknown_target(target), and lane(key) when a lane that was empty has a notice or, after a restart,
+ * when it has some.
  */
 #pragma once
 

@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 
 #include "lua_field.h"
+#include "lua_notices.h"
 #include "notify.h"
 #include "task.h"
 #include "vm.h"
@@ -243,12 +244,14 @@ void lua_notify_use(void)
 {
 	notify_on_delivered(delivered, NULL);
 	notify_on_unknown_target(unknown_target, NULL);
+	lua_notices_use();
 }
 
 void lua_notify_close(void)
 {
 	notify_on_delivered(NULL, NULL);
 	notify_on_unknown_target(NULL, NULL);
+	lua_notices_close();
 }
 
 static void make_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc)
@@ -285,4 +288,5 @@ void lua_notify_functions(lua_State *L)
 	make_class(L, AUDIENCE, audience_methods, audience_lua_gc);
 	make_class(L, EVENT, no_methods, cse_abandon);
 	luaL_setfuncs(L, functions, 0);
+	lua_notices_functions(L);
 }

@@ -183,6 +183,14 @@ static void add_event(lua_State *L, int op, struct store_tx *tx)
 	event_store(*ev, tx);
 }
 
+static void add_lane_done(lua_State *L, int op, struct store_tx *tx)
+{
+	int b = spread(L, op, 3);
+	struct str key = lua_store_check_text(L, b, "lane_done key");
+
+	lane_store_done(key, lua_store_check_int(L, b + 1, "lane_done id"), tx);
+}
+
 static void add_meta(lua_State *L, int op, struct store_tx *tx)
 {
 	int b = spread(L, op, 3);
@@ -203,6 +211,7 @@ static const struct {
 	{ "touch", add_touch },
 	{ "inst_delete", add_inst_delete },
 	{ "meta", add_meta },
+	{ "lane_done", add_lane_done },
 };
 
 void lua_store_op(lua_State *L, int op, struct store_tx *tx)

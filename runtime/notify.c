@@ -104,9 +104,8 @@ static void tell_delivered(void)
 
 static bool busy(void)
 {
-	static const enum target_list_id lists[] = {
-		L_BUSY, L_RAW, L_KICK, L_STARVED, L_URL, L_KEPT
-	};
+	static const enum target_list_id lists[] = { L_BUSY, L_RAW,  L_KICK, L_STARVED,
+						     L_URL,  L_KEPT, L_LANE };
 
 	for (size_t i = 0; i < countof(lists); i++) {
 		if (!TAILQ_EMPTY(&ng.list[lists[i]]))
@@ -124,6 +123,7 @@ static void turn(void *arg)
 	each(L_RAW, false, send_drained);
 	each(L_SWEEP, true, target_sweep);
 	each(L_KICK, true, progress);
+	lane_turn();
 	tell_delivered();
 	if (ask_any())
 		ask_turn();
@@ -200,7 +200,7 @@ static size_t parked_now(void)
 		for (struct node *x = ng.targets.slot[i]; x; x = x->next) {
 			const struct target *t = container_of(x, struct target, by_key);
 
-			n += t->link || t->nroutes ? 0 : t->count;
+			n += t->link || t->nroutes || t->lane ? 0 : t->count;
 		}
 	}
 	return n;
@@ -271,11 +271,13 @@ static struct metric metrics[] = {
 	COUNTER(NOTICES, NOTICES_HELP, "state=\"failed\"", &ng.count[C_FAILED]),
 	COUNTER(NOTICES, NOTICES_HELP, "state=\"unanswered\"", &ng.count[C_UNANSWERED]),
 	COUNTER(NOTICES, NOTICES_HELP, "state=\"requeued\"", &ng.count[C_REQUEUED]),
+	COUNTER(NOTICES, NOTICES_HELP, "state=\"released\"", &ng.count[C_RELEASED]),
 	COUNTER(DROPPED, DROPPED_HELP, "reason=\"overflow\"", &ng.dropped[DROP_OVERFLOW]),
 	COUNTER(DROPPED, DROPPED_HELP, "reason=\"age\"", &ng.dropped[DROP_AGE]),
 	COUNTER(DROPPED, DROPPED_HELP, "reason=\"forgotten\"", &ng.dropped[DROP_FORGOTTEN]),
 	COUNTER(DROPPED, DROPPED_HELP, "reason=\"replaced\"", &ng.dropped[DROP_REPLACED]),
 	COUNTER(DROPPED, DROPPED_HELP, "reason=\"lost\"", &ng.dropped[DROP_LOST]),
+	COUNTER(DROPPED, DROPPED_HELP, "reason=\"policy\"", &ng.dropped[DROP_POLICY]),
 	COUNTER("moon2m_notice_gaps_total", "Gap notices sent", NULL, &ng.count[C_GAPS]),
 	COUNTER("moon2m_notice_retries_total", "Back-offs of targets that are dialled", NULL,
 		&ng.count[C_RETRIES]),
@@ -338,7 +340,9 @@ bool notify_open(const struct notify_opts *o, struct err *e)
 			      .on_unknown = ng.on_unknown,
 			      .unknown_arg = ng.unknown_arg,
 			      .on_refused = ng.on_refused,
-			      .refused_arg = ng.refused_arg };
+			      .refused_arg = ng.refused_arg,
+			      .on_lane = ng.on_lane,
+			      .lane_arg = ng.lane_arg };
 	for (int l = 0; l < LISTS; l++)
 		TAILQ_INIT(&ng.list[l]);
 	TAILQ_INIT(&ng.live);
@@ -522,6 +526,7 @@ void notify_forget_target(struct str target)
 	if (t->link)
 		send_detach(t);
 	target_clear(t, DROP_FORGOTTEN);
+	lane_clear(t);
 	t->gap = 0;
 	TAILQ_FOREACH(m, &t->gap_list, on_gap)
 	m->gap = 0;

@@ -20,18 +20,19 @@
 struct notify_opts {
 	struct net *net;
 	struct store *store;
-	struct str cse_id;		/* "/moon": the notifications' originator */
-	const char *rvi;		/* "3" or as configured */
-	unsigned window;		/* outstanding per connection; 256 */
-	unsigned max_count;		/* kept per target; 10,000 */
-	size_t max_bytes;		/* 16 MiB per target */
-	double max_age;			/* s; 0: none */
-	double answer_time;		/* s to wait for an acknowledgement; 10 */
-	double retry_min, retry_max;	/* s; URL targets: 1 doubling to 60, with jitter */
+	struct str cse_id; /* "/moon": the notifications' originator */
+	const char *rvi; /* "3" or as configured */
+	unsigned window; /* outstanding per connection; 256 */
+	unsigned max_count; /* kept per target; 10,000 */
+	size_t max_bytes; /* 16 MiB per target */
+	double max_age; /* s; 0: none */
+	double answer_time; /* s to wait for an acknowledgement; 10 */
+	double retry_min, retry_max; /* s; URL targets: 1 doubling to 60, with jitter */
 };
-bool notify_open(const struct notify_opts *o, struct err *e) MUSTCHECK;	/* rebuilds queues from the store */
+bool notify_open(const struct notify_opts *o,
+		 struct err *e) MUSTCHECK; /* rebuilds queues from the store */
 void notify_close(void);
-bool notify_drained(void);		/* nothing is queued for a live connection, nothing unanswered */
+bool notify_drained(void); /* nothing is queued for a live connection, nothing unanswered */
 
 /* Slots: texts that a body may contain inside JSON strings; replaced per target.  They carry a
  * nonce kept in the store, so content cannot imitate them. */
@@ -40,30 +41,36 @@ struct str notify_slot_text(enum notify_slot s);
 
 /* ---- audiences: the members of one class of subscriptions of one parent ----------------------- */
 
-struct audience;			/* reference counted; immutable once an event refers to it (copied on write) */
+struct audience; /* reference counted; immutable once an event refers to it (copied on write) */
 struct audience *audience_new(void);
 void audience_unref(struct audience *a);
 /* sur: the subscription's reference; cr: creator or empty.  One subscription may have many targets. */
-void audience_add(struct audience *a, int64_t sub, struct str sur, struct str cr, struct str target);
+void audience_add(struct audience *a, int64_t sub, struct str sur, struct str cr,
+		  struct str target);
 void audience_remove(struct audience *a, int64_t sub);
 size_t audience_size(const struct audience *a);
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-enum notice_frame { FRAME_PRIMITIVE, FRAME_RAW };	/* body is the pc of a NOTIFY, or the whole frame */
+enum notice_frame {
+	FRAME_PRIMITIVE,
+	FRAME_RAW
+}; /* body is the pc of a NOTIFY, or the whole frame */
 
 struct event_opts {
 	enum notice_frame frame;
-	bool binary;			/* raw: opcode 2 */
-	struct str type;		/* media type over HTTP */
-	int ec;				/* event category or 0; 4: only the newest per subscription is kept */
-	const char *format_failed;	/* not NULL: body is the event itself, parked under this format's name */
+	bool binary; /* raw: opcode 2 */
+	struct str type; /* media type over HTTP */
+	int ec; /* event category or 0; 4: only the newest per subscription is kept */
+	const char *
+	    format_failed; /* not NULL: body is the event itself, parked under this format's name */
 };
 struct event;
 struct event *event_new(struct audience *a, const struct event_opts *o, struct str body);
-void event_store(struct event *e, struct store_tx *tx);	/* its rows, in the transaction of its cause */
-void event_publish(struct event *e);			/* committed: queue it; takes e over */
-void event_abandon(struct event *e);			/* the transaction failed; takes e over */
+void event_store(struct event *e,
+		 struct store_tx *tx); /* its rows, in the transaction of its cause */
+void event_publish(struct event *e); /* committed: queue it; takes e over */
+void event_abandon(struct event *e); /* the transaction failed; takes e over */
 
 /* Told once per notice acknowledged or (raw, URL) handed over: expirationCounter, statistics. */
 void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), void *arg);
@@ -72,6 +79,41 @@ void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), voi
  * deleted (TS-0001 10.2.10.7).  The notice itself is done, counted as failed. */
 void notify_on_refused(void (*fn)(void *arg, int64_t sub, struct str target, int rsc), void *arg);
 
+/* ---- lanes ----------------------------------------------------------------------------------- */
+
+/* A target whose key is "lane:<subscription id>:<target key>" holds notices back: it is never
+ * connected and has no routes; its notices stay in the store, in order and bounded like those of
+ * any target, until someone takes them.  Overflow and age are told to the target itself, as a gap. */
+
+struct lane_item { /* borrowed during the call */
+	int64_t id; /* ascending within a lane */
+	int64_t et; /* us; STORE_NULL: never too old */
+	int ec;
+	bool raw, binary;
+	struct str type; /* p NULL: none */
+	struct str body; /* with its slots */
+};
+/* error NULL, or why nothing could be read. */
+typedef void (*lane_read_cb)(void *arg, const struct lane_item *item, size_t n, const char *error);
+
+#define LANE_READ_MAX 1024 /* notices of one read; and 4 MiB of bodies, or one notice */
+
+size_t lane_waiting(struct str key);
+/* Up to n of its notices after id `after` (0: from the oldest), oldest first.  done is called once,
+ * at once when there are none. */
+void lane_read(struct str key, unsigned n, int64_t after, lane_read_cb done, void *arg);
+/* All its notices up to id are done with this transaction, which stores what becomes of them;
+ * lane_done follows when it has committed.  Nothing is to be done when it fails. */
+void lane_store_done(struct str key, int64_t id, struct store_tx *tx);
+void lane_done(struct str key, int64_t id);
+enum lane_drop { LANE_ALL, LANE_BUT_NEWEST, LANE_THESE };
+/* Drops them without a word to the target, counted under `reason` (a name of
+ * moon2m_notices_dropped_total, else "policy"); id: n ids, LANE_THESE only.  Returns how many. */
+size_t lane_drop(struct str key, enum lane_drop which, const int64_t *id, size_t n,
+		 struct str reason);
+/* Told when a lane that was empty has a notice, and after a restart when it has some. */
+void notify_on_lane(void (*fn)(void *arg, struct str key), void *arg);
+
 /* ---- targets --------------------------------------------------------------------------------- */
 
 /* Where an AE may be reached when it has no connection: its poa URLs in order (http, https, ws, wss;
@@ -79,8 +121,9 @@ void notify_on_refused(void (*fn)(void *arg, int64_t sub, struct str target, int
 void notify_target_routes(struct str target, const struct str *url, size_t n);
 /* Asked when a target has something waiting and its routes are unknown (after a restart). */
 void notify_on_unknown_target(void (*fn)(void *arg, struct str target), void *arg);
-void notify_forget_target(struct str target);		/* AE deregistered: what is kept is dropped, counted */
-void notify_forget_sub(int64_t sub);			/* subscription deleted: its waiting notices are dropped */
+void notify_forget_target(
+    struct str target); /* AE deregistered: what is kept is dropped, counted */
+void notify_forget_sub(int64_t sub); /* subscription deleted: its waiting notices are dropped */
 
 /* An answer from a client: matched by rqi.  True when it belonged to a notice or a request of ours. */
 bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc);
@@ -88,9 +131,10 @@ bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc);
 /* One blocking request of the CSE's own (verification, NOTIFY to an AE, deletion notice): `pc` to the
  * target over its connection or routes.  done: rsc 0 when unreachable or not answered in `timeout`. */
 typedef void (*notify_asked)(void *arg, int rsc, struct str pc);
-void notify_ask(struct str target, struct str pc, int ec, double timeout, notify_asked done, void *arg);
+void notify_ask(struct str target, struct str pc, int ec, double timeout, notify_asked done,
+		void *arg);
 
-void notify_fill(struct session *s);	/* from the connection's fill callback */
+void notify_fill(struct session *s); /* from the connection's fill callback */
 
 struct notify_stats {
 	uint64_t events, notices, sent, acknowledged, failed, dropped, requeued;

@@ -111,8 +111,11 @@ void roster_unref(struct roster *r)
 {
 	if (--r->refs)
 		return;
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->m[i]->stamp == r)
+			r->m[i]->stamp = NULL; /* another one may come to lie there */
 		member_unref(r->m[i]);
+	}
 	if (r->aud)
 		aud_unref(r->aud);
 	free(r);

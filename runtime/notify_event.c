@@ -484,7 +484,7 @@ static void publish(struct event *e)
 	keep_published(e);
 	if (e->kind->failed.p) {
 		ng.count[C_NOTICES] += r->n;
-		keep_park(e->id, r->n, e->aud);
+		parked_add(e->id, r->n, e->aud);
 		e->aud = NULL;
 		e->abandoned = true; /* so that the row stays */
 	} else {

@@ -6,9 +6,12 @@
  *   notify_event.c     bodies, their slots and forms, events from preparation to publication
  *   notify_audience.c  subscriptions, members, audiences and their text in the store
  *   notify_target.c    targets and their queues: order, bounds, gaps, what stays in memory
+ *   notify_drop.c      what leaves a queue without being sent: room, age, forgotten, released
+ *   notify_lane.c      targets that hold notices back until someone takes them
  *   notify_send.c      connected targets: frames, window, answers
  *   notify_keep.c      the store: rows, cursors, gaps
  *   notify_restore.c   the store: start, bodies that come back
+ *   notify_parked.c    events whose format failed
  *   notify_url.c       targets reached by dialling: routes, POST, back-off
  *   notify_dial.c      WebSocket connections the engine opens itself
  *   notify_ask.c       single requests that wait for their answer
@@ -220,6 +223,7 @@ enum target_list_id {
 	L_URL, /* a deadline of its route is running */
 	L_KEPT, /* has notices (kept only with max_age) */
 	L_SWEEP, /* holds notices of a subscription that died */
+	L_LANE, /* a lane that has something, which is to be told */
 	LISTS
 };
 TAILQ_HEAD(target_list, target);
@@ -248,6 +252,10 @@ struct target {
 	enum row_state row;
 	bool url; /* the target is a URL */
 	bool gone; /* its AE is deregistered */
+	bool lane, lane_told;
+	struct target *real; /* a lane's target, held */
+	TAILQ_ENTRY(target) on_lanes;
+	struct target_list lanes; /* that hold back what is for this one */
 
 	struct ring q, fly, late; /* waiting; sent; sent and not answered in time */
 	uint64_t base; /* place of q's first */
@@ -293,7 +301,16 @@ struct link { /* a connection and the targets behind it */
 	bool want;
 };
 
-enum drop_reason { DROP_OVERFLOW, DROP_AGE, DROP_FORGOTTEN, DROP_REPLACED, DROP_LOST, DROPS };
+enum drop_reason {
+	DROP_OVERFLOW,
+	DROP_AGE,
+	DROP_FORGOTTEN,
+	DROP_REPLACED,
+	DROP_LOST,
+	DROP_POLICY,
+	DROPS
+};
+extern const char *const drop_name[DROPS];
 
 struct target *target_get(struct str key); /* made when it is not there */
 struct target *target_find(struct str key);
@@ -312,14 +329,35 @@ bool target_live(const struct target *t);
 void target_warm(struct target *t);
 void target_cool(struct target *t);
 void target_kick(struct target *t);
-void target_sweep(struct target *t); /* takes out the notices of dead subscriptions */
-void target_clear(struct target *t, enum drop_reason why);
-bool target_expire(struct target *t); /* drops what is too old; true: something was */
 int64_t target_cursor(const struct target *t);
 void target_gap_clear(struct target *t);
 void notice_done(struct target *t, struct notice n); /* off the target's books, however it ended */
 void notice_delivered(struct target *t, struct notice n);
-void notice_dropped(struct target *t, struct notice n, enum drop_reason why);
+void notice_dropped(struct target *t, struct notice n, enum drop_reason why, bool tell);
+
+/* ---- leaving the queue ----------------------------------------------------------------------- */
+
+void queue_hole(struct target *t, size_t i); /* q's entry i leaves, its place stays */
+void queue_shift(struct target *t);
+void queue_tidy(struct target *t); /* q's first is a notice, or q is empty */
+void drop_at(struct target *t, size_t i, enum drop_reason why);
+void drop_for_room(struct target *t, size_t bytes);
+bool drop_expired(const struct event *e, int64_t now);
+/* Drops what waits in t and matches; returns how many. */
+size_t drop_where(struct target *t, bool (*match)(const struct notice *n, void *arg), void *arg,
+		  enum drop_reason why, bool tell);
+void target_sweep(struct target *t); /* takes out the notices of dead subscriptions */
+void target_clear(struct target *t, enum drop_reason why);
+bool target_expire(struct target *t); /* drops what is too old; true: something was */
+
+/* ---- lanes ----------------------------------------------------------------------------------- */
+
+void lane_link(struct target *t); /* finds its real target */
+void lane_unlink(struct target *t);
+void lane_links(void); /* after the targets are restored */
+void lane_kick(struct target *t);
+void lane_turn(void); /* tells of those that got something */
+void lane_clear(struct target *real); /* its AE is gone */
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
@@ -343,10 +381,10 @@ void keep_target_gone(int64_t id);
 void keep_event(struct event *e, struct store_tx *tx);
 void keep_published(struct event *e);
 int64_t keep_id(void); /* the next id of a notice, target or audience */
-void keep_park(int64_t id, size_t notices, struct aud *aud); /* format failed: only the row stays */
 void keep_open(void);
 void keep_flush_all(void);
 void keep_free(void);
+void keep_cursor(struct target *t, int64_t cursor, struct store_tx *tx);
 /* In front of the members of a stored event. */
 #define HEAD_VERSION 1
 enum { HEAD_RAW = 1, HEAD_BINARY = 2, HEAD_AUD = 4, HEAD_FAILED = 8, HEAD_TYPE = 16 };
@@ -356,6 +394,11 @@ bool extra_pack(const struct target *t, int64_t cursor, struct buf *out);
 void keep_restore(void);
 void keep_fetch(struct target *t);
 void keep_fed(void); /* starved targets look again */
+
+/* ---- events whose format failed -------------------------------------------------------------- */
+
+void parked_add(int64_t id, size_t notices, struct aud *aud); /* only the row stays */
+void parked_free(void);
 
 /* ---- URLs ------------------------------------------------------------------------------------ */
 
@@ -406,6 +449,7 @@ enum count {
 	C_ACKNOWLEDGED,
 	C_FAILED,
 	C_REQUEUED,
+	C_RELEASED,
 	C_UNANSWERED,
 	C_GAPS,
 	C_RETRIES,
@@ -441,6 +485,8 @@ struct engine {
 	void *unknown_arg;
 	void (*on_refused)(void *arg, int64_t sub, struct str target, int rsc);
 	void *refused_arg;
+	void (*on_lane)(void *arg, struct str key);
+	void *lane_arg;
 };
 extern struct engine ng;
 

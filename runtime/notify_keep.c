@@ -27,7 +27,7 @@ struct saved {
 	struct target *t;
 	int64_t cursor;
 	unsigned unsaved;
-	bool gap;
+	bool gap, row; /* its row was known to be there */
 };
 
 struct save { /* one transaction of keep_flush */
@@ -43,20 +43,12 @@ struct rows { /* one transaction of keep_rows */
 	struct rows *next;
 };
 
-struct parked {
-	int64_t id;
-	size_t n;
-	struct aud *aud;
-};
-
 static struct ids done, auds, tgts; /* rows to delete */
 static struct rows *failed_rows;
 static bool saving, again, armed;
 static int64_t next_id, reserved;
 static uint64_t nonce;
 static bool meta_saved;
-static struct parked *parked;
-static size_t parked_n, parked_head;
 
 static void ids_add(struct ids *l, int64_t id)
 {
@@ -287,6 +279,26 @@ void keep_event(struct event *e, struct store_tx *tx)
 	buf_free(&head);
 }
 
+/* A cursor that a flush of the same moment writes may be older: the store keeps the newest.  What
+ * the lane dropped must not be forgotten before its target's gap is known. */
+void keep_cursor(struct target *t, int64_t cursor, struct store_tx *tx)
+{
+	struct target *real = t->real;
+	struct buf v = BUF_INIT;
+	char key[EXTRA_KEY];
+
+	if (!meta_saved)
+		add_meta(tx);
+	store_tx_tgt(tx, t->id, t->key, cursor);
+	if (!real || !real->gap_dirty)
+		return;
+	store_tx_tgt(tx, real->id, real->key, real->saved);
+	if (extra_pack(real, real->saved, &v))
+		store_tx_meta(tx, extra_key(real->id, key), buf_view(&v));
+	real->extra_row = true;
+	buf_free(&v);
+}
+
 void keep_published(struct event *e)
 {
 	if (e->carries)
@@ -315,26 +327,6 @@ void keep_target_gone(int64_t id)
 		return;
 	ids_add(&tgts, id);
 	keep_soon();
-}
-
-/* The oldest make room for the newest. */
-void keep_park(int64_t id, size_t notices, struct aud *aud)
-{
-	if (parked_n == PARKED_MAX) {
-		struct parked *old = &parked[parked_head];
-
-		keep_event_gone(old->id);
-		ng.parked -= old->n;
-		ng.dropped[DROP_OVERFLOW] += old->n;
-		if (old->aud)
-			aud_unref(old->aud);
-		parked_head = (parked_head + 1) % PARKED_MAX;
-		parked_n--;
-	}
-	if (!parked)
-		parked = xcalloc(PARKED_MAX, sizeof(*parked));
-	parked[(parked_head + parked_n++) % PARKED_MAX] = (struct parked){ id, notices, aud };
-	ng.parked += notices;
 }
 
 /* ---- saving ---------------------------------------------------------------------------------- */
@@ -399,11 +391,13 @@ static void add_target(struct store_tx *tx, struct save *s, struct target *t)
 	target_unlist(t, L_DIRTY);
 	if (cursor < t->saved)
 		cursor = t->saved;
-	s->v[s->n++] = (struct saved){ t, cursor, t->unsaved, t->gap_dirty };
+	s->v[s->n++] = (struct saved){ t, cursor, t->unsaved, t->gap_dirty, t->row == ROW_SAVED };
 	t->refs++;
-	if (t->row == ROW_NONE)
+	if (t->row == ROW_NONE && !t->gap_dirty)
 		return;
-	if (t->row == ROW_FAILED || (cursor != t->saved && oldest && oldest->id <= cursor)) {
+	if (!meta_saved && t->row != ROW_SAVED)
+		add_meta(tx);
+	if (t->row != ROW_SAVED || (cursor != t->saved && oldest && oldest->id <= cursor)) {
 		store_tx_tgt(tx, t->id, t->key, cursor);
 		t->row = ROW_SAVED;
 		s->ops++;
@@ -452,6 +446,8 @@ static void save_failed(struct save *s, const char *msg)
 		struct target *t = s->v[i].t;
 
 		t->gap_dirty |= s->v[i].gap;
+		if (!s->v[i].row && t->row == ROW_SAVED)
+			t->row = ROW_FAILED;
 		target_list(t, L_DIRTY);
 	}
 	armed = true;
@@ -463,7 +459,8 @@ static void save_done(struct save *s)
 	for (size_t i = 0; i < s->n; i++) {
 		struct target *t = s->v[i].t;
 
-		t->saved = s->v[i].cursor;
+		if (t->saved < s->v[i].cursor)
+			t->saved = s->v[i].cursor;
 		t->unsaved -= s->v[i].unsaved < t->unsaved ? s->v[i].unsaved : t->unsaved;
 		send_want(t);
 	}
@@ -561,14 +558,7 @@ void keep_free(void)
 		roster_unref(w->r);
 		free(w);
 	}
-	for (; parked_n; parked_n--) {
-		if (parked[parked_head].aud)
-			aud_unref(parked[parked_head].aud);
-		parked_head = (parked_head + 1) % PARKED_MAX;
-	}
-	free(parked);
-	parked = NULL;
-	parked_head = 0;
+	parked_free();
 	ids_free(&done);
 	ids_free(&auds);
 	ids_free(&tgts);

@@ -65,7 +65,8 @@ bool extra_pack(const struct target *t, int64_t cursor, struct buf *out)
 	if (torn)
 		buf_str(out, buf_view(&open));
 	buf_free(&open);
-	TAILQ_FOREACH(m, &t->gap_list, on_gap) {
+	TAILQ_FOREACH(m, &t->gap_list, on_gap)
+	{
 		put_varint(out, (uint64_t)m->sub->id);
 		put_bytes(out, m->sub->sur.raw);
 		put_varint(out, m->gap + m->gap_told);
@@ -230,7 +231,7 @@ static void restore_notices(struct event *e, const struct roster *r)
 {
 	TAILQ_INSERT_TAIL(&ng.live, e, on_live);
 	if (e->kind->failed.p) {
-		keep_park(e->id, r->n, e->aud);
+		parked_add(e->id, r->n, e->aud);
 		e->aud = NULL;
 		e->abandoned = true;
 	}
@@ -279,6 +280,7 @@ void keep_restore(void)
 	struct restoring w = { NULL, 0, 0, NULL };
 
 	store_scan_tgt(ng.o.store, restore_tgt, &w);
+	lane_links();
 	store_scan_aud(ng.o.store, restore_aud, &w);
 	store_scan_ntf(ng.o.store, restore_ntf, &w);
 	for (size_t i = 0; i < w.n; i++) {

@@ -68,9 +68,11 @@ static struct target *target_new(int64_t id, struct str key)
 	t->key = (struct str){ xstrndup(key.p, key.n), key.n };
 	t->base = (uint64_t)1 << 32;
 	TAILQ_INIT(&t->gap_list);
+	TAILQ_INIT(&t->lanes);
 	map_add(&ng.targets, &t->by_key, hash_bytes(key));
 	map_add(&ng.ids, &t->by_id, hash_int((uint64_t)id));
-	t->url = url_is(key);
+	t->lane = str_starts(key, STR("lane:"));
+	t->url = !t->lane && url_is(key);
 	if (t->url)
 		url_own(t);
 	else
@@ -86,9 +88,11 @@ struct target *target_get(struct str key)
 	if (t)
 		return t;
 	t = target_new(keep_id(), key);
-	s = t->url || !ng.open ? NULL : session_of(key);
+	s = t->url || t->lane || !ng.open ? NULL : session_of(key);
 	if (s)
 		send_attach(t, s);
+	if (t->lane)
+		lane_link(t);
 	if (ng.open)
 		target_rest(t);
 	return t;
@@ -109,6 +113,8 @@ void target_free(struct target *t)
 {
 	if (t->link)
 		send_detach(t);
+	if (t->real)
+		lane_unlink(t);
 	for (int l = 0; l < LISTS; l++)
 		target_unlist(t, l);
 	map_del(&ng.targets, &t->by_key);
@@ -185,8 +191,10 @@ void notice_done(struct target *t, struct notice n)
 	ng.bytes -= n.e->n;
 	t->unsaved++;
 	n.m->waiting--;
-	if (t->count == 0)
+	if (t->count == 0) {
 		target_unlist(t, L_KEPT);
+		t->lane_told = false;
+	}
 	target_list(t, L_DIRTY);
 	if (t->unsaved >= ng.o.window / 4 + 1)
 		keep_flush();
@@ -214,6 +222,11 @@ void notice_delivered(struct target *t, struct notice n)
 
 static void gap_count(struct target *t, struct member *m)
 {
+	if (t->real) { /* a lane has nobody to tell */
+		t = t->real;
+		m = member_get(m->sub->id, m->sub->sur.raw, m->sub->cr.raw, t);
+		target_list(t, L_DIRTY);
+	}
 	t->gap++;
 	t->gap_dirty = true;
 	m->gap++;
@@ -224,11 +237,13 @@ static void gap_count(struct target *t, struct member *m)
 	TAILQ_INSERT_TAIL(&t->gap_list, m, on_gap);
 }
 
-void notice_dropped(struct target *t, struct notice n, enum drop_reason why)
+void notice_dropped(struct target *t, struct notice n, enum drop_reason why, bool tell)
 {
+	const struct target *to = t->real ? t->real : t;
+
 	ng.dropped[why]++;
 	tear(t, n.id);
-	if (!t->url && why != DROP_FORGOTTEN && why != DROP_REPLACED)
+	if (tell && !to->url && !to->lane)
 		gap_count(t, n.m);
 	notice_done(t, n);
 }
@@ -264,8 +279,8 @@ static void unhold(struct target *t, const struct notice *n)
 	event_cool(n->e);
 }
 
-/* q's entry i leaves; its place stays until it comes to the front. */
-static void hole(struct target *t, size_t i)
+/* Its place stays until it comes to the front. */
+void queue_hole(struct target *t, size_t i)
 {
 	struct notice *n = ring_at(&t->q, i);
 
@@ -277,7 +292,7 @@ static void hole(struct target *t, size_t i)
 	t->holes++;
 }
 
-static void shift(struct target *t)
+void queue_shift(struct target *t)
 {
 	struct notice *n = ring_at(&t->q, 0);
 
@@ -292,13 +307,13 @@ static void shift(struct target *t)
 }
 
 /* Leading empty places go at once; many in the middle are closed up. */
-static void tidy(struct target *t)
+void queue_tidy(struct target *t)
 {
 	struct ring *q = &t->q;
 	size_t to = 0, hot = 0;
 
 	while (q->n && !ring_at(q, 0)->e)
-		shift(t);
+		queue_shift(t);
 	if (t->holes < 64 || t->holes * 2 < q->n)
 		return;
 	for (size_t i = 0; i < q->n; i++) {
@@ -316,44 +331,6 @@ static void tidy(struct target *t)
 	t->holes = 0;
 }
 
-static void drop_at(struct target *t, size_t i, enum drop_reason why)
-{
-	struct notice n = *ring_at(&t->q, i);
-
-	hole(t, i);
-	tidy(t);
-	t->refs++;
-	notice_dropped(t, n, why);
-	t->refs--;
-}
-
-/* False: all that is left is in flight. */
-static bool drop_oldest(struct target *t, enum drop_reason why)
-{
-	struct notice n;
-
-	if (t->late.n) {
-		n = *ring_at(&t->late, 0);
-		ring_shift(&t->late, 1);
-		ring_trim(&t->late);
-		notice_dropped(t, n, why);
-		return true;
-	}
-	tidy(t);
-	if (t->q.n == 0)
-		return false;
-	drop_at(t, 0, why);
-	return true;
-}
-
-static void make_room(struct target *t, size_t n)
-{
-	while ((t->count >= ng.o.max_count || t->bytes + n > ng.o.max_bytes ||
-		(ng.total >= TOTAL_MAX && t->count)) &&
-	       drop_oldest(t, DROP_OVERFLOW))
-		continue;
-}
-
 /* ec 4: the one that waits gives way to the newer. */
 static void replace(struct target *t, struct member *m)
 {
@@ -363,7 +340,7 @@ static void replace(struct target *t, struct member *m)
 
 static bool unwanted(const struct target *t, const struct member *m)
 {
-	return t->gone || m->sub->dead;
+	return t->gone || m->sub->dead || (t->real && t->real->gone);
 }
 
 void target_push(struct target *t, struct event *e, struct member *m)
@@ -378,7 +355,7 @@ void target_push(struct target *t, struct event *e, struct member *m)
 		return;
 	}
 	if (t->count)
-		make_room(t, e->n);
+		drop_for_room(t, e->n);
 	if (e->kind->ec == 4)
 		replace(t, m);
 	ring_push(&t->q, (struct notice){ .e = e, .m = m, .id = e->id });
@@ -404,11 +381,11 @@ void target_requeue(struct target *t, struct notice n)
 {
 	n.due = 0;
 	if (unwanted(t, n.m)) {
-		notice_dropped(t, n, DROP_FORGOTTEN);
+		notice_dropped(t, n, DROP_FORGOTTEN, false);
 		return;
 	}
 	if (n.e->kind->ec == 4 && n.m->has_latest) {
-		notice_dropped(t, n, DROP_REPLACED);
+		notice_dropped(t, n, DROP_REPLACED, false);
 		return;
 	}
 	target_cool(t); /* the held ones are the first ones */
@@ -423,12 +400,7 @@ void target_requeue(struct target *t, struct notice n)
 void target_hold_shift(struct target *t)
 {
 	t->hot_bytes -= ring_at(&t->q, 0)->e->n;
-	shift(t);
-}
-
-static bool expired(const struct event *e, int64_t now)
-{
-	return e->et != STORE_NULL && e->et <= now;
+	queue_shift(t);
 }
 
 struct notice *target_front(struct target *t)
@@ -438,13 +410,13 @@ struct notice *target_front(struct target *t)
 	for (;;) {
 		struct notice *n;
 
-		tidy(t);
+		queue_tidy(t);
 		if (t->q.n == 0)
 			return NULL;
 		n = ring_at(&t->q, 0);
 		if (unwanted(t, n->m))
 			drop_at(t, 0, DROP_FORGOTTEN);
-		else if (expired(n->e, now))
+		else if (drop_expired(n->e, now))
 			drop_at(t, 0, DROP_AGE);
 		else if (n->e->lost)
 			drop_at(t, 0, DROP_LOST);
@@ -455,27 +427,13 @@ struct notice *target_front(struct target *t)
 	return t->hot ? ring_at(&t->q, 0) : NULL;
 }
 
-bool target_expire(struct target *t)
-{
-	int64_t now = clock_wall();
-	bool any = false;
-
-	while (t->late.n && expired(ring_at(&t->late, 0)->e, now)) {
-		drop_oldest(t, DROP_AGE);
-		any = true;
-	}
-	for (tidy(t); t->q.n && expired(ring_at(&t->q, 0)->e, now); tidy(t)) {
-		drop_at(t, 0, DROP_AGE);
-		any = true;
-	}
-	return any;
-}
-
 /* Its connection or its routes can take something: now, or at the end of the turn. */
 void target_kick(struct target *t)
 {
 	if (t->link)
 		send_want(t);
+	else if (t->lane)
+		lane_kick(t);
 	else if (t->count || t->routes_wanted)
 		target_list(t, L_KICK);
 }
@@ -519,52 +477,4 @@ void target_cool(struct target *t)
 			unhold(t, ring_at(&t->q, i));
 	}
 	t->hot = 0;
-}
-
-/* ---- forgetting ------------------------------------------------------------------------------ */
-
-void target_sweep(struct target *t)
-{
-	t->refs++;
-	for (size_t i = 0; i < t->q.n; i++) {
-		struct notice n = *ring_at(&t->q, i);
-
-		if (!n.e || !n.m->sub->dead)
-			continue;
-		hole(t, i);
-		notice_dropped(t, n, DROP_FORGOTTEN);
-	}
-	tidy(t);
-	target_unref(t);
-}
-
-static void clear_ring(struct target *t, struct ring *r, enum drop_reason why)
-{
-	while (r->n) {
-		struct notice n = *ring_at(r, 0);
-
-		ring_shift(r, 1);
-		if (n.e)
-			notice_dropped(t, n, why);
-	}
-}
-
-/* Nothing is left of it but the target itself, which has no connection. */
-void target_clear(struct target *t, enum drop_reason why)
-{
-	struct notice n = t->post.n;
-
-	t->refs++;
-	target_cool(t);
-	for (size_t i = 0; i < t->q.n; i++)
-		if (ring_at(&t->q, i)->e)
-			ring_at(&t->q, i)->m->has_latest = false;
-	clear_ring(t, &t->q, why); /* without a connection the others are empty */
-	t->holes = 0;
-	if (t->post.state && n.e) {
-		t->post.n.e = NULL;
-		event_cool(n.e);
-		notice_dropped(t, n, why);
-	}
-	target_unref(t);
 }

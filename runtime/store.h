@@ -83,7 +83,7 @@ void store_tx_touch(struct store_tx *tx, int64_t cid, int64_t st, int64_t lt);
 /* A kept notification: id given by the caller, ascending.  members: see notify.c; opaque here. */
 void store_tx_ntf(struct store_tx *tx, int64_t id, int64_t et, struct str members, struct str body);
 void store_tx_ntf_delete(struct store_tx *tx, int64_t first, int64_t last); /* inclusive range */
-/* Insert or replace. */
+/* Insert or replace; what the same id and key had acknowledged never goes back. */
 void store_tx_tgt(struct store_tx *tx, int64_t id, struct str key, int64_t acked);
 void store_tx_tgt_delete(struct store_tx *tx, int64_t id);
 /* A shared list of members. */

@@ -47,7 +47,7 @@ static const char *const text[QUERIES] = {
 
 	[Q_NTF_PUT] = "INSERT OR REPLACE INTO ntf(id,et,members,body) VALUES(?1,?2,?3,?4)",
 	[Q_NTF_WIPE] = "DELETE FROM ntf WHERE id>=?1 AND id<=?2",
-	[Q_TGT_ACK] = "UPDATE tgt SET acked=?3 WHERE id=?1 AND key=?2",
+	[Q_TGT_ACK] = "UPDATE tgt SET acked=max(acked,?3) WHERE id=?1 AND key=?2",
 	[Q_TGT_PUT] = "INSERT OR REPLACE INTO tgt(id,key,acked) VALUES(?1,?2,?3)",
 	[Q_TGT_WIPE] = "DELETE FROM tgt WHERE id=?1",
 	[Q_AUD_PUT] = "INSERT OR REPLACE INTO aud(id,members) VALUES(?1,?2)",

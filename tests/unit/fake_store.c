@@ -176,6 +176,10 @@ static void apply(struct store *s, struct op *o)
 		break;
 	case OP_TGT:
 		fake_tgt_writes++;
+		for (size_t i = 0; i < s->tgt.n; i++) {
+			if (s->tgt.v[i].id == o->a && s->tgt.v[i].n > o->b)
+				o->b = s->tgt.v[i].n; /* never goes back */
+		}
 		key_delete(&s->tgt, buf_view(&o->x));
 		row_put(&s->tgt, o->a, o->b, &o->x, &o->y);
 		break;

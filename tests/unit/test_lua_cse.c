@@ -16,6 +16,7 @@
 #include "embed.h"
 #include "guard.h"
 #include "log.h"
+#include "lua_notices.h"
 #include "metrics.h"
 #include "net.h"
 #include "notify.h"
@@ -332,6 +333,19 @@ bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc)
 	(void)rqi;
 	(void)pc;
 	return rsc == 0;
+}
+
+void lua_notices_functions(lua_State *L)
+{
+	assert_true(lua_istable(L, -1));
+}
+
+void lua_notices_use(void)
+{
+}
+
+void lua_notices_close(void)
+{
 }
 
 void notify_fill(struct session *s)

@@ -49,7 +49,7 @@ static const char boot[] =
     "  first.mni = nil\n"
     "  assert(store.commit { { 'set', first }, inst(4, 'a'), inst(5, 'b'),\n"
     "    { 'inst_delete', 2, 4 }, { 'touch', 2, 6, 99 }, { 'meta', 'k', 'v' },\n"
-    "    { 'event', make_event() } })\n"
+    "    { 'event', make_event() }, { 'lane_done', 'lane:1:Ca', 3 } })\n"
     "end\n"
     "function b.reads()\n"
     "  local r = store.get('path', 'c')\n"
@@ -98,6 +98,7 @@ static const char boot[] =
     "  raises('mni: number out of range', store.commit, { y })\n"
     "  y[2].mni = 0 / 0\n"
     "  raises('mni: number out of range', store.commit, { y })\n"
+    "  raises('lane_done id', store.commit, { { 'lane_done', 'lane:1:Ca' } })\n"
     "  raises('published', store.commit, { { 'event', spent_event() } })\n"
     "  assert(store.get('path', 'y') == nil)\n"
     "end\n"
@@ -120,6 +121,11 @@ void event_store(struct event *e, struct store_tx *tx)
 {
 	events += *(int *)(void *)e;
 	store_tx_ntf(tx, 5, STORE_NULL, STR("m"), STR("b"));
+}
+
+void lane_store_done(struct str key, int64_t id, struct store_tx *tx)
+{
+	store_tx_tgt(tx, 8, key, id);
 }
 
 static int push_event(lua_State *L, void *e)

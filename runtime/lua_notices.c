@@ -1,0 +1,182 @@
+/*
+ * lua_notices.c - binds lanes to Lua; no decisions.  Guarantees that a task which waits is resumed
+ * once.  Never holds C memory across a call that can raise.
+ */
+#include "lua_notices.h"
+
+#include <stdlib.h>
+
+#include <lauxlib.h>
+
+#include "lua_field.h"
+#include "notify.h"
+#include "task.h"
+#include "vm.h"
+
+/* ---- lanes ----------------------------------------------------------------------------------- */
+
+static int cse_lane_waiting(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)lane_waiting(vm_check_str(L, 1)));
+	return 1;
+}
+
+struct lane_answer {
+	const struct lane_item *item;
+	size_t n;
+	const char *error;
+};
+
+static void set_text(lua_State *L, const char *name, struct str s)
+{
+	if (!s.p)
+		return;
+	vm_push_str(L, s);
+	lua_setfield(L, -2, name);
+}
+
+static void push_item(lua_State *L, const struct lane_item *i)
+{
+	lua_createtable(L, 0, 7);
+	lua_pushnumber(L, (lua_Number)i->id);
+	lua_setfield(L, -2, "id");
+	if (i->et != STORE_NULL) {
+		lua_pushnumber(L, (lua_Number)i->et);
+		lua_setfield(L, -2, "et");
+	}
+	if (i->ec) {
+		lua_pushinteger(L, i->ec);
+		lua_setfield(L, -2, "ec");
+	}
+	lua_pushboolean(L, i->raw);
+	lua_setfield(L, -2, "raw");
+	lua_pushboolean(L, i->binary);
+	lua_setfield(L, -2, "binary");
+	set_text(L, "type", i->type);
+	set_text(L, "body", i->body);
+}
+
+static int push_items(lua_State *L, void *arg)
+{
+	const struct lane_answer *a = arg;
+
+	if (a->error) {
+		lua_pushnil(L);
+		lua_pushstring(L, a->error);
+		return 2;
+	}
+	lua_createtable(L, (int)a->n, 0);
+	for (size_t i = 0; i < a->n; i++) {
+		push_item(L, &a->item[i]);
+		lua_rawseti(L, -2, (int)i + 1);
+	}
+	return 1;
+}
+
+static void lane_was_read(void *arg, const struct lane_item *item, size_t n, const char *error)
+{
+	struct task_ref *waiting = arg;
+	struct lane_answer a = { item, n, error };
+
+	task_resume(*waiting, push_items, &a);
+	free(waiting);
+}
+
+static int cse_lane_read(lua_State *L)
+{
+	struct str key = vm_check_str(L, 1);
+	lua_Number n = luaL_checknumber(L, 2);
+	int64_t after = lua_isnoneornil(L, 3) ? 0 : lua_check_id(L, 3);
+	struct task_ref *waiting;
+
+	luaL_argcheck(L, n >= 1, 2, "expected a number of notices, from 1");
+	task_check(L);
+	waiting = xmalloc(sizeof(*waiting));
+	*waiting = task_current();
+	lane_read(key, n < LANE_READ_MAX ? (unsigned)n : LANE_READ_MAX, after, lane_was_read,
+		  waiting);
+	return task_yield(L);
+}
+
+static int cse_lane_done(lua_State *L)
+{
+	struct str key = vm_check_str(L, 1);
+
+	lane_done(key, lua_check_id(L, 2));
+	return 0;
+}
+
+/* ids, the table at index 2, as a block that Lua frees. */
+static int64_t *check_ids(lua_State *L, size_t *n)
+{
+	int64_t *id;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	*n = lua_objlen(L, 2);
+	luaL_argcheck(L, *n <= 1000000, 2, "too many ids");
+	id = lua_newuserdata(L, (*n + 1) * sizeof(*id));
+	for (size_t i = 0; i < *n; i++) {
+		lua_rawgeti(L, 2, (int)i + 1);
+		id[i] = lua_check_id(L, lua_gettop(L));
+		lua_pop(L, 1);
+	}
+	return id;
+}
+
+static int cse_lane_drop(lua_State *L)
+{
+	static const char *const which[] = { "all", "but newest", NULL };
+	struct str key = vm_check_str(L, 1), reason = vm_check_str(L, 3);
+	size_t n = 0;
+	const int64_t *id;
+
+	if (lua_type(L, 2) == LUA_TSTRING) {
+		enum lane_drop w = luaL_checkoption(L, 2, NULL, which) ? LANE_BUT_NEWEST : LANE_ALL;
+
+		n = lane_drop(key, w, NULL, 0, reason);
+	} else {
+		id = check_ids(L, &n);
+		n = lane_drop(key, LANE_THESE, id, n, reason);
+	}
+	lua_pushnumber(L, (lua_Number)n);
+	return 1;
+}
+
+static int push_key(lua_State *L, void *arg)
+{
+	const struct str *key = arg;
+
+	vm_push_str(L, *key);
+	return 1;
+}
+
+static void on_lane(void *arg, struct str key)
+{
+	(void)arg;
+	task_start("lane", push_key, &key, NULL, NULL);
+}
+
+/* ---- module ---------------------------------------------------------------------------------- */
+
+void lua_notices_use(void)
+{
+	notify_on_lane(on_lane, NULL);
+}
+
+void lua_notices_close(void)
+{
+	notify_on_lane(NULL, NULL);
+}
+
+void lua_notices_functions(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{ "lane_waiting", cse_lane_waiting },
+		{ "lane_read", cse_lane_read },
+		{ "lane_done", cse_lane_done },
+		{ "lane_drop", cse_lane_drop },
+		{ NULL, NULL },
+	};
+
+	luaL_setfuncs(L, functions, 0);
+}
