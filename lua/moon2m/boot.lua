@@ -121,6 +121,15 @@ local function load_scripts()
   end
 end
 
+-- A default format that no script declares would park every notice.
+local function check_format()
+  local name = cfg.notification.format
+  if require("moon2m.format").get(name) then return end
+  local text = ("notification.format: no script declares the format %s"):format(name)
+  if cfg.strict then error(text, 0) end
+  sys.log("error", "boot", text .. "; notices wait until one does")
+end
+
 local function start_scripts()
   local script = require "moon2m.script"
   for _, scope in ipairs(script.list()) do script.start(scope) end
@@ -139,6 +148,7 @@ function boot.start()
   base.ensure { releases = cfg.cse.releases }
   require("moon2m.monitor").open()
   load_scripts()
+  check_format()
   network(cfg.admin.port)
   local sockets, admin = listen()
   if admin ~= cfg.admin.port then network(admin) end

@@ -141,9 +141,7 @@ function classes.index(r)
   while not r.events do
     local version = r.subs_version
     local index = build(r)
-    if not r.events and r.subs_version == version and index.seen >= preference.floor then
-      r.events = index
-    end
+    if not r.events and r.subs_version == version then r.events = index end
   end
   return r.events
 end
@@ -158,9 +156,10 @@ end
 --- AEs have changed the format they prefer since the index was last looked at: their subscriptions
 -- go to other audiences.  Call when index.seen ~= preference.version.  Never yields.
 function classes.regroup(index)
+  local all = index.seen < preference.floor
   for _, class in pairs(index.classes) do
     for id, m in pairs(class.members) do
-      if has_moved(m, index.seen) then
+      if all or has_moved(m, index.seen) then
         withdraw(class, id)
         enter(class, id, m)
       end
@@ -169,12 +168,19 @@ function classes.regroup(index)
   index.seen = preference.version
 end
 
---- Calls fn(format's name, audience) for each format that a class is delivered in.  A format that
--- no script declares any more is not waited for: its targets get the class's own.
-function classes.each_format(class, fn)
-  if class.audience:size() > 0 then fn(class.format, class.audience) end
-  for name, audience in pairs(class.by_format or {}) do
-    fn(format.get(name) and name or class.format, audience, name)
+--- Iterates over the formats that a class with by_format is delivered in: name, audience, and the
+-- format that its targets prefer (nil: none).  A format that no script declares any more is not
+-- waited for: its targets get the class's own.
+function classes.formats(class)
+  local list = {}
+  if class.audience:size() > 0 then list[1] = { class.format, class.audience } end
+  for name, audience in pairs(class.by_format) do
+    list[#list + 1] = { format.get(name) and name or class.format, audience, name }
+  end
+  local i = 0
+  return function()
+    i = i + 1
+    if list[i] then return unpack(list[i], 1, 3) end
   end
 end
 

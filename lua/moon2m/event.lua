@@ -110,24 +110,26 @@ local function make_each(out, name, class, e, prefers)
   e.sub, e.sur, e.creator, e.target = nil, nil, nil, nil
 end
 
+local function tell(out, class, e, made, name, audience, prefers)
+  local f = format.get(name)
+  if f and f.per == "target" then
+    make_each(out, name, class, e, prefers)
+  else
+    make(out, name, audience, e, made)
+  end
+end
+
 local function notify_class(out, class, net, subject, opts)
   opts.at = opts.at or event.sequence()
   opts.to = opts.to or "/" .. (opts.r or subject).path
   local e = { to = opts.to, rep = representation(class, net, subject, opts), old = opts.old,
     net = net, op = opts.op or OP_OF_NET[net], om = opts.om, fr = opts.originator, at = opts.at,
     cr = class.cr or class.eeno and opts.originator, ec = class.ec }
-  local function tell(name, audience, prefers)
-    local f = format.get(name)
-    if f and f.per == "target" then
-      make_each(out, name, class, e, prefers)
-    else
-      make(out, name, audience, e, opts.made)
-    end
+  if not class.by_format then
+    return tell(out, class, e, opts.made, class.format, class.audience)
   end
-  if class.by_format then
-    classes.each_format(class, tell)
-  else
-    tell(class.format, class.audience)
+  for name, audience, prefers in classes.formats(class) do
+    tell(out, class, e, opts.made, name, audience, prefers)
   end
 end
 

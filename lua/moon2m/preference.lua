@@ -10,14 +10,19 @@ local write = require "moon2m.write"
 
 local preference = {}
 
-local MOVED_MAX = 65536
+local max_moved = 65536          -- changes that are remembered one by one
 
 local known = {}                 -- AE-ID -> format; AEs without a preference are not here
 local moved, count = {}, 0       -- AE-ID -> version of its last change
 
---- Counts changes.  What was built at an older version mends what `moved_since` says; what is older
--- than `floor` is built anew.
+--- Counts changes.  What was grouped at an older version mends what `moved_since` says, and
+-- everything when it is older than `floor`.
 preference.version, preference.floor = 0, 0
+
+--- Bounds the memory of single changes; default 65,536.
+function preference.limit(n)
+  max_moved = n
+end
 
 --- The format that an AE prefers, nil when it has none.
 function preference.of(aei)
@@ -37,7 +42,7 @@ function preference.moved_since(aei, version)
 end
 
 local function move(aei, name)
-  if count >= MOVED_MAX then
+  if count >= max_moved then
     moved, count, preference.floor = {}, 0, preference.version + 1
   end
   known[aei] = name

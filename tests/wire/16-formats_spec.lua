@@ -263,3 +263,15 @@ describe("apps/live.lua", function()
     assert.equal("host/load", plan.body.show[1])
   end)
 end)
+
+describe("a notification.format that no script declares", function()
+  teardown(h.stop_all)
+
+  it("is said, and ends the start with --strict", function()
+    local s = h.start { config = 'notification = { format = "nobody" }\n' }
+    s:logs("no script declares the format nobody")
+    local strict = h.start { config = 'notification = { format = "nobody" }\n', args = "--strict",
+      wait = false }
+    assert.equal(1, strict:exit_code())
+  end)
+end)
