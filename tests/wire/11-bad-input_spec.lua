@@ -206,7 +206,8 @@ describe("bad input", function()
       '{"m2m:cin":{"con":1}}'),
       "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" ..
         "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 13\r\n" ..
-        "Sec-WebSocket-Protocol: oneM2M.json\r\n\r\n" .. raw.frame(0x81, '{"op":2,"to":"moon","fr":"Cbad","rqi":"1","rvi":"3"}') }
+        "Sec-WebSocket-Protocol: oneM2M.json\r\n\r\n" ..
+        raw.frame(0x81, '{"op":2,"to":"moon","fr":"Cbad","rqi":"1","rvi":"3"}') }
     for i = 1, 300 do
       local text = seeds[i % #seeds + 1]
       for _ = 1, 1 + byte() % 4 do

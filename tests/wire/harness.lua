@@ -1,5 +1,5 @@
 -- For wire tests: a real moon2m on a free loopback port with a store of its own, and foreign
--- clients to talk to it: lua-http for HTTP and WebSocket, bare sockets (raw.lua), curl, Node's `ws`.
+-- clients to talk to it: lua-http for HTTP and WebSocket, bare sockets (raw.lua), curl, Node's ws.
 -- Every wait is bounded; `stop_all` ends what was started, by pid, and removes its directory.
 
 local cjson = require "cjson"

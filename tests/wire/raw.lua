@@ -89,19 +89,19 @@ function raw.post(path, ty, body, rqi)
   return (head:gsub("X%-M2M%-RI: r1", "X-M2M-RI: " .. (rqi or "r1"))) .. body
 end
 
--- ---- WebSocket
--- -----------------------------------------------------------------------------------
+-- ---- WebSocket ----------------------------------------------------------------------------------
 
 --- A connection after the opening handshake on "/", and the handshake's response.
 function raw.websocket(port, headers, path)
   local c = raw.connect(port)
   c:write(("GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n" ..
-    "Connection: Upgrade\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 13\r\n%s\r\n"):format(
+    "Connection: Upgrade\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n" ..
+    "Sec-WebSocket-Version: 13\r\n%s\r\n"):format(
     path or "/", port, headers or "Sec-WebSocket-Protocol: oneM2M.json\r\n"))
   return c, c:response()
 end
 
---- A masked client frame.  first: the first byte (0x81 text, 0x82 binary, 0x01 unfinished text ...).
+--- A masked client frame.  first: the first byte (0x81 text, 0x82 binary, 0x01 unfinished text).
 function raw.frame(first, data)
   local mask = { 1, 2, 3, 4 }
   local out = {}
@@ -134,7 +134,7 @@ function Raw:frame(seconds)
   return h:byte(1) % 16, n > 0 and self.s:xread(n, "b", TIMEOUT) or ""
 end
 
---- Reads frames until the close frame; its code (1005: none), or nil when the connection just ended.
+--- Reads frames until the close frame; its code (1005: none), or nil when it just ended.
 function Raw:close_code(seconds)
   while true do
     local op, data = self:frame(seconds)
