@@ -201,27 +201,37 @@ static void http_parse(struct hconn *c)
 
 /* ---- WebSocket ------------------------------------------------------------------------------- */
 
+static void ws_upgrade(int fd, const char *path, const char *origin, const char *protocol)
+{
+	char req[1024];
+	int n = snprintf(req, sizeof(req),
+			 "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
+			 "Connection: Upgrade\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
+			 "Sec-WebSocket-Version: 13\r\n",
+			 path, hostport);
+
+	if (protocol)
+		n += snprintf(req + n, sizeof(req) - (size_t)n, "Sec-WebSocket-Protocol: %s\r\n",
+			      protocol);
+	if (origin)
+		n += snprintf(req + n, sizeof(req) - (size_t)n, "X-M2M-Origin: %s\r\n", origin);
+	n += snprintf(req + n, sizeof(req) - (size_t)n, "\r\n");
+	if (send(fd, req, (size_t)n, MSG_NOSIGNAL) != n)
+		die("handshake: %s", strerror(errno));
+}
+
 struct wconn *ws_open(const char *path, const char *origin, const char *protocol, frame_cb cb,
 		      void *arg)
 {
 	struct wconn *c = calloc(1, sizeof(*c));
-	char req[1024], *end;
-	int n =
-	    snprintf(req, sizeof(req),
-		     "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		     "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 13\r\n"
-		     "%s%s%s%s%s%s\r\n",
-		     path, hostport, protocol ? "Sec-WebSocket-Protocol: " : "",
-		     protocol ? protocol : "", protocol ? "\r\n" : "",
-		     origin ? "X-M2M-Origin: " : "", origin ? origin : "", origin ? "\r\n" : "");
+	char *end = NULL;
 
 	c->is_ws = true;
 	c->fd = dial();
 	c->cb = cb;
 	c->arg = arg;
-	if (send(c->fd, req, (size_t)n, MSG_NOSIGNAL) != n)
-		die("handshake: %s", strerror(errno));
-	for (;;) {
+	ws_upgrade(c->fd, path, origin, protocol);
+	while (!end) {
 		char tmp[2048];
 		ssize_t k = recv(c->fd, tmp, sizeof(tmp), 0);
 
@@ -230,8 +240,6 @@ struct wconn *ws_open(const char *path, const char *origin, const char *protocol
 			    (int)c->in.n, c->in.p);
 		add(&c->in, tmp, (size_t)k);
 		end = memmem(c->in.p, c->in.n, "\r\n\r\n", 4);
-		if (end)
-			break;
 	}
 	if (strncmp(c->in.p, "HTTP/1.1 101", 12) != 0)
 		die("handshake: %.*s", (int)(end - c->in.p), c->in.p);

@@ -76,6 +76,33 @@ function lab.median(runs)
   return out
 end
 
+-- Clock ticks of CPU: of the whole machine, of this process and what it waited for.
+local function cpu_ticks()
+  local all, own = 0, 0
+  local fields = {}
+  for v in lab.read_file("/proc/stat"):match("^cpu +([%d ]+)"):gmatch("%d+") do
+    fields[#fields + 1] = tonumber(v)
+  end
+  for i, v in ipairs(fields) do
+    if i ~= 4 and i ~= 5 and i <= 8 then all = all + v end	-- all but idle, iowait, guests
+  end
+  local i = 0
+  for v in lab.read_file("/proc/self/stat"):match("%) (.*)"):gmatch("%S+") do
+    i = i + 1
+    if i >= 12 and i <= 15 then own = own + tonumber(v) end
+  end
+  return { all = all, own = own, at = os.time() }
+end
+
+local at_start = cpu_ticks()
+
+--- Percent of one core that others used since the start, on average: 0 on a machine of its own.
+function lab.others()
+  local now = cpu_ticks()
+  local ticks = now.all - at_start.all - (now.own - at_start.own)
+  return ticks / 100 / math.max(1, now.at - at_start.at) * 100
+end
+
 -- ---- processes ----------------------------------------------------------------------------------
 
 local running = {}

@@ -47,6 +47,20 @@ bool server_runs(void)
 	return server == 0 || kill(server, 0) == 0;
 }
 
+uint64_t server_rss(void)
+{
+	unsigned long long pages = 0;
+	char name[64];
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%d/statm", server);
+	f = fopen(name, "r");
+	if (!f || fscanf(f, "%*u %llu", &pages) != 1)
+		die("%s cannot be read", name);
+	fclose(f);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 /* For a person who waits; a file gets none. */
 void progress(const char *what, uint64_t done, uint64_t of)
 {

@@ -13,6 +13,7 @@
 void cpu_start(void);
 double cpu_used(void);
 bool server_runs(void);
+uint64_t server_rss(void); /* bytes */
 
 void progress(const char *what, uint64_t done, uint64_t of);
 void progress_end(void);

@@ -176,16 +176,15 @@ void mode_aes(unsigned n)
 
 static int next_sub(uint64_t i, char *out, size_t size)
 {
+	static const char format[] = "{\"m2m:sub\":{\"rn\":\"s%05llu\",\"nu\":[\"%s\"],"
+				     "\"enc\":{\"net\":[3],\"chty\":[4]}%s}}";
 	char body[512], label[128] = "", origin[32], path[128];
 
 	snprintf(origin, sizeof(origin), "Cf%05llu", (unsigned long long)i);
 	snprintf(path, sizeof(path), "/moon/bench/%s", sub_container);
 	if (*sub_format != '-')
 		snprintf(label, sizeof(label), ",\"lbl\":[\"format:%s\"]", sub_format);
-	snprintf(
-	    body, sizeof(body),
-	    "{\"m2m:sub\":{\"rn\":\"s%05llu\",\"nu\":[\"%s\"],\"enc\":{\"net\":[3],\"chty\":[4]}%s}}",
-	    (unsigned long long)i, origin, label);
+	snprintf(body, sizeof(body), format, (unsigned long long)i, origin, label);
 	return post(out, size, path, origin, 23, body);
 }
 

@@ -159,13 +159,15 @@ static void event_post(struct hconn *c, void *arg)
 	http_request(c, text, (size_t)n, event_answered, arg);
 }
 
+/* Never sleeps: a send to a sleeping client costs the server its wake-up, which on one machine
+ * would punish whoever leaves the client time to sleep. */
 static void await(uint64_t frames)
 {
 	int64_t moved = now_ns();
 	uint64_t seen = fan.frames;
 
 	while (fan.frames < frames || fan.answered < fan.posted) {
-		client_poll(100);
+		client_poll(0);
 		if (fan.frames != seen) {
 			seen = fan.frames;
 			moved = now_ns();
@@ -203,44 +205,53 @@ static void use_container(const char *container)
 
 /* ---- modes ----------------------------------------------------------------------------------- */
 
+/* What a run of single events measures, beside fan.lat: per round, from its create. */
+struct rounds {
+	struct samples first, last;
+	double seconds, waited; /* sums, to the last and to the first frame */
+};
+
+static void one_round(struct hconn *c, struct rounds *r)
+{
+	size_t first = fan.lat.n;
+
+	fan.t0 = now_ns();
+	event_post(c, NULL);
+	await((uint64_t)fan.n * fan.posted);
+	r->seconds += (double)(fan.last - fan.t0) / 1e9;
+	r->waited += fan.lat.v[first] / 1e6;
+	sample_add(&r->last, fan.last - fan.t0);
+	sample_add(&r->first, fan.lat.v[first] * 1000ll);
+}
+
 void mode_fanout(unsigned n, unsigned rounds, const char *kind, const char *container)
 {
-	struct samples whole = { 0 }, first = { 0 };
-	double seconds = 0, cpu;
+	struct rounds warm = { 0 }, r = { 0 };
+	double frames = (double)n * rounds, cpu;
 	struct hconn *c;
 
 	use_container(container);
 	connect_all(n, kind);
 	c = http_open();
 	fan.each = true;
-	for (unsigned r = 0; r < rounds + WARM_UP; r++) {
-		if (r == WARM_UP) {
-			cpu_start();
-			fan.lat.n = 0;
-		}
-		size_t before = fan.lat.n;
-
-		fan.t0 = now_ns();
-		event_post(c, NULL);
-		await((uint64_t)n * fan.posted);
-		if (r >= WARM_UP) {
-			seconds += (double)(fan.last - fan.t0) / 1e9;
-			sample_add(&whole, fan.last - fan.t0);
-			sample_add(&first, fan.lat.v[before] * 1000ll);
-		}
-		progress("round", r, rounds);
+	for (unsigned i = 0; i < WARM_UP; i++)
+		one_round(c, &warm);
+	fan.lat.n = 0;
+	cpu_start();
+	for (unsigned i = 0; i < rounds; i++) {
+		one_round(c, &r);
+		progress("round", i, rounds);
 	}
 	cpu = cpu_used();
 	progress_end();
 	check_members();
 	printf("{\"mode\":\"fanout\",\"kind\":\"%s\",\"conns\":%u,\"rounds\":%u,\"bytes\":%.0f,"
-	       "\"rate\":%.0f,\"last_p50_us\":%.0f,\"last_p99_us\":%.0f,\"first_p50_us\":%.0f,"
-	       "\"p50_us\":%.0f,\"p99_us\":%.0f,\"cpu_ns\":%.0f,\"kept\":%llu}\n",
-	       kind, n, rounds, (double)fan.bytes / (double)fan.frames,
-	       (double)n * rounds / seconds, sample_quantile(&whole, 0.5),
-	       sample_quantile(&whole, 0.99), sample_quantile(&first, 0.5),
-	       sample_quantile(&fan.lat, 0.5), sample_quantile(&fan.lat, 0.99),
-	       cpu / ((double)n * rounds), (unsigned long long)fan.kept);
+	       "\"rate\":%.0f,\"span_rate\":%.0f,\"first_p50_us\":%.0f,\"last_p50_us\":%.0f,"
+	       "\"last_p99_us\":%.0f,\"cpu_ns\":%.0f,\"kept\":%llu}\n",
+	       kind, n, rounds, (double)fan.bytes / (double)fan.frames, frames / r.seconds,
+	       frames / (r.seconds - r.waited), sample_quantile(&r.first, 0.5),
+	       sample_quantile(&r.last, 0.5), sample_quantile(&r.last, 0.99), cpu / frames,
+	       (unsigned long long)fan.kept);
 }
 
 /* As many events as may be outstanding: an event is, until all its frames have come. */
@@ -267,7 +278,7 @@ void mode_flood(unsigned n, double seconds, unsigned outstanding, const char *ki
 	end = t0 + (int64_t)(seconds * 1e9);
 	while (now_ns() < end) {
 		flood_post(idle, outstanding);
-		client_poll(100);
+		client_poll(0);
 		progress("frames", fan.frames, 0);
 	}
 	await((uint64_t)fan.posted * n);
@@ -317,17 +328,19 @@ void mode_latency(double seconds, unsigned rate, const char *kind, const char *c
 
 void mode_idle(unsigned n, double seconds)
 {
+	uint64_t before = server_rss();
 	int64_t end;
 
 	connect_all(n, "raw");
-	printf("{\"mode\":\"idle\",\"conns\":%u}\n", ws_alive());
-	fflush(stdout);
+	settle(700);
 	cpu_start();
 	end = now_ns() + (int64_t)(seconds * 1e9);
 	while (now_ns() < end)
 		client_poll(100);
-	printf("{\"mode\":\"idle_cpu\",\"conns\":%u,\"seconds\":%.1f,\"cpu_ms\":%.1f}\n",
-	       ws_alive(), seconds, cpu_used() / 1e6);
+	printf("{\"mode\":\"idle\",\"conns\":%u,\"seconds\":%.1f,\"cpu_ms\":%.1f,"
+	       "\"rss_before\":%llu,\"rss\":%llu}\n",
+	       ws_alive(), seconds, cpu_used() / 1e6, (unsigned long long)before,
+	       (unsigned long long)server_rss());
 }
 
 static struct member listener;

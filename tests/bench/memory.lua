@@ -10,18 +10,11 @@ local SECONDS = lab.pick(3, 2)
 local function connected(s)
   s:restart()
   s:quiet()
-  local before = s:memory().rss
-  local during
-  -- The generator holds the connections while this reads the server's memory after a second.
-  local watch = io.popen(("sleep %g; grep -E 'VmRSS' /proc/%d/status"):format(
-    CONNECTIONS / 4000 + 2, s.pid))
-  local first, idle = s:load("idle", CONNECTIONS, CONNECTIONS / 4000 + 2 + SECONDS)
-  during = tonumber(watch:read("*a"):match("(%d+) kB")) * 1024
-  watch:close()
-  if first.conns ~= CONNECTIONS or idle.conns ~= CONNECTIONS then
-    error(("%d connections of %d were open"):format(idle.conns, CONNECTIONS), 0)
+  local r = s:load("idle", CONNECTIONS, SECONDS)
+  if r.conns ~= CONNECTIONS then
+    error(("%d connections of %d were open"):format(r.conns, CONNECTIONS), 0)
   end
-  return { bytes = (during - before) / CONNECTIONS, cpu_ms = idle.cpu_ms / idle.seconds }
+  return { bytes = (r.rss - r.rss_before) / CONNECTIONS, cpu_ms = r.cpu_ms / r.seconds }
 end
 
 return function(report)

@@ -81,13 +81,12 @@ end
 
 local function machine()
   local cpu = lab.read_file("/proc/cpuinfo"):match("model name%s*:%s*([^\n]+)") or "?"
-  local load = lab.read_file("/proc/loadavg"):match("^%S+")
   local commit = lab.sh "git rev-parse --short HEAD 2>/dev/null || echo unknown"
   return ("%s; %s, %s cores; kernel %s; file system %s; server on core %s, client on core %s; %s; "
-    .. "load %s at the end; commit %s."):format(os.date("%Y-%m-%d %H:%M"), cpu,
-    lab.sh "nproc --all", lab.sh "uname -r", lab.sh("stat -f -c %%T %s", lab.out),
-    lab.server_core, lab.client_core,
-    lab.quick and "one quick run each" or ("medians of %d"):format(lab.reps), load, commit)
+    .. "other processes used %.0f %% of a core meanwhile; commit %s."):format(
+    os.date("%Y-%m-%d %H:%M"), cpu, lab.sh "nproc --all", lab.sh "uname -r",
+    lab.sh("stat -f -c %%T %s", lab.out), lab.server_core, lab.client_core,
+    lab.quick and "one quick run each" or ("medians of %d"):format(lab.reps), lab.others(), commit)
 end
 
 --- Writes report.md; returns the table of what was asked and how many were missed.
