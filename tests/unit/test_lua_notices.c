@@ -110,12 +110,23 @@ static void lua_committed(void *arg, const struct store_done *d)
 	free(waiting);
 }
 
+static struct store_tx *unsent; /* of a commit that raised an error */
+
+static void drop_unsent(void)
+{
+	if (unsent)
+		store_tx_free(unsent);
+	unsent = NULL;
+}
+
 /* As core.store.commit: the operations of lua_store_ops.c. */
 static int lua_commit(lua_State *L)
 {
 	struct store_tx *tx = store_tx_new(fake_store);
 	struct task_ref *waiting;
 
+	drop_unsent();
+	unsent = tx;
 	for (int i = 1; i <= (int)lua_objlen(L, 1); i++) {
 		lua_rawgeti(L, 1, i);
 		lua_store_op(L, 2, tx);
@@ -123,6 +134,7 @@ static int lua_commit(lua_State *L)
 	}
 	waiting = xmalloc(sizeof(*waiting));
 	*waiting = task_current();
+	unsent = NULL;
 	store_commit(fake_store, tx, lua_committed, waiting);
 	return task_yield(L);
 }
@@ -188,6 +200,7 @@ static int lua_teardown(void **state)
 	task_close();
 	guard_close();
 	vm_close();
+	drop_unsent();
 	return teardown(state);
 }
 
