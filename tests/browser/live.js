@@ -142,6 +142,11 @@ async function main(page) {
   await page.send("Page.navigate", { url: base + "/live" + hash });
   await until("readings after opening the URL again", async () => await readings(page) > 3);
   check("opened again by its hash: connected", await state(page) === "open");
+  const errors = page.errors.splice(0);
+  await page.eval("connect('ws://192.0.2.1/notify/x')").catch(() => {});
+  check("another host is refused by the policy, and said", await until("the note", () =>
+    page.eval("/own host only/.test(document.getElementById('note').textContent)")));
+  page.errors = errors;
   check("no errors on the page: " + page.errors.join("; "), page.errors.length === 0);
 }
 
