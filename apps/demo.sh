@@ -28,6 +28,10 @@ m2m() {			# METHOD ORIGINATOR URL [CONTENT-TYPE BODY]: headers and body of the a
 	curl "${args[@]}" "$3"
 }
 
+if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+	echo "port $port is taken; another one: apps/demo.sh PORT, make run PORT=n" >&2
+	exit 1
+fi
 "$bin" run -c apps/demo.conf.lua --data "$data" --listen "127.0.0.1:$port" \
 	apps/host_metrics.lua apps/live.lua &
 server=$!

@@ -6,7 +6,7 @@ local cfg = cse.config { window = 60 }
 
 local function summary(path)
   local min, max, sum, n = math.huge, -math.huge, 0, 0
-  for _, cin in ipairs(cse.latest(path, cfg.window)) do
+  for _, cin in ipairs(cse.latest(path, cfg.window) or {}) do
     local v = tonumber(cin.con)
     if v then min, max, sum, n = math.min(min, v), math.max(max, v), sum + v, n + 1 end
   end
@@ -20,5 +20,6 @@ cse.on("create", "/home/*/temp", function(ev)
 end)
 
 cse.virtual("/home/*/temp/stats", function(req)
-  return { con = summary((req.to:gsub("/stats$", ""))) }
+  local con = summary((req.to:gsub("/stats$", "")))
+  return con and { con = con }            -- nil: nothing there
 end)

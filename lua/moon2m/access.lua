@@ -200,7 +200,7 @@ end
 
 --- What the scripts' policies say: true and whether they grant, or nil and a 4103.  Yields.
 function access.policies(r, op, req)
-  local verdict, why = script.policy(view.request(req, r), view.resource(r))
+  local verdict, why = script.policy(view.request(req, r), view.target(r))
   if verdict == false then return refused(r, op, req, why) end
   return true, verdict == true and not restrict
 end

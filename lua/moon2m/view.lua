@@ -30,6 +30,14 @@ function view.resource(r)
   return t
 end
 
+--- The resource that a policy decides about: `cr` is who made it, also when the resource does not
+-- show it; of an instance that does not say, who made its container.
+function view.target(r)
+  local t = view.resource(r)
+  t.cr = t.cr or (r.parent or r).creator
+  return t
+end
+
 -- The content of pc without its wrapper.
 local function content(pc)
   local value = pc and json.decode(pc)

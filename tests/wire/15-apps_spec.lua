@@ -71,19 +71,34 @@ describe("apps/", function()
     assert.not_matches("error", s:text())
   end)
 
-  it("office_hours.lua: the hour decides", function()
-    local s = h.start { apps = { "apps/office_hours.lua" } }
+  -- A server in a time zone where it is this hour now.
+  local function at_hour(hour)
+    local east = (hour - tonumber(os.date("!%H")) + 36) % 24 - 12       -- -12 to 11
+    local s = h.start { apps = { "apps/office_hours.lua" },
+      env = ("TZ=TST%+d"):format(-east) }                               -- POSIX counts to the west
     s:register("home")
     s:register("guest")
-    expect(2001, s:create("/moon/home", "Chome", 3, '{"m2m:cnt":{"rn":"temp","cr":null}}'))
-    expect(2000, s:retrieve("/moon/home/temp", "Chome"))           -- its creator, at any hour
-    local hour = tonumber(os.date("%H"))
-    local a = s:retrieve("/moon/home/temp", "Cguest")
-    if hour >= 8 and hour < 18 then
-      expect(2000, a)
-    else
-      expect(4103, a, "open from 08 to 18")
-    end
+    expect(2001, s:create("/moon/home", "Chome", 3, { rn = "temp" }))
+    s:add("/moon/home/temp", "Chome", "21")
+    return s
+  end
+
+  it("office_hours.lua: open from 08 to 18, for reading only", function()
+    local s = at_hour(12)
+    assert.equal("21", expect(2000, s:retrieve("/moon/home/temp/la", "Cguest")).con)
+    expect(2000, s:retrieve("/moon/home/temp", "Cguest"))
+    expect(4103, s:create("/moon/home/temp", "Cguest", 4, { con = "1" }))
+    expect(4103, s:delete("/moon/home/temp", "Cguest"))
+  end)
+
+  it("office_hours.lua: closed at night with a reason, but not to who made the resource", function()
+    local s = at_hour(2)
+    expect(4103, s:retrieve("/moon/home/temp/la", "Cguest"), "readings are open from 08 to 18")
+    assert.equal("21", expect(2000, s:retrieve("/moon/home/temp/la", "Chome")).con)
+    local ri = expect(2000, s:retrieve("/moon/home/temp", "Chome")).ri
+    expect(2000, s:retrieve("/" .. ri, "Chome"))
+    expect(4103, s:retrieve("/" .. ri, "Cguest"))
+    s:add("/moon/home/temp", "Chome", "22")
     expect(4103, s:create("/moon/home/temp", "Cguest", 4, { con = "1" }))
   end)
 
@@ -95,6 +110,7 @@ describe("apps/", function()
     for _, v in ipairs { "20", "30", "10" } do s:add("/moon/home/kitchen/temp", "Chome", v) end
     local function parsed(con) return type(con) == "string" and require("cjson").decode(con)
       or con end
+    expect(4004, s:retrieve("/moon/home/cellar/temp/stats", "CAdmin"))
     local r = expect(2000, s:retrieve("/moon/home/kitchen/temp/stats", "Chome"))
     assert.same({ min = 10, max = 30, avg = 20, n = 3 }, parsed(r.con))
     h.wait("the container beside", function()
@@ -118,6 +134,17 @@ describe("apps/", function()
 end)
 
 describe("the demo", function()
+  teardown(h.stop_all)
+
+  it("says when its port is taken, and does not talk to who has it", function()
+    local s = h.start()
+    local text, rc = sh("DEMO_SECONDS=2 DEMO_DATA=%s/demo timeout 20 apps/demo.sh %d", s.dir,
+      s.port)
+    assert.equal(1, rc, text)
+    assert.is_truthy(text:find("port " .. s.port .. " is taken", 1, true), text)
+    expect(4004, s:retrieve("/moon/viewer", "CAdmin"))
+  end)
+
   it("shows the main job by itself, and ends", function()
     local dir, port = h.directory(), h.free_port()
     local text, rc = sh("DEMO_SECONDS=4 DEMO_DATA=%s/data timeout 40 apps/demo.sh %d", dir, port)
