@@ -17,8 +17,15 @@ local READ_MAX = 64 * 1024
 local TYPES = { ae = 2, container = 3, content_instance = 4, subscription = 23, acp = 1,
   cnt = 3, cin = 4, sub = 23 }
 
-local function fail(level, fmt, ...)
-  error(fmt:format(...), level + 1)
+-- Raises at the line of the script that called, however deep in the library the mistake was seen.
+local function fail(fmt, ...)
+  local level = 2
+  local info = debug.getinfo(level, "S")
+  while info and (info.source:sub(1, 5) == "@lib/" or info.what == "C") do
+    level = level + 1
+    info = debug.getinfo(level, "S")
+  end
+  error(fmt:format(...), level)
 end
 
 local function type_number(t)
@@ -28,14 +35,14 @@ local function type_number(t)
     local spec = require("moon2m.types").by_root["m2m:" .. tostring(t)]
     n = spec and spec.ty
   end
-  if not n then fail(3, "unknown resource type %s", tostring(t)) end
+  if not n then fail("unknown resource type %s", tostring(t)) end
   return n
 end
 
 -- A script's path as the primitive parameter `to`: "/plant/x" is below the CSEBase, anything else
 -- is an address as on the wire.
 local function address(to)
-  if type(to) ~= "string" or to == "" then fail(3, "a path was expected, got %s", type(to)) end
+  if type(to) ~= "string" or to == "" then fail("a path was expected, got %s", type(to)) end
   if to == "/" then return "-" end
   if to:sub(1, 1) == "/" and to:sub(1, 2) ~= "//" then return "-" .. to end
   return to
@@ -67,11 +74,11 @@ end
 local function verbs(cse, scope, script)
   local function guarded()
     if scope.staging then
-      fail(3, "verbs work inside a handler or cse.start, not while a script loads")
+      fail("verbs work inside a handler or cse.start, not while a script loads")
     end
     local current = rule.current()
     if current and current.rule.kind == "format" then
-      fail(3, "a format cannot wait: verbs do not work in it; put what it needs into its event")
+      fail("a format cannot wait: verbs do not work in it; put what it needs into its event")
     end
   end
 
@@ -85,11 +92,11 @@ local function verbs(cse, scope, script)
   end
 
   function cse.request(r)
-    if type(r) ~= "table" then fail(2, "cse.request: a table was expected") end
+    if type(r) ~= "table" then fail("cse.request: a table was expected") end
     local ops = { create = 1, retrieve = 2, update = 3, delete = 4, notify = 5 }
     local req = { op = ops[r.op] or r.op, to = address(r.to), fr = r.fr, rcn = r.rcn, fc = r.fc,
       drt = r.drt }
-    if not req.op then fail(2, "cse.request: op is missing") end
+    if not req.op then fail("cse.request: op is missing") end
     if r.ty then req.ty = type_number(r.ty) end
     if type(r.pc) == "table" then
       local root = next(r.pc)
@@ -139,7 +146,7 @@ local function verbs(cse, scope, script)
   function cse.add(container, content, attrs)
     local body = { con = content }
     for k, v in pairs(attrs or {}) do body[k] = v end
-    if content == nil then fail(2, "cse.add: no content") end
+    if content == nil then fail("cse.add: no content") end
     return cse.create(container, 4, body)
   end
 
@@ -154,7 +161,7 @@ local function verbs(cse, scope, script)
     if found then return found end
     if err.rsc ~= rsc.NOT_FOUND then return nil, err end
     local parent, name = path:match("^(.*)/([^/]+)$")
-    if not name then fail(2, "cse.ensure: %q has no name", path) end
+    if not name then fail("cse.ensure: %q has no name", path) end
     if parent ~= "" then
       local ok, why = cse.ensure(parent, "container")
       if not ok then return nil, why end
@@ -168,13 +175,13 @@ local function verbs(cse, scope, script)
 
   function cse.sleep(seconds)
     guarded()
-    if type(seconds) ~= "number" or seconds < 0 then fail(2, "cse.sleep: seconds were expected") end
+    if type(seconds) ~= "number" or seconds < 0 then fail("cse.sleep: seconds were expected") end
     return sys.sleep(seconds)
   end
 
   function cse.spawn(fn)
     guarded()
-    if type(fn) ~= "function" then fail(2, "cse.spawn: a function was expected") end
+    if type(fn) ~= "function" then fail("cse.spawn: a function was expected") end
     script.run(scope, fn, "cse.spawn")
   end
 end
@@ -183,14 +190,14 @@ end
 
 -- Settings are typed by example: what the operator gives must be of the default's type.
 local function settings(scope, script, defaults)
-  if type(defaults) ~= "table" then fail(3, "cse.config: a table of defaults was expected") end
+  if type(defaults) ~= "table" then fail("cse.config: a table of defaults was expected") end
   local given = script.settings(scope.name)
   for k, v in pairs(given) do
     if defaults[k] == nil then
-      fail(3, "scripts.%s.%s: the script has no such setting", scope.name, k)
+      fail("scripts.%s.%s: the script has no such setting", scope.name, k)
     end
     if type(v) ~= type(defaults[k]) then
-      fail(3, "scripts.%s.%s: expected a %s, got a %s", scope.name, k, type(defaults[k]), type(v))
+      fail("scripts.%s.%s: expected a %s, got a %s", scope.name, k, type(defaults[k]), type(v))
     end
   end
   local out = {}
@@ -202,7 +209,7 @@ end
 
 local function declarations(cse, scope, script)
   local function staging()
-    if not scope.staging then fail(3, "declarations belong at the top level of a script") end
+    if not scope.staging then fail("declarations belong at the top level of a script") end
   end
 
   function cse.config(defaults) staging() return settings(scope, script, defaults) end
@@ -217,9 +224,9 @@ local function declarations(cse, scope, script)
 
   function cse.budget(b)
     staging()
-    if type(b) ~= "table" then fail(2, "cse.budget: a table was expected") end
+    if type(b) ~= "table" then fail("cse.budget: a table was expected") end
     if b.time ~= nil and (type(b.time) ~= "number" or b.time <= 0) then
-      fail(2, "cse.budget: time must be seconds above 0")
+      fail("cse.budget: time must be seconds above 0")
     end
     scope.slice = b.time or scope.slice
   end
@@ -240,26 +247,26 @@ local function declarations(cse, scope, script)
   function cse.page(where, source, kind)
     staging()
     local declared, why = page.declare(scope, where, source, kind)
-    if not declared then fail(2, "cse.page: %s", why) end
+    if not declared then fail("cse.page: %s", why) end
     table.insert(scope.pages, declared)
   end
 
   function cse.type(spec)
     staging()
-    if type(spec) ~= "table" then fail(2, "cse.type: a table was expected") end
+    if type(spec) ~= "table" then fail("cse.type: a table was expected") end
     table.insert(scope.types, spec)
   end
 
   function cse.every(seconds, fn)
     if type(seconds) ~= "number" or seconds <= 0 then
-      fail(2, "cse.every: seconds above 0 were expected")
+      fail("cse.every: seconds above 0 were expected")
     end
     script.declare(scope, "every", nil, nil, fn).seconds = seconds
   end
 
   function cse.at(hhmm, fn)
     if type(hhmm) ~= "string" or not hhmm:match("^[0-2]?%d:[0-5]%d$") then
-      fail(2, "cse.at: a time of day like \"07:30\" was expected")
+      fail("cse.at: a time of day like \"07:30\" was expected")
     end
     script.declare(scope, "at", nil, nil, fn).hhmm = hhmm
   end

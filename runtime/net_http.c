@@ -34,6 +34,7 @@ static bool last_answer(const struct hreq *q)
 	return q->last || !q->keep_alive || (q->conn->net->draining && !q->next);
 }
 
+/* Without a reason phrase: TS-0009 6.3.3 wants it left out. */
 static void write_answer(struct hreq *q, struct buf *out, int status, struct str head,
 			 struct str body)
 {
@@ -43,8 +44,7 @@ static void write_answer(struct hreq *q, struct buf *out, int status, struct str
 	if (q->last && q->conn->state == H_OPEN)
 		q->conn->state = H_LAST;
 	buf_reserve(out, head.n + body.n + 256);
-	buf_fmt(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, net_http_phrase(status),
-		net_http_date());
+	buf_fmt(out, "HTTP/1.1 %d \r\nDate: %s\r\n", status, net_http_date());
 	if (!bodiless)
 		buf_fmt(out, "Content-Length: %zu\r\n", body.n);
 	if (q->last)

@@ -136,7 +136,6 @@ void net_http_accept(struct net *n, const struct net_accepted *a);
 void net_http_flush(struct net *n);
 void net_http_drain(struct net *n);
 void net_http_free(struct net *n);
-const char *net_http_phrase(int status);
 
 /* net_ws.c */
 struct http1_msg;
