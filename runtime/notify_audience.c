@@ -130,7 +130,7 @@ static struct roster *roster_edit(struct audience *a)
 		if (r->aud)
 			aud_unref(r->aud);
 		r->aud = NULL;
-		r->saved = false;
+		r->rows = ROWS_NONE;
 		if (r->n == r->cap) {
 			copy = xrealloc(r, sizeof(*r) + r->cap * 2 * sizeof(r->m[0]));
 			copy->cap *= 2;

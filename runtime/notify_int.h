@@ -172,7 +172,7 @@ TAILQ_HEAD(member_list, member);
 struct roster { /* the members; shared, copied on write */
 	size_t refs, n, cap;
 	struct aud *aud;
-	bool saved; /* its targets (and audience row) are submitted */
+	enum { ROWS_NONE, ROWS_SUBMITTED, ROWS_SAVED } rows; /* of its targets and audience */
 	struct member *m[];
 };
 struct audience {
@@ -228,7 +228,6 @@ enum target_list_id {
 };
 TAILQ_HEAD(target_list, target);
 
-enum row_state { ROW_NONE, ROW_SAVED, ROW_FAILED };
 enum post_state { POST_NONE, POST_HTTP, POST_DIAL, POST_SENT };
 enum scheme { SCHEME_HTTP, SCHEME_WS };
 struct route {
@@ -249,7 +248,7 @@ struct target {
 	struct text to; /* the AE-ID, or the URL without ct */
 	struct str key; /* as given */
 	size_t refs; /* members and what is under way for it */
-	enum row_state row;
+	bool row; /* is in the store */
 	bool url; /* the target is a URL */
 	bool gone; /* its AE is deregistered */
 	bool lane, lane_told;

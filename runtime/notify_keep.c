@@ -2,7 +2,7 @@
  * notify_keep.c - what of the engine is in the store: a row per event (`ntf`), per target (`tgt`,
  * with its cursor), per large audience (`aud`), and in `meta` the ids already given out and the
  * gaps not yet told.
- * Guarantees: rows an event refers to are submitted before the event's own transaction; a row goes
+ * Guarantees: an event is stored only when the rows it refers to are; a row goes
  * only when every notice of it is done, together with the cursors and gaps of the same moment; at
  * start the queues are as they were but for what was acknowledged within the last FLUSH_TIME.
  * Never waits: one transaction of its own is under way at a time.
@@ -27,7 +27,7 @@ struct saved {
 	struct target *t;
 	int64_t cursor;
 	unsigned unsaved;
-	bool gap, row; /* its row was known to be there */
+	bool gap, row; /* row: of the target, which is in this transaction */
 };
 
 struct save { /* one transaction of keep_flush */
@@ -40,11 +40,9 @@ struct save { /* one transaction of keep_flush */
 struct rows { /* one transaction of keep_rows */
 	unsigned generation;
 	struct roster *r;
-	struct rows *next;
 };
 
 static struct ids done, auds, tgts; /* rows to delete */
-static struct rows *failed_rows;
 static bool saving, again, armed;
 static int64_t next_id, reserved;
 static uint64_t nonce;
@@ -172,41 +170,40 @@ static void head_pack(const struct event *e, struct buf *out)
 		roster_pack(e->roster, out);
 }
 
+static void rows_saved(struct roster *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		r->m[i]->target->row = true;
+	r->rows = ROWS_SAVED;
+}
+
+/* What relied on them fails by itself; the next event submits them again. */
 static void rows_cb(void *arg, const struct store_done *d)
 {
 	struct rows *w = arg;
 
-	if (!ng.open || w->generation != ng.generation || d->rc == STORE_OK) {
-		roster_unref(w->r);
-		free(w);
-		return;
-	}
-	log_warn("notify", "targets could not be saved, again soon reason=%s",
-		 log_quote(str_of(d->msg)));
-	for (size_t i = 0; i < w->r->n; i++) {
-		if (w->r->m[i]->target->row == ROW_SAVED)
-			w->r->m[i]->target->row = ROW_FAILED;
-	}
-	if (w->r->aud)
+	if (ng.open && w->generation == ng.generation && d->rc == STORE_OK) {
+		rows_saved(w->r);
+	} else if (ng.open && w->generation == ng.generation) {
+		log_warn("notify", "targets could not be saved, again soon reason=%s",
+			 log_quote(str_of(d->msg)));
 		w->r->aud->stored = false;
-	w->r->saved = false;
-	w->next = failed_rows;
-	failed_rows = w;
-	keep_soon();
+		w->r->rows = ROWS_NONE;
+	}
+	roster_unref(w->r);
+	free(w);
 }
 
 static bool add_tgts(const struct roster *r, struct store_tx *tx)
 {
 	bool any = false;
 
-	if (!meta_saved)
-		add_meta(tx);
 	for (size_t i = 0; i < tgts.n; i++)
 		store_tx_tgt_delete(tx, tgts.v[i]); /* a deleted one may have had the same key */
 	for (size_t i = 0; i < r->n; i++) {
 		struct target *t = r->m[i]->target;
 
-		if (t->row == ROW_SAVED)
+		if (t->row)
 			continue;
 		store_tx_tgt(tx, t->id, t->key, t->saved);
 		any = true;
@@ -214,7 +211,7 @@ static bool add_tgts(const struct roster *r, struct store_tx *tx)
 	return any;
 }
 
-static bool add_aud(struct roster *r, struct store_tx *tx)
+static void add_aud(struct roster *r, struct store_tx *tx)
 {
 	struct buf b = BUF_INIT;
 
@@ -223,40 +220,43 @@ static bool add_aud(struct roster *r, struct store_tx *tx)
 		r->aud->id = keep_id();
 		r->aud->refs = 1;
 	}
-	if (r->aud->stored)
-		return false;
 	roster_pack(r, &b);
 	store_tx_aud(tx, r->aud->id, buf_view(&b));
 	buf_free(&b);
 	r->aud->stored = true;
-	return true;
-}
-
-static void rows_saved(struct roster *r)
-{
-	for (size_t i = 0; i < r->n; i++)
-		r->m[i]->target->row = ROW_SAVED;
-	r->saved = true;
 }
 
 /* A large roster's rows have a transaction of their own, in front of those that refer to them: once
- * per version, not once per event.  That it succeeds is assumed; if not, it is repeated. */
+ * per version, not once per event, and whatever becomes of the event.  Until it is known to have
+ * succeeded, the events make sure of it in their own. */
 static void keep_rows(struct roster *r)
 {
 	struct store_tx *tx = store_tx_new(ng.o.store);
-	struct rows *w;
-	bool any = add_tgts(r, tx);
+	struct rows *w = xcalloc(1, sizeof(*w));
 
-	any |= add_aud(r, tx);
-	rows_saved(r);
-	if (!any) {
-		store_tx_free(tx);
-		return;
-	}
-	w = xcalloc(1, sizeof(*w));
+	if (!meta_saved)
+		add_meta(tx);
+	add_tgts(r, tx);
+	add_aud(r, tx);
+	r->rows = ROWS_SUBMITTED;
 	*w = (struct rows){ .generation = ng.generation, .r = r };
 	r->refs++;
 	store_commit(ng.o.store, tx, rows_cb, w);
+}
+
+static void need_rows(struct event *e, struct store_tx *tx)
+{
+	struct roster *r = e->roster;
+
+	if (r->n <= INLINE_MEMBERS) {
+		e->carries = add_tgts(r, tx);
+		if (!e->carries)
+			r->rows = ROWS_SAVED;
+		return;
+	}
+	if (r->rows == ROWS_NONE)
+		keep_rows(r);
+	store_tx_aud_need(tx, r->aud->id);
 }
 
 /* A small roster's targets go with the event, and with the next ones until one is on disk. */
@@ -265,11 +265,9 @@ void keep_event(struct event *e, struct store_tx *tx)
 	struct roster *r = e->roster;
 	struct buf head = BUF_INIT;
 
-	if (!r->saved && r->n > INLINE_MEMBERS)
-		keep_rows(r);
-	if (!r->saved)
-		e->carries = add_tgts(r, tx);
-	else if (!meta_saved)
+	if (r->rows != ROWS_SAVED)
+		need_rows(e, tx);
+	if (!meta_saved)
 		add_meta(tx);
 	e->aud = r->aud;
 	if (e->aud)
@@ -391,15 +389,15 @@ static void add_target(struct store_tx *tx, struct save *s, struct target *t)
 	target_unlist(t, L_DIRTY);
 	if (cursor < t->saved)
 		cursor = t->saved;
-	s->v[s->n++] = (struct saved){ t, cursor, t->unsaved, t->gap_dirty, t->row == ROW_SAVED };
+	s->v[s->n++] = (struct saved){ t, cursor, t->unsaved, t->gap_dirty, false };
 	t->refs++;
-	if (t->row == ROW_NONE && !t->gap_dirty)
+	if (!t->row && !t->gap_dirty)
 		return;
-	if (!meta_saved && t->row != ROW_SAVED)
+	if (!meta_saved && !t->row)
 		add_meta(tx);
-	if (t->row != ROW_SAVED || (cursor != t->saved && oldest && oldest->id <= cursor)) {
+	if (!t->row || (cursor != t->saved && oldest && oldest->id <= cursor)) {
 		store_tx_tgt(tx, t->id, t->key, cursor);
-		t->row = ROW_SAVED;
+		s->v[s->n - 1].row = true;
 		s->ops++;
 	}
 	add_extra(tx, s, t, cursor);
@@ -446,8 +444,6 @@ static void save_failed(struct save *s, const char *msg)
 		struct target *t = s->v[i].t;
 
 		t->gap_dirty |= s->v[i].gap;
-		if (!s->v[i].row && t->row == ROW_SAVED)
-			t->row = ROW_FAILED;
 		target_list(t, L_DIRTY);
 	}
 	armed = true;
@@ -461,6 +457,7 @@ static void save_done(struct save *s)
 
 		if (t->saved < s->v[i].cursor)
 			t->saved = s->v[i].cursor;
+		t->row |= s->v[i].row;
 		t->unsaved -= s->v[i].unsaved < t->unsaved ? s->v[i].unsaved : t->unsaved;
 		send_want(t);
 	}
@@ -482,18 +479,6 @@ static void save_cb(void *arg, const struct store_done *d)
 			save_failed(s, d->msg);
 	}
 	save_free(s);
-}
-
-static void retry_rows(void)
-{
-	struct rows *w;
-
-	while ((w = failed_rows)) {
-		failed_rows = w->next;
-		keep_rows(w->r);
-		roster_unref(w->r);
-		free(w);
-	}
 }
 
 static struct save *save_new(struct store_tx *tx)
@@ -524,8 +509,6 @@ void keep_flush(void)
 		return;
 	armed = false;
 	net_timer_stop(ng.flush);
-	if (failed_rows)
-		retry_rows();
 	if (TAILQ_EMPTY(&ng.list[L_DIRTY]) && !done.n && !auds.n && !tgts.n)
 		return;
 	tx = store_tx_new(ng.o.store);
@@ -551,13 +534,6 @@ void keep_flush_all(void)
 
 void keep_free(void)
 {
-	struct rows *w;
-
-	while ((w = failed_rows)) {
-		failed_rows = w->next;
-		roster_unref(w->r);
-		free(w);
-	}
 	parked_free();
 	ids_free(&done);
 	ids_free(&auds);

@@ -104,7 +104,7 @@ struct target *target_restore(int64_t id, struct str key, int64_t acked)
 
 	if (!t)
 		return NULL;
-	t->row = ROW_SAVED;
+	t->row = true;
 	t->saved = t->last = acked;
 	return t;
 }
@@ -144,7 +144,7 @@ void target_rest(struct target *t)
 			target_unlist(old, L_IDLE);
 			continue;
 		}
-		if (old->row != ROW_NONE)
+		if (old->row)
 			keep_target_gone(old->id);
 		target_free(old);
 	}

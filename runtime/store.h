@@ -88,6 +88,8 @@ void store_tx_tgt(struct store_tx *tx, int64_t id, struct str key, int64_t acked
 void store_tx_tgt_delete(struct store_tx *tx, int64_t id);
 /* A shared list of members. */
 void store_tx_aud(struct store_tx *tx, int64_t id, struct str members);
+/* Fails with STORE_IO unless that row is there: what follows relies on it. */
+void store_tx_aud_need(struct store_tx *tx, int64_t id);
 void store_tx_aud_delete(struct store_tx *tx, int64_t id);
 /* v NULL: delete.  The name "schema" is the store's own: STORE_CONFLICT. */
 void store_tx_meta(struct store_tx *tx, struct str k, struct str v);

@@ -19,6 +19,7 @@ enum store_op_kind {
 	SOP_TGT,
 	SOP_TGT_DELETE,
 	SOP_AUD,
+	SOP_AUD_NEED,
 	SOP_AUD_DELETE,
 	SOP_META,
 };

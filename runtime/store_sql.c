@@ -51,6 +51,7 @@ static const char *const text[QUERIES] = {
 	[Q_TGT_PUT] = "INSERT OR REPLACE INTO tgt(id,key,acked) VALUES(?1,?2,?3)",
 	[Q_TGT_WIPE] = "DELETE FROM tgt WHERE id=?1",
 	[Q_AUD_PUT] = "INSERT OR REPLACE INTO aud(id,members) VALUES(?1,?2)",
+	[Q_AUD_AT] = "SELECT id FROM aud WHERE id=?1",
 	[Q_AUD_WIPE] = "DELETE FROM aud WHERE id=?1",
 
 	[Q_META_PUT] = "INSERT OR REPLACE INTO meta(k,v) VALUES(?1,?2)",

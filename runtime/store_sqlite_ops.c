@@ -450,6 +450,18 @@ static enum store_rc op_aud(struct engine *g, const struct store_op *op)
 	return done(g);
 }
 
+static enum store_rc op_aud_need(struct engine *g, struct store_tx *tx, int64_t id)
+{
+	sqlite3_stmt *s = engine_stmt(g, Q_AUD_AT);
+	bool there;
+
+	bind_int(s, 1, id);
+	there = engine_step(g, s) == SQL_ROW;
+	sqlite3_reset(s);
+	return there ? done(g)
+		     : refuse(g, tx, STORE_IO, "a list of members was not stored", STR_NONE);
+}
+
 static enum store_rc wipe_range(struct engine *g, enum engine_sql q, int64_t first, int64_t last)
 {
 	sqlite3_stmt *s = engine_stmt(g, q);
@@ -499,6 +511,8 @@ enum store_rc engine_apply(struct engine *g, struct store_tx *tx, const struct s
 		return wipe_range(g, Q_TGT_WIPE, op->row.id, 0);
 	case SOP_AUD:
 		return op_aud(g, op);
+	case SOP_AUD_NEED:
+		return op_aud_need(g, tx, op->row.id);
 	case SOP_AUD_DELETE:
 		return wipe_range(g, Q_AUD_WIPE, op->row.id, 0);
 	case SOP_META:

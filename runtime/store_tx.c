@@ -25,7 +25,7 @@ static struct store_op *op_add(struct store_tx *tx, enum store_op_kind kind, siz
 {
 	struct store_op *op = xmalloc(sizeof(*op) + bytes);
 	bool may_fail = kind == SOP_PUT || kind == SOP_SET || kind == SOP_INST ||
-			kind == SOP_TOUCH || kind == SOP_META;
+			kind == SOP_TOUCH || kind == SOP_META || kind == SOP_AUD_NEED;
 
 	op->next = NULL;
 	op->kind = kind;
@@ -185,6 +185,11 @@ void store_tx_tgt_delete(struct store_tx *tx, int64_t id)
 void store_tx_aud(struct store_tx *tx, int64_t id, struct str members)
 {
 	row_add(tx, SOP_AUD, id, 0, 0, members, STR_NONE);
+}
+
+void store_tx_aud_need(struct store_tx *tx, int64_t id)
+{
+	row_add(tx, SOP_AUD_NEED, id, 0, 0, STR_NONE, STR_NONE);
 }
 
 void store_tx_aud_delete(struct store_tx *tx, int64_t id)

@@ -5,7 +5,16 @@
 
 #include <stdlib.h>
 
-enum op_kind { OP_NTF, OP_NTF_DELETE, OP_TGT, OP_TGT_DELETE, OP_AUD, OP_AUD_DELETE, OP_META };
+enum op_kind {
+	OP_NTF,
+	OP_NTF_DELETE,
+	OP_TGT,
+	OP_TGT_DELETE,
+	OP_AUD,
+	OP_AUD_DELETE,
+	OP_AUD_NEED,
+	OP_META
+};
 
 struct op {
 	enum op_kind kind;
@@ -98,6 +107,11 @@ void store_tx_tgt_delete(struct store_tx *tx, int64_t id)
 void store_tx_aud(struct store_tx *tx, int64_t id, struct str members)
 {
 	buf_str(&op_add(tx, OP_AUD, id, 0)->x, members);
+}
+
+void store_tx_aud_need(struct store_tx *tx, int64_t id)
+{
+	op_add(tx, OP_AUD_NEED, id, 0);
 }
 
 void store_tx_aud_delete(struct store_tx *tx, int64_t id)
@@ -193,6 +207,8 @@ static void apply(struct store *s, struct op *o)
 	case OP_AUD_DELETE:
 		rows_delete(&s->aud, o->a, o->b);
 		break;
+	case OP_AUD_NEED:
+		break;
 	case OP_META:
 		key_delete(&s->meta, buf_view(&o->x));
 		for (size_t i = 0; i < s->meta.n; i++)
@@ -201,6 +217,15 @@ static void apply(struct store *s, struct op *o)
 			row_put(&s->meta, (int64_t)s->meta.n + 1, 0, &o->x, &o->y);
 		break;
 	}
+}
+
+static bool has_aud(const struct store *s, int64_t id)
+{
+	for (size_t i = 0; i < s->aud.n; i++) {
+		if (s->aud.v[i].id == id)
+			return true;
+	}
+	return false;
 }
 
 static void one(struct store *s)
@@ -215,6 +240,12 @@ static void one(struct store *s)
 		s->fail -= s->fail > 0;
 		d.rc = STORE_IO;
 		d.msg = "the disk is gone";
+	}
+	for (size_t i = 0; d.rc == STORE_OK && i < tx->n; i++) {
+		if (tx->op[i].kind != OP_AUD_NEED || has_aud(s, tx->op[i].a))
+			continue;
+		d.rc = STORE_IO;
+		d.msg = "a list of members was not stored";
 	}
 	for (size_t i = 0; d.rc == STORE_OK && i < tx->n; i++)
 		apply(s, &tx->op[i]);

@@ -56,7 +56,6 @@ static unsigned run, seed;
 static enum mode mode;
 static bool late; /* some answer was waited for in vain: its cursor stands */
 static bool crashed;
-static bool trouble; /* the store failed since the last safe point: no crash on top */
 static int next_v;
 static uint64_t rnd;
 static unsigned long dropped;
@@ -201,7 +200,6 @@ static void safe_point(void)
 	}
 	for (int t = 0; t < TARGETS; t++)
 		peer[t].unsafe = 0;
-	trouble = false;
 }
 
 static void restart_all(bool crash)
@@ -259,10 +257,9 @@ static void step(void)
 		hang_up(p);
 	else if (what < 980 && p->c)
 		fake_full(p->c, !p->c->full);
-	else if (what < 985) {
+	else if (what < 985)
 		fake_store_fail(1 + below(2));
-		trouble = true;
-	} else if (what < 988)
+	else if (what < 988)
 		safe_point();
 	else if (what < 990)
 		change_members();
@@ -272,7 +269,7 @@ static void step(void)
 		late = true;
 		fake_advance(11);
 	} else if (what < 995 && !(mode == MODE_CALM && seed % 2))
-		restart_all(mode != MODE_CALM && !trouble && below(2));
+		restart_all(mode != MODE_CALM && below(2));
 }
 
 static bool quiet(void)
@@ -355,7 +352,7 @@ static void run_seed(void)
 	rnd = seed * 2654435761u + mode;
 	next_v = 0;
 	dropped = 0;
-	late = trouble = crashed = false;
+	late = crashed = false;
 	lanes_reset();
 	run = 1;
 	fake_advance(0);

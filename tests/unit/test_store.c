@@ -299,6 +299,30 @@ static void scan_aud(void *arg, int64_t id, struct str members)
 	sprintf((char *)arg + strlen(arg), "%lld %zu;", (long long)id, members.n);
 }
 
+/* What relies on an audience that is not there does not happen; a cursor never goes back. */
+static void test_audience_needed(void **state)
+{
+	struct box *b = *state;
+	struct store_tx *tx = store_tx_new(b->s);
+	char text[500] = "";
+
+	store_tx_tgt(tx, 1, STR("Ca"), 7);
+	store_tx_aud(tx, 4, STR("abc"));
+	commit_ok(b, tx);
+	tx = store_tx_new(b->s);
+	store_tx_tgt(tx, 2, STR("Cb"), 1);
+	store_tx_aud_need(tx, 4);
+	store_tx_tgt(tx, 1, STR("Ca"), 6);
+	commit_ok(b, tx);
+	tx = store_tx_new(b->s);
+	store_tx_tgt(tx, 3, STR("Cc"), 1);
+	store_tx_aud_need(tx, 5);
+	assert_int_equal(commit(b, tx).rc, STORE_IO);
+	box_reopen(b);
+	store_scan_tgt(b->s, scan_tgt, text);
+	assert_string_equal(text, "1 Ca 7;2 Cb 1;");
+}
+
 static void test_notification_rows(void **state)
 {
 	struct box *b = *state;
@@ -556,6 +580,7 @@ int main(void)
 		T(test_touch_and_delete),
 		T(test_delete_subtree),
 		T(test_notification_rows),
+		T(test_audience_needed),
 		T(test_max_id),
 		T(test_find),
 		T(test_conflicts_in_one_group),
