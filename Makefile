@@ -216,9 +216,10 @@ uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/moon2m
 	rm -rf $(DESTDIR)$(DATADIR)
 
-# Into a tree of its own, out/rock.
+# Into a tree of its own.
+ROCK_TREE ?= out/rock
 rock:
-	luarocks make --deps-mode none --tree out/rock rockspec/moon2m-scm-1.rockspec
+	luarocks make --deps-mode none --tree $(ROCK_TREE) rockspec/moon2m-scm-1.rockspec
 
 .PHONY: clean
 clean:
