@@ -48,6 +48,8 @@ bool http1_has_token(struct str list, const char *token)
 	struct str want = str_of(token);
 	size_t at = 0;
 
+	if (!list.p)
+		return false;
 	while (at <= list.n) {
 		const char *comma = at < list.n ? memchr(list.p + at, ',', list.n - at) : NULL;
 		size_t end = comma ? (size_t)(comma - list.p) : list.n;

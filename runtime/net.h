@@ -13,43 +13,44 @@
 
 /* ---- loop ------------------------------------------------------------------------------------ */
 
-struct net_limits {			/* hardening: each is named when it is hit, and counted */
-	unsigned connections;		/* total, server side; default 8192 */
-	unsigned per_address;		/* default 256 (loopback is not limited) */
-	unsigned unidentified;		/* WebSocket connections without an identity; default 512 */
-	size_t request_line, headers;	/* bytes; 4 KiB, 16 KiB */
-	unsigned header_count;		/* 100 */
-	size_t body;			/* HTTP body and WebSocket message, bytes; 1 MiB */
-	unsigned pipeline;		/* requests waiting per connection; 32, then reading stops */
-	double header_time, body_time, idle_time;	/* s; 10, 30, 30 */
-	double body_rate;		/* bytes/s after body_time started; 1024 */
-	double ping, hangup;		/* s; 30, 40; ping 0: never */
-	double read_stall;		/* s a peer may leave frames unread; 60, then 1008 */
-	bool deflate;			/* offer permessage-deflate; false */
-	const char *const *origins;	/* Origin allow-list, NULL-terminated; NULL: any */
+struct net_limits { /* hardening: each is named when it is hit, and counted */
+	unsigned connections; /* total, server side; default 8192 */
+	unsigned per_address; /* default 256 (loopback is not limited) */
+	unsigned unidentified; /* WebSocket connections without an identity; default 512 */
+	size_t request_line, headers; /* bytes; 4 KiB, 16 KiB */
+	unsigned header_count; /* 100 */
+	size_t body; /* HTTP body and WebSocket message, bytes; 1 MiB */
+	unsigned pipeline; /* requests waiting per connection; 32, then reading stops */
+	double header_time, body_time, idle_time; /* s; 10, 30, 30 */
+	double body_rate; /* bytes/s after body_time started; 1024 */
+	double ping, hangup; /* s; 30, 40; ping 0: never */
+	double read_stall; /* s a peer may leave frames unread; 60, then 1008 */
+	bool deflate; /* offer permessage-deflate; false */
+	const char *const *origins; /* Origin allow-list, NULL-terminated; NULL: any */
 };
-extern const struct net_limits NET_LIMITS;	/* the defaults above */
+extern const struct net_limits NET_LIMITS; /* the defaults above */
 
 struct net;
-struct net *net_new(const struct net_limits *lim, struct err *e);	/* NULL: reason in e */
+struct net *net_new(const struct net_limits *lim, struct err *e); /* NULL: reason in e */
 void net_free(struct net *n);
-int net_run(struct net *n);		/* until net_stop; its code */
+int net_run(struct net *n); /* until net_stop; its code */
 void net_stop(struct net *n, int code);
-void net_wake(struct net *n);		/* any thread: on_wake runs soon on the loop, coalesced */
-void net_on_wake(struct net *n, void (*fn)(void *arg), void *arg);	/* several may be set */
-void net_on_turn(struct net *n, void (*fn)(void *arg), void *arg);	/* before the loop sleeps */
+void net_wake(struct net *n); /* any thread: on_wake runs soon on the loop, coalesced */
+void net_on_wake(struct net *n, void (*fn)(void *arg), void *arg); /* several may be set */
+void net_on_turn(struct net *n, void (*fn)(void *arg), void *arg); /* before the loop sleeps */
 void net_on_signal(struct net *n, int signo, void (*fn)(void *arg, int signo), void *arg);
 
-struct net_timer;			/* one-shot; restart to repeat */
+struct net_timer; /* one-shot; restart to repeat */
 struct net_timer *net_timer_new(struct net *n, void (*fn)(void *arg), void *arg);
-void net_timer_start(struct net_timer *t, double seconds);	/* from now; restarts */
+void net_timer_start(struct net_timer *t, double seconds); /* from now; restarts */
 void net_timer_stop(struct net_timer *t);
 void net_timer_free(struct net_timer *t);
 
 struct net_counts {
 	unsigned http, ws, ws_out, http_out, unidentified;
 	uint64_t accepted, refused_total, refused_address, refused_unidentified;
-	uint64_t bytes_in, bytes_out, frames_in, frames_out, writes;	/* WebSocket frames, kernel writes */
+	uint64_t bytes_in, bytes_out, frames_in, frames_out,
+	    writes; /* WebSocket frames, kernel writes */
 };
 const struct net_counts *net_counts(const struct net *n);
 
@@ -61,16 +62,17 @@ struct http_header {
 
 /* One request, complete with its body.  Everything in it is valid until http_reply. */
 struct http_req {
-	struct str method, target;	/* target in origin-form ("/a?b"), absolute-form reduced to it */
+	struct str method, target; /* target in origin-form ("/a?b"), absolute-form reduced to it */
 	const struct http_header *headers;
 	size_t nheaders;
 	struct str body;
-	struct str peer;		/* "127.0.0.1" */
+	struct str peer; /* "127.0.0.1" */
 	uint16_t local_port;
-	bool gone;			/* the client left; a reply is still due, and is dropped */
-	void *user;			/* the owner's */
+	bool gone; /* the client left; a reply is still due, and is dropped */
+	void *user; /* the owner's */
 };
-struct str http_header(const struct http_req *r, const char *name);	/* STR_NONE; p != NULL when present but empty */
+struct str http_header(const struct http_req *r,
+		       const char *name); /* STR_NONE; p != NULL when present but empty */
 
 struct http_server_cb {
 	/* The answer may come at once or later, exactly one per request; answers leave in request order. */
@@ -84,12 +86,12 @@ void http_reply(struct http_req *r, int status, struct str head, struct str body
 
 /* ---- WebSocket ------------------------------------------------------------------------------- */
 
-struct conn;				/* one WebSocket connection, accepted or dialled */
+struct conn; /* one WebSocket connection, accepted or dialled */
 
-struct ws_hello {			/* the handshake, valid during `open` */
-	struct str target;		/* "/notify/TOKEN" */
-	struct str origin_id;		/* X-M2M-Origin or empty */
-	struct str protocols;		/* Sec-WebSocket-Protocol as offered, comma list, or empty */
+struct ws_hello { /* the handshake, valid during `open` */
+	struct str target; /* "/notify/TOKEN" */
+	struct str origin_id; /* X-M2M-Origin or empty */
+	struct str protocols; /* Sec-WebSocket-Protocol as offered, comma list, or empty */
 	struct str authorization, browser_origin, peer;
 	uint16_t local_port;
 };
@@ -103,30 +105,31 @@ struct ws_cb {
 	/* Room to write: append frames with conn_frame until it returns false or nothing waits.
 	 * Called at the end of the turn after conn_want_write, and again when a full socket drained. */
 	void (*fill)(void *arg, struct conn *c);
-	void (*closed)(void *arg, struct conn *c, int code);	/* last callback of this connection */
+	void (*closed)(void *arg, struct conn *c, int code); /* last callback of this connection */
 };
 
 /* A frame (FIN, unmasked for a server) of these pieces, joined.  Outside `fill` it queues in the
  * connection (for responses); inside, it goes to the shared write buffer and false says that this
  * frame did not fit: ask again when fill is called next.  Several frames leave in one write. */
 bool conn_frame(struct conn *c, bool binary, const struct str *piece, size_t n);
-void conn_want_write(struct conn *c);		/* fill will be called at the end of the turn */
-bool conn_writable(const struct conn *c);	/* no write of this connection is stuck in the kernel */
-size_t conn_queued(const struct conn *c);	/* bytes accepted and not yet handed to the kernel */
-void conn_close(struct conn *c, int code, const char *reason);	/* after what is queued; RFC 6455 codes */
-void conn_identified(struct conn *c);		/* leaves the limit on unidentified connections */
+void conn_want_write(struct conn *c); /* fill will be called at the end of the turn */
+bool conn_writable(const struct conn *c); /* no write of this connection is stuck in the kernel */
+size_t conn_queued(const struct conn *c); /* bytes accepted and not yet handed to the kernel */
+void conn_close(struct conn *c, int code,
+		const char *reason); /* after what is queued; RFC 6455 codes */
+void conn_identified(struct conn *c); /* leaves the limit on unidentified connections */
 void conn_set_user(struct conn *c, void *user);
 void *conn_user(const struct conn *c);
-struct str conn_protocol(const struct conn *c);	/* as negotiated, "" if none */
+struct str conn_protocol(const struct conn *c); /* as negotiated, "" if none */
 struct str conn_peer(const struct conn *c);
 uint64_t conn_id(const struct conn *c);
 
 /* ---- listening ------------------------------------------------------------------------------- */
 
 struct net_listen {
-	const char *host;		/* address, e.g. "127.0.0.1", "::1", "0.0.0.0" */
-	int port;			/* 0: any free one; see net_port */
-	bool http, ws;			/* both: one port, WebSocket by hand-over */
+	const char *host; /* address, e.g. "127.0.0.1", "::1", "0.0.0.0" */
+	int port; /* 0: any free one; see net_port */
+	bool http, ws; /* both: one port, WebSocket by hand-over */
 };
 struct net_handlers {
 	const struct http_server_cb *http;
@@ -134,10 +137,11 @@ struct net_handlers {
 	void *arg;
 };
 /* Returns the port listened on, or -1. */
-int net_listen(struct net *n, const struct net_listen *l, const struct net_handlers *h, struct err *e) MUSTCHECK;
-void net_unlisten(struct net *n);		/* accept nothing more; connections stay */
-void net_drain(struct net *n);			/* HTTP keep-alive off; idle HTTP connections close */
-void net_close_all(struct net *n, int ws_code);	/* close frames to all WebSockets */
+int net_listen(struct net *n, const struct net_listen *l, const struct net_handlers *h,
+	       struct err *e) MUSTCHECK;
+void net_unlisten(struct net *n); /* accept nothing more; connections stay */
+void net_drain(struct net *n); /* HTTP keep-alive off; idle HTTP connections close */
+void net_close_all(struct net *n, int ws_code); /* close frames to all WebSockets */
 
 /* ---- outgoing -------------------------------------------------------------------------------- */
 
@@ -146,7 +150,7 @@ void net_close_all(struct net *n, int ws_code);	/* close frames to all WebSocket
  * time on each, the rest waits in order).  done is called once; status 0: no answer, reason in e. */
 struct http_answer {
 	int status;
-	struct str head;		/* raw header lines */
+	struct str head; /* raw header lines */
 	struct str body;
 };
 typedef void (*http_done)(void *arg, const struct http_answer *a, const struct err *e);

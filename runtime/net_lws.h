@@ -35,7 +35,7 @@ static inline void link_drop(struct link *l)
 	link_init(l);
 }
 
-static inline void link_add(struct link *list, struct link *l)	/* at the end */
+static inline void link_add(struct link *list, struct link *l) /* at the end */
 {
 	l->prev = list->prev;
 	l->next = list;
@@ -43,7 +43,7 @@ static inline void link_add(struct link *list, struct link *l)	/* at the end */
 	list->prev = l;
 }
 
-static inline void link_move(struct link *from, struct link *to)	/* all; to was empty */
+static inline void link_move(struct link *from, struct link *to) /* all; to was empty */
 {
 	link_init(to);
 	if (link_alone(from))
@@ -56,8 +56,8 @@ static inline void link_move(struct link *from, struct link *to)	/* all; to was 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
 #define NET_HOOKS 8
-#define NET_TX_MAX (256 * 1024)		/* frames gathered for one write */
-#define NET_READ_MAX (64 * 1024)	/* bytes taken from a socket at once */
+#define NET_TX_MAX (256 * 1024) /* frames gathered for one write */
+#define NET_READ_MAX (64 * 1024) /* bytes taken from a socket at once */
 
 struct net_hook {
 	void (*fn)(void *arg);
@@ -73,16 +73,16 @@ struct net_signal {
 struct net {
 	struct ev_loop *loop;
 	struct lws_context *lws;
-	struct lws_vhost *vhost;	/* WebSocket, accepted and dialled; it has no listener */
-	struct lws_vhost *vhost_tls;	/* dialled with TLS; made when first needed */
+	struct lws_vhost *vhost; /* WebSocket, accepted and dialled; it has no listener */
+	struct lws_vhost *vhost_tls; /* dialled with TLS; made when first needed */
 	struct net_limits lim;
-	unsigned max_conns;		/* lim.connections, or what descriptors allow */
+	unsigned max_conns; /* lim.connections, or what descriptors allow */
 	struct net_counts counts;
 	ev_prepare prepare;
 	ev_async wake;
-	ev_check check;			/* takes the time when the loop wakes up */
-	double now;			/* s, monotonic: a jump of the wall clock ends nothing */
-	ev_idle again;			/* no sleep while a flush is unfinished */
+	ev_check check; /* takes the time when the loop wakes up */
+	double now; /* s, monotonic: a jump of the wall clock ends nothing */
+	ev_idle again; /* no sleep while a flush is unfinished */
 	struct net_hook on_wake[NET_HOOKS], on_turn[NET_HOOKS];
 	struct net_signal on_signal[NET_HOOKS];
 	unsigned nwake, nturn, nsignal;
@@ -90,35 +90,35 @@ struct net {
 	bool draining, stop;
 
 	struct link listeners;
-	int reserve;			/* a descriptor to give up when none is left */
-	struct peer **peers;		/* hash of addresses */
+	int reserve; /* a descriptor to give up when none is left */
+	struct peer **peers; /* hash of addresses */
 
-	struct link https, https_dirty;	/* struct hconn */
-	struct link orphans;		/* requests whose client left before the answer */
+	struct link https, https_dirty; /* struct hconn */
+	struct link orphans; /* requests whose client left before the answer */
 
-	struct link conns, conns_dirty;	/* struct conn */
+	struct link conns, conns_dirty; /* struct conn */
 	uint64_t next_id;
-	struct conn *adopting;		/* in lws_adopt_socket, the one being made */
-	struct conn *filling;		/* whose fill is running */
-	size_t tx_len;			/* bytes gathered after LWS_PRE in tx */
+	struct conn *adopting; /* in lws_adopt_socket, the one being made */
+	struct conn *filling; /* whose fill is running */
+	size_t tx_len; /* bytes gathered after LWS_PRE in tx */
 	unsigned char *tx;
-	char *rx;			/* NET_READ_MAX */
+	char *rx; /* NET_READ_MAX */
 
-	struct resolver *resolver;	/* net_dns.c, made when first needed */
-	struct link pools;		/* net_out.c */
-	struct link failed;		/* outgoing requests to be told of their failure */
+	struct resolver *resolver; /* net_dns.c, made when first needed */
+	struct link pools; /* net_out.c */
+	struct link failed; /* outgoing requests to be told of their failure */
 	unsigned out_waiting;
-	void *tls;			/* net_tls.c */
+	void *tls; /* net_tls.c */
 };
 
-double net_now(const struct net *n);	/* s, monotonic, when this turn began */
-struct lws_vhost *net_tls_vhost(struct net *n);	/* loads the authorities: tens of milliseconds */
+double net_now(const struct net *n); /* s, monotonic, when this turn began */
+struct lws_vhost *net_tls_vhost(struct net *n); /* loads the authorities: tens of milliseconds */
 
 /* net_listen.c: addresses and admission */
-struct peer {			/* one client address */
+struct peer { /* one client address */
 	struct peer *next;
 	char text[48];
-	unsigned count;		/* connections from it */
+	unsigned count; /* connections from it */
 	bool loopback;
 };
 void net_peer_put(struct net *n, struct peer *p);
@@ -155,39 +155,39 @@ void net_ws_free(struct net *n);
 struct conn {
 	struct link all, dirty;
 	struct net *net;
-	struct lws *wsi;		/* NULL while a name is resolved */
+	struct lws *wsi; /* NULL while a name is resolved */
 	const struct ws_cb *cb;
 	void *arg, *user;
 	uint64_t id;
-	struct peer *peer;		/* accepted ones */
-	struct buf out;			/* frames queued outside fill */
-	struct buf rx;			/* a fragmented message being put together */
+	struct peer *peer; /* accepted ones */
+	struct buf out; /* frames queued outside fill */
+	struct buf rx; /* a fragmented message being put together */
 	char *protocol, *reason;
-	ev_timer timer;			/* the earliest of ping, hang-up, stall, end of closing */
-	double heard;			/* when the peer was last heard */
-	double stuck;			/* since when a full socket stands still; 0: not full */
+	ev_timer timer; /* the earliest of ping, hang-up, stall, end of closing */
+	double heard; /* when the peer was last heard */
+	double stuck; /* since when a full socket stands still; 0: not full */
 	double closing_since;
-	uint64_t acked;			/* bytes the peer's kernel had taken then */
-	unsigned char *held;		/* deflate: the message being compressed, after LWS_PRE */
-	struct dial *dial;		/* net_dial.c, until open */
-	const struct ws_hello *hello;	/* during the handshake */
-	uint16_t code;			/* what `closed` will be told */
+	uint64_t acked; /* bytes the peer's kernel had taken then */
+	unsigned char *held; /* deflate: the message being compressed, after LWS_PRE */
+	struct dial *dial; /* net_dial.c, until open */
+	const struct ws_hello *hello; /* during the handshake */
+	uint16_t code; /* what `closed` will be told */
 	bool client, open, identified, deflate, binary;
-	bool want;			/* fill has something */
-	bool big;			/* a frame larger than NET_TX_MAX went to out */
-	bool starting;			/* inside lws's connect call */
-	bool redial;			/* an address failed, the next is due */
-	bool paused;			/* not read until its socket drains */
-	bool shut;			/* nothing may be written any more */
+	bool want; /* fill has something */
+	bool big; /* a frame larger than NET_TX_MAX went to out */
+	bool starting; /* inside lws's connect call */
+	bool redial; /* an address failed, the next is due */
+	bool paused; /* not read until its socket drains */
+	bool shut; /* nothing may be written any more */
 	bool closing, close_asked, pinged, broken;
 };
 struct conn *net_conn_new(struct net *n, const struct ws_cb *cb, void *arg);
 void net_conn_dirty(struct conn *c);
-void net_conn_kill(struct conn *c, int code);	/* no close frame; not from its own lws callback */
-void net_conn_end(struct conn *c);		/* tells `closed` if it was open, frees */
+void net_conn_kill(struct conn *c, int code); /* no close frame; not from its own lws callback */
+void net_conn_end(struct conn *c); /* tells `closed` if it was open, frees */
 void net_conn_arm(struct conn *c);
 void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events);
-int net_conn_writeable(struct conn *c);		/* from lws; -1 closes */
+int net_conn_writeable(struct conn *c); /* from lws; -1 closes */
 void net_conn_flush(struct conn *c);
 
 /* net_dns.c: names to addresses on threads of their own */
@@ -199,7 +199,7 @@ struct net_addr {
 struct net_addrs {
 	unsigned n;
 	struct net_addr a[NET_ADDRS_MAX];
-	char error[120];		/* when n is 0 */
+	char error[120]; /* when n is 0 */
 };
 struct dns_query;
 /* fn is called once from the loop, never before this returns. */
@@ -211,23 +211,23 @@ void net_dns_free(struct net *n);
 /* net_url.c */
 struct net_url {
 	bool tls, ws;
-	char host[256];			/* without the brackets of an IPv6 address */
+	char host[256]; /* without the brackets of an IPv6 address */
 	bool v6;
 	uint16_t port;
-	const char *path;		/* with the query, in the text given; "" when absent */
+	const char *path; /* with the query, in the text given; "" when absent */
 };
 bool net_url_parse(const char *text, struct net_url *u, struct err *e) MUSTCHECK;
-void net_url_host(const struct net_url *u, struct buf *out);	/* for a Host header */
+void net_url_host(const struct net_url *u, struct buf *out); /* for a Host header */
 
 /* net_out.c, net_dial.c */
 void net_out_flush(struct net *n);
 void net_out_free(struct net *n);
 void net_dial_cancel(struct conn *c);
-bool net_dial_again(struct conn *c);		/* another address is left: tried in the flush */
-void net_dial_next(struct conn *c);		/* ends the connection when none is left */
+bool net_dial_again(struct conn *c); /* another address is left: tried in the flush */
+void net_dial_next(struct conn *c); /* ends the connection when none is left */
 int net_dial_headers(struct conn *c, unsigned char **p, unsigned char *end);
 void net_dial_failed(struct conn *c, const char *why);
-void net_dial_open(struct conn *c, struct lws *wsi);	/* the server said yes */
+void net_dial_open(struct conn *c, struct lws *wsi); /* the server said yes */
 
 /* net_tls.c: a TLS client over a non-blocking descriptor */
 struct tls;

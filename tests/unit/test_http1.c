@@ -133,6 +133,8 @@ static const struct vector requests[] = {
 	{ G "Host: [::1]:80\r\n\r\n", 0, "GET|/|0|1|ka1|ws0|Host=[::1]:80;|\nwhere 0" },
 	{ G H "Upgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\r\n", 0,
 	  "GET|/|0|1|ka1|ws1|Host=h;Upgrade=WebSocket;Connection=keep-alive, Upgrade;|\nwhere 0" },
+	{ G H "Connection: Upgrade\r\n\r\n", 0,
+	  "GET|/|0|1|ka1|ws0|Host=h;Connection=Upgrade;|\nwhere 0" },
 	{ G H "Upgrade: h2c\r\nConnection: Upgrade\r\n\r\n", 0,
 	  "GET|/|0|1|ka1|ws0|Host=h;Upgrade=h2c;Connection=Upgrade;|\nwhere 0" },
 	{ G H "X-M2M-Origin: Cae\xc3\xa9\r\n\r\n", 0,

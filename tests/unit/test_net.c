@@ -67,8 +67,7 @@ static void test_head_and_204(void **state)
 	say(fd, "HEAD /echo HTTP/1.1\r\n" H "\r\nGET /nobody HTTP/1.1\r\n" H
 		"Connection: close\r\n\r\n");
 	text = hear_all(fd);
-	assert_non_null(
-	    strstr(text, "Content-Length: 21\r\nX-A: b\r\n\r\nHTTP/1.1 204 \r\n"));
+	assert_non_null(strstr(text, "Content-Length: 21\r\nX-A: b\r\n\r\nHTTP/1.1 204 \r\n"));
 	assert_null(strstr(strstr(text, "204"), "Content-Length"));
 }
 
