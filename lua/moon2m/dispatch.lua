@@ -49,28 +49,21 @@ local function absent(req, e)
   return nil, e
 end
 
+-- The target (nil: refused before it was looked up), then rsc, pc, extra | nil, err.
 local function attempt(req)
   local e = request.admit(req)
-  if e then return nil, e end
+  if e then return nil, nil, e end
   local perform = OPERATION[req.op]
   for _ = 1, ATTEMPTS do
     local target, attr = tree.resolve(req.to)
-    if not target then return absent(req, attr) end
-    req.target = target
+    if not target then return nil, absent(req, attr) end
     e = request.check_group(req)
-    if e then return nil, e end
+    if e then return target, nil, e end
     req.gid = nil                             -- seen once, whatever happens below
     local code, pc, extra = perform(req, target, attr)
-    if code ~= false then return code, pc, extra end
+    if code ~= false then return target, code, pc, extra end
   end
   error("the target changes too fast")
-end
-
--- What the request holds is given back, whatever became of it; then its monitors are told.
-local function finish(req, ok, code, pc, extra)
-  blocking.leave(req)
-  monitor.done(req, req.target)
-  return ok, code, pc, extra
 end
 
 -- Over WebSocket an accepted primitive of a registered AE binds the connection to it (TS-0020
@@ -92,10 +85,12 @@ end
 -- Yields.
 function dispatch.perform(req)
   req.via = req.via or "script"
-  local ok, code, pc, extra = finish(req, xpcall(attempt, trace, req))
+  local ok, target, code, pc, extra = xpcall(attempt, trace, req)   -- not ok: target is the trace
+  blocking.leave(req)
+  if monitor.any() then monitor.done(req, ok and target or nil) end
   if not ok then
     sys.log("error", "dispatch", ("rqi=%s to=%s: %s"):format(tostring(req.rqi), tostring(req.to),
-      code))
+      target))
     return rsc.INTERNAL_SERVER_ERROR, result.debug("internal error")
   end
   if not code then return pc.rsc, result.debug(pc.msg) end

@@ -121,7 +121,7 @@ end
 
 local function notify_class(out, class, net, subject, opts)
   opts.at = opts.at or event.sequence()
-  opts.to = opts.to or "/" .. (opts.r or subject).path
+  opts.to = opts.to or "/" .. subject.path
   local e = { to = opts.to, rep = representation(class, net, subject, opts), old = opts.old,
     net = net, op = opts.op or OP_OF_NET[net], om = opts.om, fr = opts.originator, at = opts.at,
     cr = class.cr or class.eeno and opts.originator, ec = class.ec }
@@ -158,7 +158,7 @@ function event.prepare(r, net, subject, opts)
     local class = list[i]
     if criteria.concerns(class.criteria, net, subject, opts.changed) then
       out = out or {}
-      opts.r = r
+      opts.to = opts.to or "/" .. r.path
       notify_class(out, class, net, subject, opts)
     end
   end

@@ -82,6 +82,11 @@ local function tell(req, r)
   if e then sys.log("error", "monitor", "to=" .. req.to .. ": " .. e.msg) end
 end
 
+--- Whether anything is monitored at all.
+function monitor.any()
+  return count > 0
+end
+
 --- A request was performed or refused.  target: what it addressed, nil when it was refused before
 -- that was looked up.  Yields when the resource is monitored.  Never raises; does nothing when
 -- req.monitored says that it was done.
