@@ -14,7 +14,7 @@ local LEVELS = {
   { "embed", "vm", "guard", "task", "lua_file", "lua_json", "lua_sys" },
   { "session", "notify.h", "notify_int", "notify", "notify_tool", "notify_event",
     "notify_audience", "notify_target", "notify_lane", "notify_drop", "notify_send",
-    "notify_keep", "notify_parked",
+    "notify_keep",
     "notify_restore", "notify_parked", "notify_url", "notify_dial", "notify_ask", "primitive",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
     "lua_field", "lua_notices", "lua_notify", "lua_store_ops", "lua_store", "lua_cse" },
