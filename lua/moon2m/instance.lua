@@ -12,6 +12,7 @@ local path = require "moon2m.path"
 local types = require "moon2m.types"
 
 local KEEP = 16384               -- bytes of content that the cached newest instance may have
+local MAX_DYING = 4096           -- deleted instances remembered per container
 local PAGE, PAGES = 64, 32       -- how far to look past instances that have expired
 
 local instance = {}
@@ -35,8 +36,27 @@ function instance.instance_of(r, row)
     parent = r, type = types.by_ty[4] }
 end
 
+-- Neither expired nor deleted (or about to be) by an earlier request.
 local function alive(i, now)
-  return not i.et or i.et > now
+  local dying = i.parent.dying
+  return (not i.et or i.et > now) and not (dying and dying[i.st])
+end
+
+--- Instance i is about to be deleted: later requests pass it by.  False when another request is
+-- doing so already.
+function instance.condemn(i)
+  local r = i.parent
+  if not r.dying or r.ndying >= MAX_DYING then r.dying, r.ndying = {}, 0 end
+  if r.dying[i.st] then return false end
+  r.dying[i.st] = true
+  r.ndying = r.ndying + 1
+  return true
+end
+
+--- Its deletion failed.
+function instance.reprieve(i)
+  local dying = i.parent.dying
+  if dying then dying[i.st] = nil end
 end
 
 --- An instance by stateTag; nil when there is none.  Yields.

@@ -126,16 +126,19 @@ end
 
 -- ---- an instance -------------------------------------------------------------------------------
 
---- Deletes instance i.  As `resource`.
+--- Deletes instance i.  As `resource`; false also when another request is deleting it.
 function op.instance(i, who)
   local r = i.parent
   local index = event.index(r)
-  if r.gone then return false end
+  if r.gone or not tree.condemn(i) then return false end
   local events = index.by_net[4] and event.prepare(r, 4, i, { originator = who })
   tree.forget_newest(r)
   local ok, e = write.commit({ { "inst_delete", r.id, i.st } }, events, r)
   tree.forget_newest(r)
-  if not ok then return nil, e end
+  if not ok then
+    tree.reprieve(i)
+    return nil, e
+  end
   return true
 end
 
