@@ -176,7 +176,7 @@ local function verbs(cse, scope, script)
   function cse.sleep(seconds)
     guarded()
     if type(seconds) ~= "number" or seconds < 0 then fail("cse.sleep: seconds were expected") end
-    return sys.sleep(seconds)
+    return sys.sleep(math.max(0, math.min(seconds, rule.time_left() + 0.001)))
   end
 
   function cse.spawn(fn)
@@ -265,7 +265,8 @@ local function declarations(cse, scope, script)
   end
 
   function cse.at(hhmm, fn)
-    if type(hhmm) ~= "string" or not hhmm:match("^[0-2]?%d:[0-5]%d$") then
+    local hour = type(hhmm) == "string" and hhmm:match("^(%d%d?):[0-5]%d$")
+    if not hour or tonumber(hour) > 23 then
       fail("cse.at: a time of day like \"07:30\" was expected")
     end
     script.declare(scope, "at", nil, nil, fn).hhmm = hhmm

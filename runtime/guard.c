@@ -27,6 +27,8 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
+#define TRACE_DEPTH 100 /* frames of a stack whose traceback is kept */
+
 const char guard_server_mark = 'S';
 
 struct budget { /* of the run in progress, saved on the C stack of an outer one */
@@ -79,12 +81,17 @@ static bool is_library(const lua_Debug *ar)
 
 /* ---- stopping a script ----------------------------------------------------------------------- */
 
-/* Keeps the traceback: the frame that the hook ends has lost its line afterwards. */
+/* Keeps the traceback: the frame that the hook ends has lost its line afterwards.  Not of a deep
+ * stack: a recursion that catches its errors is stopped in each of its frames, and a traceback
+ * walks them all. */
 static void note_place(lua_State *L)
 {
 	size_t n;
 	const char *s;
+	lua_Debug ar;
 
+	if (lua_getstack(L, TRACE_DEPTH, &ar))
+		return;
 	luaL_traceback(L, L, NULL, 0);
 	s = lua_tolstring(L, -1, &n);
 	buf_clear(&g.trace);
@@ -222,6 +229,7 @@ static void enter(struct budget *outer, int64_t us, const char *rule, lua_State 
 	if (rule)
 		g.rule = rule;
 	g.co = co;
+	buf_clear(&g.trace);
 	if (outer->deadline &&
 	    outer->deadline < mine) { /* an inner run lives within the outer one */
 		mine = outer->deadline;

@@ -39,6 +39,16 @@ function rule.current()
   return running
 end
 
+--- Seconds until the user code that runs now must be done, that of an outer rule included;
+-- math.huge outside user code.
+function rule.time_left()
+  local deadline, c = math.huge, running
+  while c do
+    deadline, c = math.min(deadline, c.deadline), c.outer
+  end
+  return (deadline - sys.mono()) / 1e6
+end
+
 local function step(r, context, slice, deadline, co, ok, first, ...)
   running = context.outer
   if not ok then return false, first end
@@ -55,7 +65,7 @@ function rule.call(r, hop, chain, ...)
   local slice = math.min(r.scope.slice or budget[1], budget[1])
   local deadline = sys.mono() + budget[2] * 1e6
   local co = coroutine.create(r.fn)
-  local context = { rule = r, hop = hop or 0, chain = chain, outer = running }
+  local context = { rule = r, hop = hop or 0, chain = chain, outer = running, deadline = deadline }
   function context.continue(...)
     if sys.mono() > deadline then
       return false, ("%s: not finished after %g s, stopped"):format(r.where_declared, budget[2])

@@ -297,26 +297,33 @@ local function name_taken(name)
   end
 end
 
--- Formats, pages and types become live with the scope.
-local function adopt(scope)
+local function adopt_format(name, d)
+  format.register(name, d.fn, d.opts, function(n)
+    local ok, body, ctype = call(d.rule, 0, nil, n)
+    if ok then
+      succeeded(d.rule)
+    else
+      report(d.rule, body, "event of " .. tostring(n.to), "its notices are parked")
+    end
+    return ok, body, ctype
+  end)
+end
+
+-- Types, pages and formats become live with the scope.  What can fail comes first and tells `undo`
+-- (a list of functions) how to take it back.
+local function adopt(scope, undo)
   local core = require "moon2m.core.cse"
+  for _, spec in ipairs(scope.types) do
+    local _, back = require("moon2m.types").register(spec)
+    undo[#undo + 1] = back
+  end
   for _, page in ipairs(scope.pages) do
     local ok, why = core.page(page.path, page.type, page.body)
     if not ok then error(("%s: cse.page %s: %s"):format(scope.file, page.path, why), 0) end
+    undo[#undo + 1] = function() core.page(page.path) end
   end
-  for name, d in pairs(scope.formats) do
-    format.register(name, d.fn, d.opts, function(n)
-      local ok, body, ctype = call(d.rule, 0, nil, n)
-      if ok then
-        succeeded(d.rule)
-      else
-        report(d.rule, body, "event of " .. tostring(n.to), "its notices are parked")
-      end
-      return ok, body, ctype
-    end)
-  end
+  for name, d in pairs(scope.formats) do adopt_format(name, d) end
   if next(scope.formats) then core.formats(format.names()) end
-  for _, spec in ipairs(scope.types) do require("moon2m.types").register(spec) end
 end
 
 --- Loads a script file.  scope | nil, message with file and line; on failure nothing has changed.
@@ -326,8 +333,12 @@ function script.load(file)
   if name_taken(scope.name) then
     return nil, ("%s: a script named %s is loaded already"):format(file, scope.name)
   end
-  local ok, message = pcall(adopt, scope)
-  if not ok then return nil, message end
+  local undo = {}
+  local ok, message = pcall(adopt, scope, undo)
+  if not ok then
+    for i = #undo, 1, -1 do undo[i]() end
+    return nil, message
+  end
   table.insert(scopes, scope)
   compile_matchers()
   sys.log("info", "script", ("%s loaded rules=%d"):format(file, #scope.rules))

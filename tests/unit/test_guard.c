@@ -149,6 +149,7 @@ static void test_hostile_loops(void **state)
 	stopped("local t = setmetatable({}, { __index = function(t, k) return t[k + 1] end })"
 		" while true do pcall(function() return t[1] end) end");
 	stopped("repeat local ok = pcall(error, {}) until not ok and false");
+	stopped("local function f() while true do pcall(f) end end f()");
 }
 
 static void test_compiled_library_loop_with_user_callback(void **state)

@@ -1,0 +1,308 @@
+-- What scripts cannot do to the server: every way of never ending in every hook, waiting too long,
+-- declaring in a handler, calling verbs where nothing can wait, loading in part.
+
+local cqueues = require "cqueues"
+local h = require "harness"
+local expect = h.expect
+
+local ME = "Chome"
+local TEMP = "/moon/home/temp"
+
+local function start(text, o)
+  o = o or {}
+  o.scripts = o.scripts or { s = 'local cse = require "moon2m"\n' .. text }
+  local s = h.start(o)
+  s:register("home")
+  expect(2001, s:create("/moon/home", ME, 3, { rn = "temp" }))
+  return s
+end
+
+-- Runs fn while another client retrieves all the time; the longest that this one waited.
+local function beside(s, fn)
+  local cq, slowest, done = cqueues.new(), 0, false
+  cq:wrap(function()
+    fn()
+    done = true
+  end)
+  cq:wrap(function()
+    while not done do
+      local at = cqueues.monotime()
+      expect(2000, s:retrieve("/moon", "CAdmin"))
+      slowest = math.max(slowest, cqueues.monotime() - at)
+      h.sleep(0.01)
+    end
+  end)
+  assert(cq:loop(20))
+  return slowest
+end
+
+-- Ways of never ending, as the body of a function; line 1 of the body is the script's line 3.
+local ENDLESS = {
+  ["a loop"] = "while true do end",
+  ["a loop in pcall"] = "while true do pcall(function() while true do end end) end",
+  ["a loop in xpcall's handler"] = "xpcall(error, function() while true do end end)",
+  ["a loop in a coroutine"] = "coroutine.wrap(function() while true do end end)()",
+  ["a loop around coroutines"] =
+    "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+  ["coroutines that yield for ever"] =
+    "local co = coroutine.wrap(function() while true do coroutine.yield() end end)\n" ..
+    "while true do co() end",
+  ["a loop in gsub"] = '("x"):gsub("x", function() while true do end end)',
+  ["a gsub for ever"] = 'while true do (("x"):rep(100)):gsub("x", function() return "y" end) end',
+  ["a loop in sort"] = "table.sort({ 3, 2, 1 }, function() while true do end end)",
+  ["a loop in a metamethod"] =
+    "return setmetatable({}, { __index = function() while true do end end }).x",
+  ["a loop in tostring"] =
+    "return tostring(setmetatable({}, { __tostring = function() while true do end end }))",
+  ["a loop in loaded text"] = 'load("while true do end")()',
+  ["a recursion that catches itself"] =
+    "local function f() while true do pcall(f) end end f()",
+}
+
+describe("never ending", function()
+  after_each(h.stop_all)
+
+  for name, body in pairs(ENDLESS) do
+    it(name .. ": stopped with file and line in a policy, a check, a virtual resource and an on",
+      function()
+      local s = start(([[local function endless()
+        %s
+        end
+        cse.policy("/home/temp", function(req) if req.op == "delete" then endless() end end)
+        cse.check("create", "/home/temp", function(req)
+          if req.pc.con == "check" then endless() end
+        end)
+        cse.virtual("/home/endless", endless)
+        cse.on("create", "/home/temp", endless)]]):format(body))
+      local slowest = beside(s, function()
+        expect(4103, s:delete(TEMP, ME))
+        expect(5000, s:create(TEMP, ME, 4, { con = "check" }))
+        expect(5000, s:retrieve("/moon/home/endless", ME))
+        s:add(TEMP, ME, "on")
+        s:logs("this rule missed the event")
+      end)
+      assert.is_true(slowest < 1, ("others waited %.2f s"):format(slowest))
+      local _, n = s:text():gsub("still running after %d+ ms, stopped", "")
+      assert.is_true(n >= 4, s:text())
+      if name ~= "a loop in loaded text" then
+        assert.matches("s%.lua:%d+: still running after", s:text())
+      end
+      assert.equal(1, expect(2000, s:retrieve(TEMP, ME)).cni)
+      assert.is_true(s:metric("moon2m_script_stops_total") >= 4)
+      assert.equal(4, s:metric("moon2m_script_errors_total", 'script="s"'))
+    end)
+  end
+
+  it("a format: the create stands, the notice is parked", function()
+    local s = start [[
+      cse.format("endless", function()
+        while true do pcall(function() while true do end end) end
+      end)]]
+    local ws = s:listen(s:register("view"))
+    expect(2001, s:create(TEMP, ME, 23, { rn = "x", nu = { ME }, enc = { net = { 3 } },
+      lbl = { "format:endless" } }))
+    local slowest = beside(s, function() s:add(TEMP, ME, "1") end)
+    assert.is_true(slowest < 1)
+    s:logs("s.lua:3: still running after %d+ ms, stopped")
+    assert.equal(1, s:metric("moon2m_notices_parked"))
+    ws:close()
+  end)
+
+  it("what cse.spawn started", function()
+    local s = start [[
+      cse.on("create", "/home/temp", function()
+        cse.spawn(function() while true do end end)
+      end)]]
+    s:add(TEMP, ME, "1")
+    s:logs("s.lua:3: still running after %d+ ms, stopped")
+    s:add(TEMP, ME, "2")
+  end)
+
+  it("what writes in an endless loop: all that it wrote is whole", function()
+    local s = start [[
+      cse.on("create", "/home/temp", function()
+        while true do cse.json { some = { nested = { 1, 2, 3 } } } end
+      end)]]
+    s:add(TEMP, ME, "1")
+    s:logs("still running after %d+ ms, stopped")
+    assert.equal("1", expect(2000, s:retrieve(TEMP .. "/la", ME)).con)
+  end)
+
+  it("a wait: ended when the rule's time is over, not the sleep's", function()
+    local s = start([[
+      cse.policy("/home/temp", function(req) if req.op == "delete" then cse.sleep(60) end end)
+      cse.check("create", "/home/temp", function() while true do cse.sleep(0.05) end end)]],
+      { config = "budgets = { policy = { 0.02, 0.3 }, check = { 0.02, 0.3 } }\n" })
+    for code, act in pairs {
+      [4103] = function() return s:delete(TEMP, ME) end,
+      [5000] = function() return s:create(TEMP, ME, 4, { con = "1" }) end,
+    } do
+      local at = cqueues.monotime()
+      expect(code, act())
+      local took = cqueues.monotime() - at
+      assert.is_true(took > 0.25 and took < 2, ("%d after %.2f s"):format(code, took))
+    end
+    s:logs("s.lua:2: not finished after 0.3 s, stopped")
+    s:logs("s.lua:3: not finished after 0.3 s, stopped")
+    assert.equal(0, expect(2000, s:retrieve(TEMP, ME)).cni)
+  end)
+
+  it("a budget can be lowered by the script, not raised", function()
+    local s = start [[
+      cse.budget { time = 100 }
+      cse.check("create", "/home/temp", function() while true do end end)]]
+    local at = cqueues.monotime()
+    expect(5000, s:create(TEMP, ME, 4, { con = "1" }))
+    assert.is_true(cqueues.monotime() - at < 1)
+  end)
+
+  it("fifty readers of an endless resource: each is told, the others are served", function()
+    local s = start [[
+      cse.virtual("/home/endless", function() while true do end end)]]
+    local cq, codes = cqueues.new(), {}
+    for _ = 1, 50 do
+      cq:wrap(function()
+        local a = s:retrieve("/moon/home/endless", ME)
+        codes[a.rsc] = (codes[a.rsc] or 0) + 1
+      end)
+    end
+    assert(cq:loop(20))
+    assert.same({ [5000] = 50 }, codes)
+    s:logs("failed 5 times in a row and rests")
+    expect(2000, s:retrieve(TEMP, ME))
+  end)
+end)
+
+describe("in a handler", function()
+  after_each(h.stop_all)
+
+  for name, call in pairs {
+    policy = 'cse.policy("/x", print)', check = 'cse.check("any", "/x", print)',
+    on = 'cse.on("any", "/x", print)', virtual = 'cse.virtual("/x", print)',
+    format = 'cse.format("x", print)', every = "cse.every(1, print)",
+    at = 'cse.at("07:30", print)', start = "cse.start(print)", stop = "cse.stop(print)",
+    type = "cse.type {}", config = "cse.config {}", state = "cse.state {}",
+    budget = "cse.budget {}",
+  } do
+    it("cse." .. name .. " is refused at the script's line", function()
+      local s = start('cse.check("create", "/home/temp", function()\n' .. call .. "\nend)")
+      expect(5000, s:create(TEMP, ME, 4, { con = "1" }))
+      s:logs("s.lua:3: declarations belong at the top level of a script")
+    end)
+  end
+
+  it("a format cannot wait: verbs are refused at its line, the notice is parked", function()
+    local s = start [[
+      cse.format("asks", function(n)
+        return cse.retrieve("/home").rn
+      end)]]
+    expect(2001, s:create(TEMP, ME, 23, { nu = { ME }, enc = { net = { 3 } },
+      lbl = { "format:asks" } }))
+    s:add(TEMP, ME, "1")
+    s:logs("s.lua:3: a format cannot wait")
+  end)
+
+  it("verbs do not work inside sort and gsub, and say so", function()
+    local s = start [[
+      cse.check("create", "/home/temp", function(req)
+        return (("x"):gsub("x", function() cse.sleep(0.01) end))
+      end)]]
+    expect(5000, s:create(TEMP, ME, 4, { con = "1" }))
+    s:logs("s.lua:3: this call waits for its result, which is not possible inside a callback")
+    expect(2000, s:retrieve(TEMP, ME))
+  end)
+
+  it("verbs work inside the script's own coroutines", function()
+    local s = start [[
+      cse.virtual("/home/twice", function()
+        local names = coroutine.wrap(function()
+          coroutine.yield(cse.retrieve("/home").rn)
+          coroutine.yield(cse.retrieve("/home/temp").rn)
+        end)
+        return { con = names() .. "+" .. names() }
+      end)]]
+    assert.equal("home+temp", expect(2000, s:retrieve("/moon/home/twice", ME)).con)
+  end)
+end)
+
+describe("a script loop", function()
+  after_each(h.stop_all)
+
+  it("ends after eight hops, through whatever it goes", function()
+    local s = start [[
+      cse.start(function() cse.ensure("/echo", "container", {}) end)
+      cse.on("create", "/home/temp", function(ev) cse.add("/echo", ev.res.con .. ">") end)
+      cse.on("create", "/echo", function(ev) cse.add("/home/temp", ev.res.con .. "<") end)]]
+    s:add(TEMP, ME, "0")
+    s:logs("script loop through [^\n]*/echo[^\n]*/home/temp[^\n]*, stopped")
+    assert.equal("0><><><><", expect(2000, s:retrieve(TEMP .. "/la", ME)).con)
+    local cni = expect(2000, s:retrieve(TEMP, ME)).cni +
+      expect(2000, s:retrieve("/moon/echo", "CAdmin")).cni
+    assert.equal(9, cni)
+  end)
+
+  it("of a check that checks itself refuses the request", function()
+    local s = start [[
+      cse.check("create", "/home/temp", function(req)
+        local made, err = cse.add("/home/temp", req.pc.con .. "+")
+        if not made then return false, err.msg, err.rsc end
+      end)]]
+    expect(4000, s:create(TEMP, ME, 4, { con = "0" }), "script loop")
+    assert.equal(0, expect(2000, s:retrieve(TEMP, ME)).cni)
+  end)
+end)
+
+describe("loading", function()
+  after_each(h.stop_all)
+
+  local HEAD = 'local cse = require "moon2m"\n'
+
+  it("is whole or not at all: no rule, format or type of a script that failed is left", function()
+    local s = start(nil, { scripts = {
+      half = HEAD .. [[
+        cse.format("half", function() return "half" end)
+        cse.type { ty = 1001, name = "lamp", short = "x:lamp", parents = { "ae" },
+          attrs = { "rn", "ty", "ri", "pi", "ct", "lt", "et" } }
+        cse.check("create", "/home/temp", function() return false, "half" end)
+        cse.type { ty = 3, name = "container", short = "x:cnt", attrs = {} }]],
+    } })
+    s:logs("script not loaded: [^\n]*container[^\n]*taken")
+    s:add(TEMP, ME, "1")
+    local a = s:create("/moon/home", ME, 1001, '{"x:lamp":{"rn":"l"}}')
+    assert.is_true(a.rsc >= 4000, "the type of a script that was not loaded is there")
+    expect(2001, s:create(TEMP, ME, 23, { nu = { ME }, enc = { net = { 3 } },
+      lbl = { "format:half" } }))
+    s:add(TEMP, ME, "2")
+    s:logs("format half failed; [^\n]*no script declares it")
+  end)
+
+  for name, case in pairs {
+    ["a time of day that is none"] = { 'cse.at("24:00", print)', "bad%.lua:2: [^\n]*time of day" },
+    ["a timer of no time"] = { "cse.every(0, print)", "bad%.lua:2: [^\n]*seconds above 0" },
+    ["a rule without a function"] = { 'cse.on("create", "/x")',
+      "bad%.lua:2: a function was expected" },
+    ["a format with a bad name"] = { 'cse.format("a b", print)',
+      "bad%.lua:2: cse.format: the name" },
+    ["an undeclared variable"] = { "local a = windw", "bad%.lua:2: undeclared variable 'windw'" },
+    ["an assignment to one"] = { "windw = 1",
+      "bad%.lua:2: assignment to undeclared variable 'windw'" },
+    ["a setting that is no example"] = { "cse.config(5)", "bad%.lua:2: cse.config" },
+    ["a yield"] = { "coroutine.yield()", "bad%.lua[^\n]*yield" },
+  } do
+    it("names file, line and reason: " .. name, function()
+      local dir = h.directory()
+      local file = h.write_file(dir .. "/bad.lua", HEAD .. case[1] .. "\n")
+      local text, rc = h.sh("timeout 10 %s check %s", h.bin, file)
+      h.sh("rm -rf %s", dir)
+      assert.equal(1, rc, text)
+      assert.matches(case[2], text)
+    end)
+  end
+
+  it("the same script twice: the second is refused and says so", function()
+    local s = start(nil, { scripts = { one = HEAD }, args = "apps/senml.lua apps/senml.lua" })
+    s:logs("a script named senml is loaded already")
+    local _, n = s:text():gsub("apps/senml.lua loaded", "")
+    assert.equal(1, n)
+  end)
+end)
