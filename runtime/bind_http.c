@@ -125,9 +125,11 @@ static void reply(void *arg, const struct primitive *p, const struct answer *a)
 {
 	struct pending *pending = arg;
 	struct buf head = BUF_INIT, body = BUF_INIT;
-	int status =
-	    http_text_write(p, a, &pending->form, str_of(conf.rvi ? conf.rvi : "3"), &head, &body);
+	int status = 204; /* HTTP wants a response even where oneM2M wants none */
 
+	if (!a->silent)
+		status = http_text_write(p, a, &pending->form, str_of(conf.rvi ? conf.rvi : "3"),
+					 &head, &body);
 	add_cors(pending->r, &head);
 	http_reply(pending->r, status, buf_view(&head), buf_view(&body));
 	buf_free(&head);

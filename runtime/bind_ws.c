@@ -145,7 +145,7 @@ static void send_answer(struct link *l, const struct primitive *p, const struct 
 {
 	struct buf head = BUF_INIT;
 
-	if (!l->conn || l->closing)
+	if (!l->conn || l->closing || a->silent)
 		return;
 	ws_text_write(p, a, str_of(conf.rvi ? conf.rvi : "3"), &head);
 	if (session_serial(l->session) == SESSION_CBOR) {

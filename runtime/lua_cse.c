@@ -64,6 +64,7 @@ static int cse_reply(lua_State *L)
 		luaL_checktype(L, 4, LUA_TTABLE);
 		for (size_t i = 0; i < countof(extras); i++)
 			*member(&a, extras[i].at) = lua_field_str(L, 4, extras[i].name);
+		a.silent = lua_field_bool(L, 4, "silent", false);
 	}
 	lua_pushboolean(L, primitive_answer((uint64_t)id, &a));
 	return 1;

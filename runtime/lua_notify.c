@@ -166,6 +166,74 @@ static int cse_forget_sub(lua_State *L)
 	return 0;
 }
 
+/* ---- polling channels ------------------------------------------------------------------------ */
+
+struct handed {
+	struct buf all; /* length, bytes of each request */
+	size_t n;
+};
+
+static void handed(void *arg, struct str request)
+{
+	struct handed *h = arg;
+
+	buf_add(&h->all, &request.n, sizeof(request.n));
+	buf_str(&h->all, request);
+	h->n++;
+}
+
+static int push_handed(lua_State *L)
+{
+	const struct handed *h = lua_touserdata(L, 1);
+	const char *p = h->all.p;
+
+	lua_createtable(L, (int)h->n, 0);
+	for (size_t i = 0, n; i < h->n; i++, p += n) {
+		memcpy(&n, p, sizeof(n));
+		p += sizeof(n);
+		lua_pushlstring(L, p, n);
+		lua_rawseti(L, -2, (int)i + 1);
+	}
+	return 1;
+}
+
+/* poll(target, max, upto) -> { requests as JSON texts }, loading */
+static int cse_poll(lua_State *L)
+{
+	struct str target = vm_check_str(L, 1);
+	int max = (int)luaL_checkinteger(L, 2);
+	int64_t upto = (int64_t)luaL_optnumber(L, 3, 9007199254740991.0);
+	struct handed h = { BUF_INIT, 0 };
+	bool loading;
+	int rc;
+
+	luaL_argcheck(L, max >= 0 && max <= 1024, 2, "expected 0 to 1024");
+	notify_poll(target, (unsigned)max, upto, &loading, handed, &h);
+	lua_pushcfunction(L, push_handed);
+	lua_pushlightuserdata(L, &h);
+	rc = lua_pcall(L, 1, 1, 0);
+	buf_free(&h.all);
+	if (rc)
+		return lua_error(L);
+	lua_pushboolean(L, loading);
+	return 2;
+}
+
+static int cse_poll_last(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)notify_poll_last(vm_check_str(L, 1)));
+	return 1;
+}
+
+static int cse_poll_answer(lua_State *L)
+{
+	lua_pushboolean(L, notify_poll_answer(vm_check_str(L, 1), vm_check_str(L, 2),
+					      (int)luaL_checkinteger(L, 3)));
+	return 1;
+}
+
+/* ---- requests of the CSE's own --------------------------------------------------------------- */
+
 struct asked_answer {
 	int rsc;
 	struct str pc;
@@ -232,6 +300,12 @@ static int push_target(lua_State *L, void *arg)
 	return 1;
 }
 
+static void polled(void *arg, struct str target)
+{
+	(void)arg;
+	task_start("polled", push_target, &target, NULL, NULL);
+}
+
 static void unknown_target(void *arg, struct str target)
 {
 	(void)arg;
@@ -245,6 +319,7 @@ void lua_notify_use(void)
 	notify_on_delivered(delivered, NULL);
 	notify_on_unknown_target(unknown_target, NULL);
 	lua_notices_use();
+	notify_on_polled(polled, NULL);
 }
 
 void lua_notify_close(void)
@@ -252,6 +327,7 @@ void lua_notify_close(void)
 	notify_on_delivered(NULL, NULL);
 	notify_on_unknown_target(NULL, NULL);
 	lua_notices_close();
+	notify_on_polled(NULL, NULL);
 }
 
 static void make_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc)
@@ -281,6 +357,9 @@ void lua_notify_functions(lua_State *L)
 		{ "routes", cse_routes },
 		{ "forget_sub", cse_forget_sub },
 		{ "ask", cse_ask },
+		{ "poll", cse_poll },
+		{ "poll_last", cse_poll_last },
+		{ "poll_answer", cse_poll_answer },
 		{ "forget_target", cse_forget_target },
 		{ NULL, NULL },
 	};

@@ -31,8 +31,8 @@
 struct wait {
 	struct net_timer *timer;
 	struct task_ref task; /* sleep */
-	double id; /* after */
-	bool sleep;
+	double id; /* after, wait */
+	bool sleep, gate, woken;
 	struct wait *next, **link;
 };
 
@@ -267,18 +267,24 @@ static int push_id(lua_State *L, void *arg)
 	return 1;
 }
 
+static int push_woken(lua_State *L, void *arg)
+{
+	lua_pushboolean(L, *(bool *)arg);
+	return 1;
+}
+
 static void on_due(void *arg)
 {
 	struct wait *w = arg;
 	struct task_ref task = w->task;
-	bool sleeping = w->sleep;
+	bool sleeping = w->sleep, gate = w->gate, woken = w->woken;
 	double id = w->id;
 
-	if (!sleeping)
+	if (!sleeping || gate)
 		set_by_id(vm_state(), id, NULL);
 	wait_free(w);
 	if (sleeping)
-		task_resume(task, NULL, NULL);
+		task_resume(task, gate ? push_woken : NULL, &woken);
 	else
 		task_start("timer", push_id, &id, NULL, NULL);
 }
@@ -323,11 +329,43 @@ static int sys_sleep(lua_State *L)
 	return task_yield(L);
 }
 
+/* wait(seconds, id) -> true when wake(id) came, false when the time was over first.  The ids are
+ * those of `after`. */
+static int sys_wait(lua_State *L)
+{
+	double s = check_seconds(L), id = luaL_checknumber(L, 2);
+	struct wait *w;
+
+	luaL_argcheck(L, id == id && !get_by_id(L, id), 2, "the id is in use");
+	task_check(L);
+	w = wait_new(L);
+	w->sleep = w->gate = true;
+	w->id = id;
+	set_by_id(L, id, w);
+	w->task = task_current();
+	net_timer_start(w->timer, s);
+	return task_yield(L);
+}
+
+/* The task goes on in the next turn of the loop.  False: nobody waits. */
+static int sys_wake(lua_State *L)
+{
+	struct wait *w = get_by_id(L, luaL_checknumber(L, 1));
+	bool waits = w && w->gate;
+
+	if (waits && !w->woken) {
+		w->woken = true;
+		net_timer_start(w->timer, 0);
+	}
+	lua_pushboolean(L, waits);
+	return 1;
+}
+
 static int start_timer(lua_State *L, double seconds, double id)
 {
 	struct wait *w = get_by_id(L, id);
 
-	luaL_argcheck(L, id == id, 2, "not a number");
+	luaL_argcheck(L, id == id && !(w && w->gate), 2, "not a number, or the id is in use");
 	if (!w) {
 		w = wait_new(L);
 		w->id = id;
@@ -355,12 +393,13 @@ static int sys_cancel(lua_State *L)
 {
 	double id = luaL_checknumber(L, 1);
 	struct wait *w = get_by_id(L, id);
+	bool found = w && !w->gate;
 
-	if (w) {
+	if (found) {
 		set_by_id(L, id, NULL);
 		wait_free(w);
 	}
-	lua_pushboolean(L, w != NULL);
+	lua_pushboolean(L, found);
 	return 1;
 }
 
@@ -389,7 +428,8 @@ int lua_sys_open(lua_State *L)
 		{ "read", sys_read },     { "sleep", sys_sleep },
 		{ "after", sys_after },   { "cancel", sys_cancel },
 		{ "spawn", sys_spawn },   { "memory", sys_memory },
-		{ "count", sys_count },   { NULL, NULL },
+		{ "count", sys_count },   { "wait", sys_wait },
+		{ "wake", sys_wake },     { NULL, NULL },
 	};
 
 	lua_newtable(L);

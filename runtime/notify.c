@@ -72,6 +72,10 @@ static void progress(struct target *t)
 		send_want(t);
 		return;
 	}
+	if (t->poll) {
+		poll_kick(t);
+		return;
+	}
 	if (t->routes_known || t->gone) {
 		url_pump(t);
 		return;
@@ -105,7 +109,7 @@ static void tell_delivered(void)
 static bool busy(void)
 {
 	static const enum target_list_id lists[] = { L_BUSY, L_RAW,  L_KICK, L_STARVED,
-						     L_URL,  L_KEPT, L_LANE };
+						     L_URL,  L_KEPT, L_LANE, L_POLL };
 
 	for (size_t i = 0; i < countof(lists); i++) {
 		if (!TAILQ_EMPTY(&ng.list[lists[i]]))
@@ -161,6 +165,7 @@ static void tick(void *arg)
 		return;
 	send_late(clock_mono());
 	each(L_URL, false, url_tick_now);
+	each(L_POLL, false, poll_late);
 	keep_fed();
 	if (ng.o.max_age > 0)
 		age();
@@ -339,6 +344,8 @@ bool notify_open(const struct notify_opts *o, struct err *e)
 			      .delivered_arg = ng.delivered_arg,
 			      .on_unknown = ng.on_unknown,
 			      .unknown_arg = ng.unknown_arg,
+			      .on_polled = ng.on_polled,
+			      .polled_arg = ng.polled_arg,
 			      .on_refused = ng.on_refused,
 			      .refused_arg = ng.refused_arg,
 			      .on_lane = ng.on_lane,
@@ -410,6 +417,9 @@ static void free_target(struct target *t)
 	}
 	if (t->link)
 		send_detach(t);
+	if (t->poll)
+		t->refs--;
+	t->poll = false;
 	target_unref(t);
 }
 
@@ -502,12 +512,17 @@ void notify_on_unknown_target(void (*fn)(void *arg, struct str target), void *ar
 
 void notify_target_routes(struct str target, const struct str *url, size_t n)
 {
-	struct target *t = target_find(target);
+	bool poll = n == 1 && str_is(url[0], "pch:");
+	struct target *t = poll ? target_get(target) : target_find(target);
 
 	if (!t)
 		return;
 	t->refs++;
 	t->gone = false;
+	if (poll)
+		poll_on(t);
+	else
+		poll_off(t);
 	url_routes(t, url, n);
 	ask_routes(t);
 	target_kick(t);
@@ -523,6 +538,7 @@ void notify_forget_target(struct str target)
 		return;
 	t->refs++;
 	t->gone = true;
+	poll_off(t);
 	if (t->link)
 		send_detach(t);
 	target_clear(t, DROP_FORGOTTEN);

@@ -125,6 +125,20 @@ void notify_forget_target(
     struct str target); /* AE deregistered: what is kept is dropped, counted */
 void notify_forget_sub(int64_t sub); /* subscription deleted: its waiting notices are dropped */
 
+/* A target whose only route is "pch:" fetches what is for it (TS-0001 10.2.5.12, pollingChannel),
+ * whatever connection it has.  Up to max notices with ids <= upto are handed to fn, oldest first,
+ * as the JSON text of a request; each is done when its answer comes and is handed out again, in
+ * order, when none comes in `answer_time`.  Returns how many; *loading: some are being read.  When
+ * there is none, notify_on_polled's function is called once as soon as there is one; max 0: not
+ * wanted any more. */
+typedef void (*notify_handed)(void *arg, struct str request);
+size_t notify_poll(struct str target, unsigned max, int64_t upto, bool *loading, notify_handed fn,
+		   void *arg);
+int64_t notify_poll_last(struct str target); /* id of the newest notice there ever was, or 0 */
+/* The target's answer to a request of notify_poll.  False: it belongs to none. */
+bool notify_poll_answer(struct str target, struct str rqi, int rsc);
+void notify_on_polled(void (*fn)(void *arg, struct str target), void *arg);
+
 /* An answer from a client: matched by rqi.  True when it belonged to a notice or a request of ours. */
 bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc);
 

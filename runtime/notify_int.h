@@ -14,6 +14,7 @@
  *   notify_parked.c    events whose format failed
  *   notify_url.c       targets reached by dialling: routes, POST, back-off
  *   notify_dial.c      WebSocket connections the engine opens itself
+ *   notify_poll.c      targets that fetch what is for them: polling channels
  *   notify_ask.c       single requests that wait for their answer
  *
  * Ownership: a notice in a queue holds its event and its member; a member holds its subscription
@@ -224,6 +225,7 @@ enum target_list_id {
 	L_KEPT, /* has notices (kept only with max_age) */
 	L_SWEEP, /* holds notices of a subscription that died */
 	L_LANE, /* a lane that has something, which is to be told */
+	L_POLL, /* has handed out notices whose answers are awaited */
 	LISTS
 };
 TAILQ_HEAD(target_list, target);
@@ -255,6 +257,7 @@ struct target {
 	struct target *real; /* a lane's target, held */
 	TAILQ_ENTRY(target) on_lanes;
 	struct target_list lanes; /* that hold back what is for this one */
+	bool poll, wanted; /* it fetches what is for it; and does so now */
 
 	struct ring q, fly, late; /* waiting; sent; sent and not answered in time */
 	uint64_t base; /* place of q's first */
@@ -428,6 +431,15 @@ void dial_rest(struct target *t, int64_t now); /* nothing is under way: close so
 void dial_drop(struct target *t);
 void dial_close_all(void);
 
+/* ---- polling --------------------------------------------------------------------------------- */
+
+void poll_on(struct target *t);
+void poll_off(struct target *t);
+void poll_kick(struct target *t); /* tells that there is something when that is wanted */
+void poll_late(struct target *t); /* L_POLL: what was not answered goes back in front */
+bool gap_due(const struct target *t);
+void gap_take(struct target *t, struct buf *out); /* its frame, which is on its way now */
+
 /* ---- asks ------------------------------------------------------------------------------------ */
 
 bool ask_answer(struct session *s, struct conn *c, uint64_t no, int rsc, struct str pc);
@@ -482,6 +494,8 @@ struct engine {
 	void *delivered_arg;
 	void (*on_unknown)(void *arg, struct str target);
 	void *unknown_arg;
+	void (*on_polled)(void *arg, struct str target);
+	void *polled_arg;
 	void (*on_refused)(void *arg, int64_t sub, struct str target, int rsc);
 	void *refused_arg;
 	void (*on_lane)(void *arg, struct str key);

@@ -57,7 +57,7 @@ static bool room(const struct target *t)
 	return t->fly.n < SPAN * ng.o.window && t->link->out + unsaved < ng.o.window;
 }
 
-static bool gap_due(const struct target *t)
+bool gap_due(const struct target *t)
 {
 	return t->gap_told ? !t->gap_sent : t->gap > 0;
 }
@@ -125,7 +125,7 @@ void send_observe(void *arg, struct str aei, struct session *s)
 	struct target *t = target_find(aei);
 
 	(void)arg;
-	if (!t || (t->link && t->link->s == s))
+	if (!t || t->poll || (t->link && t->link->s == s))
 		return;
 	t->refs++;
 	if (t->link) {
@@ -203,6 +203,21 @@ static void gap_text(const struct target *t, struct buf *out)
 	buf_free(&rqi);
 }
 
+static void gap_sent(struct target *t)
+{
+	ng.count[C_GAPS]++;
+	t->gap_sent = true;
+	t->gap_mark = t->q.n ? ring_at(&t->q, 0)->id : t->last + 1;
+}
+
+void gap_take(struct target *t, struct buf *out)
+{
+	if (!t->gap_told)
+		gap_freeze(t);
+	gap_text(t, out);
+	gap_sent(t);
+}
+
 static bool send_gap(struct target *t)
 {
 	struct buf b = BUF_INIT;
@@ -217,9 +232,7 @@ static bool send_gap(struct target *t)
 	buf_free(&b);
 	if (!ok)
 		return false;
-	ng.count[C_GAPS]++;
-	t->gap_sent = true;
-	t->gap_mark = t->q.n ? ring_at(&t->q, 0)->id : t->last + 1;
+	gap_sent(t);
 	if (session_serial(t->link->s) == SESSION_RAW)
 		target_list(t, L_RAW);
 	tick_need();

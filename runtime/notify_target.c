@@ -442,7 +442,7 @@ void target_kick(struct target *t)
 
 bool target_live(const struct target *t)
 {
-	return t->link || (t->nroutes && !t->retry_at);
+	return t->link || t->wanted || (t->nroutes && !t->retry_at);
 }
 
 static bool affordable(const struct target *t, const struct event *e)

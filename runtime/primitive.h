@@ -51,6 +51,7 @@ struct answer {
 	struct str location; /* HTTP Content-Location */
 	struct str service; /* notification service URL: HTTP Link header */
 	struct str bind; /* AE-ID to bind to the connection it came over */
+	bool silent; /* response type noResponse (TS-0004 7.3.2.2): nothing is sent */
 };
 typedef void (*primitive_reply)(void *arg, const struct primitive *p, const struct answer *a);
 

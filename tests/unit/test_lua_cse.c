@@ -30,6 +30,12 @@ static const char boot[] =
     "function b.request(id, req) return to[req.to](id, req) end\n"
     "function b.delivered(sub, n) note('delivered ' .. sub .. ' ' .. n) end\n"
     "function b.unknown_target(t) note('unknown ' .. t) cse.routes(t, { 'http://a', 'ws://b' }) end\n"
+    "function b.polled(t)\n"
+    "  local list, loading = cse.poll(t, 2, 9)\n"
+    "  local function answer(rsc) return tostring(cse.poll_answer(t, 'n1.2.3', rsc)) end\n"
+    "  note(table.concat({ 'polled', t, list[1], list[2], tostring(loading), cse.poll_last(t),\n"
+    "    answer(2000), answer(4000) }, ' '))\n"
+    "end\n"
     "function to.echo(id, req)\n"
     "  cse.reply(id, 2000, req.pc, { cnst = 1, vsi = req.via, service = 'ws://x' })\n"
     "end\n"
@@ -230,6 +236,7 @@ struct event {
 
 static void (*tell_delivered)(void *arg, int64_t sub, unsigned count);
 static void (*tell_unknown)(void *arg, struct str target);
+static void (*tell_polled)(void *arg, struct str target);
 static notify_asked asked;
 static void *asked_arg;
 static bool ask_at_once;
@@ -299,6 +306,33 @@ void notify_on_unknown_target(void (*fn)(void *arg, struct str target), void *ar
 {
 	(void)arg;
 	tell_unknown = fn;
+}
+
+void notify_on_polled(void (*fn)(void *arg, struct str target), void *arg)
+{
+	(void)arg;
+	tell_polled = fn;
+}
+
+size_t notify_poll(struct str target, unsigned max, int64_t upto, bool *loading, notify_handed fn,
+		   void *arg)
+{
+	note("poll %.*s %u %d", STRFMT(target), max, (int)upto);
+	*loading = max == 0;
+	for (unsigned i = 0; i < max; i++)
+		fn(arg, i ? STR("{\"op\":5}") : STR("{}"));
+	return max;
+}
+
+int64_t notify_poll_last(struct str target)
+{
+	return (int64_t)target.n;
+}
+
+bool notify_poll_answer(struct str target, struct str rqi, int rsc)
+{
+	note("answer %.*s %.*s %d", STRFMT(target), STRFMT(rqi), rsc);
+	return rsc == 2000;
 }
 
 void notify_target_routes(struct str target, const struct str *url, size_t n)
@@ -514,6 +548,10 @@ static void test_hooks(void **state)
 	tell_delivered(NULL, 7, 3);
 	tell_unknown(NULL, STR("Ca"));
 	assert_string_equal(notes, "delivered 7 3\nunknown Ca\nroutes Ca http://a ws://b\n");
+	notes[0] = '\0';
+	tell_polled(NULL, STR("Ca"));
+	assert_string_equal(notes, "poll Ca 2 9\nanswer Ca n1.2.3 2000\nanswer Ca n1.2.3 4000\n"
+				   "polled Ca {} {\"op\":5} false 2 true false\n");
 }
 
 static void test_metrics(void **state)

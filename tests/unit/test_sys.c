@@ -25,6 +25,7 @@ static const char boot[] =
     "fired = {}\n"
     "return {\n"
     "  timer = function(id) fired[#fired + 1] = id if id == 7 then sys.after(1, 7) end end,\n"
+    "  waiter = function(id) fired[#fired + 1] = tostring(sys.wait(2.5, id)) end,\n"
     "  sleeper = function() sys.sleep(2.5) fired[#fired + 1] = 'awake' end,\n"
     "}\n";
 
@@ -213,6 +214,34 @@ static void test_sleep(void **state)
 	task_start("sleeper", NULL, NULL, NULL, NULL); /* asleep when everything ends */
 }
 
+static int push_nine(lua_State *L, void *arg)
+{
+	(void)arg;
+	lua_pushinteger(L, 9);
+	return 1;
+}
+
+/* wait ends by wake or by time; the id is free again; after and cancel leave it alone. */
+static void test_wait(void **state)
+{
+	(void)state;
+	task_start("waiter", push_nine, NULL, NULL, NULL);
+	HAS(eval("sys.after(1, 9)"), "the id is in use");
+	assert_string_equal(eval("sys.cancel(9)"), "false nil nil");
+	advance(2.6);
+	assert_string_equal(fired(), "false");
+	assert_string_equal(eval("sys.wake(9)"), "false nil nil");
+	task_start("waiter", push_nine, NULL, NULL, NULL);
+	assert_string_equal(eval("sys.wake(9), sys.wake(9)"), "true true nil");
+	assert_string_equal(fired(), "false");
+	advance(0.1);
+	assert_string_equal(fired(), "false,true");
+	assert_int_equal(ntimers, 0);
+	eval("sys.after(1, 3)");
+	assert_string_equal(eval("sys.wake(3)"), "false nil nil");
+	task_start("waiter", push_nine, NULL, NULL, NULL); /* waits when everything ends */
+}
+
 static void test_refusals(void **state)
 {
 	(void)state;
@@ -294,6 +323,7 @@ int main(void)
 		T(test_an_id_that_waits_starts_over),
 		T(test_a_timer_starts_itself_again),
 		T(test_sleep),
+		T(test_wait),
 		T(test_refusals),
 		T(test_read),
 		T(test_digests_and_clocks),
