@@ -7,13 +7,13 @@
 -- than the answer time of a request; whatever becomes of a request, its lock is given back (`leave`
 -- must be called).  Never: an update applied after its target refused or did not answer.
 
-local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local criteria = require "moon2m.criteria"
 local event = require "moon2m.event"
 local null = require("moon2m.json").null
+local polling = require "moon2m.polling"
 local rsc = require "moon2m.rsc"
 local target = require "moon2m.target"
 local tree = require "moon2m.tree"
@@ -154,7 +154,7 @@ local function ask(req, member, pc)
   local to = member.targets[1]
   if not to then return refusal(tree.value(member.sub, "nu")[1], 0) end
   local seconds = math.min(answer_time, remaining(req))
-  local code = seconds > 0 and core.ask(to, pc, nil, seconds) or 0
+  local code = seconds > 0 and polling.ask(to, pc, nil, seconds) or 0
   if code ~= rsc.OK then return refusal(to, code) end
 end
 

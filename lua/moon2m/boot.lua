@@ -5,7 +5,7 @@
 --   start()                          task: tree, scripts, sockets
 --   request(id, req)                 task: one primitive; ends in core.cse.reply
 --   identify(conn, how, text)        task: who a WebSocket connection speaks for
---   timer(id) delivered(sub, n) unknown_target(key)    tasks
+--   timer(id) delivered(sub, n) unknown_target(key) polled(key)    tasks
 --   stop()                           task: the scripts' stop functions have run
 --   check(file) -> true | nil, text  moon2m check
 
@@ -41,6 +41,10 @@ local function configure()
   require("moon2m.event").configure { om_net = cfg.notification.om_net }
   require("moon2m.verify").configure { answer_time = cfg.notification.answer_time,
     verify_urls = cfg.notification.verify_urls }
+  require("moon2m.times").configure(cfg.request_time)
+  require("moon2m.polling").configure { release = cfg.notification.release }
+  require("moon2m.nonblocking").configure { limit = cfg.limits.nonblocking,
+    each = cfg.limits.nonblocking_each, keep = cfg.result_time, patience = cfg.flex_time }
   require("moon2m.rule").set_budgets(cfg.budgets)
   require("moon2m.script").configure { scripts = cfg.scripts, read = cfg.read }
   require("moon2m.tree").limit(cfg.limits.cache)
@@ -147,8 +151,10 @@ function boot.start()
   require("moon2m.tree").open()
   base.ensure { releases = cfg.cse.releases }
   require("moon2m.monitor").open()
+  require("moon2m.polling").open()
   load_scripts()
   check_format()
+  require("moon2m.nonblocking").open(dispatch.execute)
   network(cfg.admin.port)
   local sockets, admin = listen()
   if admin ~= cfg.admin.port then network(admin) end
@@ -162,7 +168,10 @@ end
 
 --- One primitive, in a task of its own.
 function boot.request(id, req)
-  core.reply(id, dispatch.perform(req))
+  local code, pc, extra = dispatch.perform(req)
+  if not core.reply(id, code, pc, extra) and extra and extra.undelivered then
+    extra.undelivered()
+  end
 end
 
 function boot.identify(conn, how, text, format)
@@ -179,6 +188,10 @@ end
 
 function boot.unknown_target(key)
   return require("moon2m.register").unknown_target(key)
+end
+
+function boot.polled(key)
+  return require("moon2m.polling").polled(key)
 end
 
 function boot.stop()

@@ -144,6 +144,11 @@ keys.list = {
   { "default_et", number(1), 31536000, "life in seconds of a resource created without et" },
   { "request_time", number(0.1, 3600), 30, "seconds an answer may take when rqet is absent" },
 
+  { "result_time", number(1, 2592000), 3600,
+    "seconds the result of a non-blocking request is kept when rp is absent" },
+  { "flex_time", number(0.01, 3600), 1,
+    "seconds flexBlocking waits for the result before it is as non-blocking" },
+
   { "notification", section, nil, "notifications and the service that delivers them" },
   { "notification.url", bool, true, "tell an AE its notification service URL at registration" },
   { "notification.format", text, "m2m:sgn", "format of subscriptions that name none" },
@@ -180,6 +185,8 @@ keys.list = {
   { "limits.deflate", bool, false, "offer permessage-deflate" },
   { "limits.origins", list_of(text), nil, "browser origins that may connect; none: any" },
   { "limits.cache", integer(64, 100000000), 16384, "resources kept in memory" },
+  { "limits.nonblocking", integer(1, 30000), 10000, "non-blocking requests that are not done" },
+  { "limits.nonblocking_each", integer(1, 30000), 100, "of them from one originator" },
   { "limits.memory", bytes(16 * 1048576), 1073741824, "bytes for Lua in all" },
 
   { "store", section, nil, "the database" },

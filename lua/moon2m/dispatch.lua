@@ -10,6 +10,8 @@ local op_delete = require "moon2m.op_delete"
 local op_notify = require "moon2m.op_notify"
 local op_retrieve = require "moon2m.op_retrieve"
 local op_update = require "moon2m.op_update"
+local nonblocking = require "moon2m.nonblocking"
+local polling = require "moon2m.polling"
 local preference = require "moon2m.preference"
 local request = require "moon2m.request"
 local result = require "moon2m.result"
@@ -49,15 +51,15 @@ local function absent(req, e)
   return nil, e
 end
 
--- The target (nil: refused before it was looked up), then rsc, pc, extra | nil, err.
-local function attempt(req)
-  local e = request.admit(req)
-  if e then return nil, nil, e end
+-- Looks the target up and performs the operation: the target (nil: there is none), then rsc, pc,
+-- extra | nil, err.
+local function execute(req)
   local perform = OPERATION[req.op]
   for _ = 1, ATTEMPTS do
     local target, attr = tree.resolve(req.to)
     if not target then return nil, absent(req, attr) end
-    e = request.check_group(req)
+    if target.virtual == "pcu" then return target.parent, polling.perform(req, target.parent) end
+    local e = request.check_group(req)
     if e then return target, nil, e end
     req.gid = nil                             -- seen once, whatever happens below
     local code, pc, extra = perform(req, target, attr)
@@ -80,21 +82,48 @@ local function trace(what)
   return debug.traceback(tostring(what), 2)
 end
 
---- Performs one primitive.  req as C hands it over (or a script's verb: via = "script", decoded
--- rcn, fc, drt, and hop, chain).  Returns rsc, pc (JSON text or nil), extra (see boot.lua).
--- Yields.
-function dispatch.perform(req)
-  req.via = req.via or "script"
-  local ok, target, code, pc, extra = xpcall(attempt, trace, req)   -- not ok: target is the trace
-  blocking.leave(req)
-  if monitor.any() then monitor.done(req, ok and target or nil) end
+-- fn(req), which returns as execute does, as rsc, pc, extra, whatever happens.  Once the request is
+-- over, what it holds is given back and its monitors are told.
+local function guarded(fn, req)
+  local ok, target, code, pc, extra = xpcall(fn, trace, req)        -- not ok: target is the trace
+  if fn == execute or not req.deferred then
+    blocking.leave(req)
+    if monitor.any() then monitor.done(req, ok and target or nil) end
+  end
   if not ok then
     sys.log("error", "dispatch", ("rqi=%s to=%s: %s"):format(tostring(req.rqi), tostring(req.to),
       target))
     return rsc.INTERNAL_SERVER_ERROR, result.debug("internal error")
   end
   if not code then return pc.rsc, result.debug(pc.msg) end
-  return code, pc, bind(req, code, extra)
+  return code, pc, extra
+end
+
+--- Performs a request that was admitted, now.  rsc, pc, extra; never raises.  Yields.
+function dispatch.execute(req)
+  return guarded(execute, req)
+end
+
+local function attempt(req)
+  local e = request.admit(req)
+  if e then return nil, nil, e end
+  if nonblocking.plain(req) then return execute(req) end
+  req.deferred = true                         -- it is over when dispatch.execute is
+  return nil, nonblocking.perform(req, dispatch.execute)
+end
+
+--- Performs one primitive.  req as C hands it over (or a script's verb: via = "script", decoded
+-- rcn, fc, drt, and hop, chain).  Returns rsc, pc (JSON text or nil), extra (see boot.lua).
+-- Yields.
+function dispatch.perform(req)
+  req.via = req.via or "script"
+  local code, pc, extra = guarded(attempt, req)
+  if code < 3000 then extra = bind(req, code, extra) end
+  if req.silent then
+    extra = extra or {}
+    extra.silent = true
+  end
+  return code, pc, extra
 end
 
 --- The n (at most 1,000) newest instances of a container as plain tables, newest first, for

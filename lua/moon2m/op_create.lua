@@ -10,6 +10,7 @@ local event = require "moon2m.event"
 local monitor = require "moon2m.monitor"
 local op_instance = require "moon2m.op_instance"
 local path = require "moon2m.path"
+local polling = require "moon2m.polling"
 local register = require "moon2m.register"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
@@ -20,7 +21,7 @@ local types = require "moon2m.types"
 local verify = require "moon2m.verify"
 local write = require "moon2m.write"
 
-local ACP, AE, INSTANCE, SUBSCRIPTION = 1, 2, 4, 23
+local ACP, AE, INSTANCE, CHANNEL, REQUEST, SUBSCRIPTION = 1, 2, 4, 15, 17, 23
 local MAX_PATH, MAX_LEVELS = 2000, 50
 local default_life = 365 * 86400 * 1e6
 
@@ -37,6 +38,9 @@ end
 local function check_place(req, parent)
   local ok, e
   local T = types.by_ty[req.ty]
+  if req.ty == REQUEST then
+    return rsc.err(rsc.OPERATION_NOT_ALLOWED, "ty: a request is created by the CSE only")
+  end
   if req.ty ~= AE then
     ok, e = access.check(parent, access.CREATE, req, req.ty)
     if ok and req.ty == SUBSCRIPTION then ok, e = access.check(parent, access.RETRIEVE, req) end
@@ -108,9 +112,11 @@ local function complete(req, parent, r, ops)
     if not ok then return e end
   end
   if r.ty == AE then return register.assign(req, r) end
+  local e = r.ty == CHANNEL and polling.admit(req, parent)
+  if e then return e end
   if not r.raw.cr then r.raw._cr = json.quote(req.who) end
   if r.ty == SUBSCRIPTION then
-    local e = blocking.claim(req, parent, r.values)
+    e = blocking.claim(req, parent, r.values)
     if e then return e end
     return verify.targets(r.values.nu, path.sp_relative(r.ri), r.raw.cr and req.who, req)
   end
@@ -128,6 +134,8 @@ local function committed(req, parent, r, body)
     access.changed()
   elseif r.ty == AE then
     register.created(r)
+  elseif r.ty == CHANNEL then
+    register.routes(parent)
   end
   if parent.type.child_created then
     parent.type.child_created({ req = req, originator = req.who, tree = tree }, parent, r)
@@ -144,6 +152,10 @@ local function store(req, parent, r, ops)
   if not p then return nil, e end
   r.path = p
   if r.ty == AE and tree.peek_aei(r.ri) then return nil, register.taken(r.ri) end
+  if r.ty == CHANNEL then
+    if parent.pch then return nil, polling.taken() end
+    parent.pch = r.id
+  end
   tree.add(r)
   local body = schema.encode(r.type, r)
   local index = parent.events
@@ -154,6 +166,7 @@ local function store(req, parent, r, ops)
   ok, e = write.commit(ops, events, r, parent)
   if ok then return body end
   tree.remove(r)
+  if r.ty == CHANNEL then parent.pch = false end
   if r.ty == AE and e.rsc == rsc.CONFLICT and tree.by_aei(r.ri) then e = register.taken(r.ri) end
   return nil, e
 end

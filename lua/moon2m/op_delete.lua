@@ -12,6 +12,7 @@ local family = require "moon2m.family"
 local missing = require "moon2m.missing"
 local monitor = require "moon2m.monitor"
 local path = require "moon2m.path"
+local polling = require "moon2m.polling"
 local register = require "moon2m.register"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
@@ -23,7 +24,7 @@ local verify = require "moon2m.verify"
 local view = require "moon2m.view"
 local write = require "moon2m.write"
 
-local ACP, AE, INSTANCE, CSE_BASE, SUBSCRIPTION = 1, 2, 4, 5, 23
+local ACP, AE, INSTANCE, CSE_BASE, CHANNEL, SUBSCRIPTION = 1, 2, 4, 5, 15, 23
 local PAGE = 500
 local MAX_TOLD = 2000            -- descendants with subscriptions that are told of their deletion
 
@@ -91,6 +92,10 @@ local function after(r, parent, descendants)
   end
   if policies then access.changed() end
   if r.ty == AE then register.deleted(r.ri) end
+  if r.ty == CHANNEL then
+    polling.closed(parent.ri)
+    register.routes(parent)
+  end
   if r.ty == SUBSCRIPTION then
     core.forget_sub(after_subscription(r.id, nil, r.ri, tree.value(r, "su")))
     tree.subs_changed(parent, r, "delete")

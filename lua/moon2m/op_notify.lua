@@ -1,10 +1,10 @@
 -- NOTIFY (TS-0004 7.3.3.9): to an AE it is passed on and the AE's answer comes back; to the
 -- CSEBase it ends here, the scripts' handlers see it.  Nothing else takes notifications.
 
-local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local access = require "moon2m.access"
 local event = require "moon2m.event"
+local polling = require "moon2m.polling"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
 
@@ -39,7 +39,7 @@ function op.perform(req, target)
   if e then return nil, e end
   local code, pc = rsc.OK, nil
   if target.ty == AE then
-    code, pc = core.ask(target.ri, req.pc, tonumber(req.ec), answer_time)
+    code, pc = polling.ask(target.ri, req.pc, tonumber(req.ec), answer_time, req)
     if code == 0 then
       return nil, rsc.err(rsc.TARGET_NOT_REACHABLE, "to: %s is not reachable, or gave no answer",
         target.ri)

@@ -7,6 +7,7 @@ local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local path = require "moon2m.path"
+local polling = require "moon2m.polling"
 local preference = require "moon2m.preference"
 local rsc = require "moon2m.rsc"
 local tree = require "moon2m.tree"
@@ -91,8 +92,10 @@ end
 
 local DIALLED = { http = true, https = true, ws = true, wss = true }
 
---- Tells the notification engine where an AE may be reached when it has no connection: its poa.
+--- Tells the notification engine how an AE is reached: its polling channel when it has one and
+-- cannot be reached otherwise (rr false), else its poa while it has no connection.  Yields.
 function register.routes(r)
+  if polling.uses(r) then return core.routes(r.ri, polling.ROUTE) end
   local urls = {}
   for _, url in ipairs(tree.value(r, "poa") or {}) do
     if DIALLED[url:match("^(%a+)://"):lower()] then urls[#urls + 1] = url end
@@ -109,6 +112,7 @@ end
 function register.deleted(aei)
   core.unbind(aei)
   core.forget_target(aei)
+  polling.closed(aei)
   preference.forget(aei)
 end
 

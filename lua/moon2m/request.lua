@@ -1,7 +1,7 @@
 -- What is checked of a request before anything is looked up (TS-0004 7.3.2.1): who sent it, its
 -- release, its parameters.  admit() leaves in the request: who (the originator's normal form, nil
--- for an AE that asks for an identifier), now (microseconds), rcn, params. Checks run in the order
--- of the standard; the first that fails decides the status code.
+-- for an AE that asks for an identifier), now (microseconds), times, rcn, params, rt, silent.
+-- Checks run in the order of the standard; the first that fails decides the status code.
 
 local sys = require "moon2m.core.sys"
 local json = require "moon2m.json"
@@ -9,12 +9,15 @@ local path = require "moon2m.path"
 local query = require "moon2m.query"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
+local times = require "moon2m.times"
 local tree = require "moon2m.tree"
 local types = require "moon2m.types"
 
 local request = {}
 
 local CREATE, AE = 1, 2
+local ASYNCH, BLOCKING, FLEX, NO_RESPONSE = 2, 3, 4, 5
+local MAX_TARGETS = 64           -- of an asynchronous result
 local NONE = {}
 local admin, cse_id = "CAdmin", "/moon"
 local releases = {}
@@ -31,18 +34,8 @@ end
 
 -- ---- parameters --------------------------------------------------------------------------------
 
--- A delayed execution is not offered; a time in the past means now (TS-0001 8.1.2).
-local function check_times(req)
-  local oet = req.oet
-  if not oet then return nil end
-  local at = tonumber(oet) and req.now + tonumber(oet) * 1000 or sys.parse_stamp(oet)
-  if not at then return bad("oet: expected a timestamp or milliseconds, got %s", oet) end
-  if at > req.now then
-    return rsc.err(rsc.NOT_IMPLEMENTED, "oet: delayed execution is not supported by this CSE")
-  end
-end
-
-local function read_params(req)
+--- The parameters without a member of their own: as of query.lua; nil, err.
+function request.parameters(req)
   if req.via == "script" then
     if req.rcn == nil and req.fc == nil and req.drt == nil then return NONE end
     return query.from_fields(json.encode { rcn = req.rcn, fc = req.fc, drt = req.drt })
@@ -52,17 +45,23 @@ local function read_params(req)
   return NONE
 end
 
--- Response types (TS-0004 7.3.2.2): blocking, and flexBlocking, which the CSE may treat as such.
-local function check_response_type(rt)
-  if rt == nil then return nil end
-  local rtv = type(rt) == "table" and rt.rtv or rt
-  if rtv == 3 or rtv == 4 then return nil end
-  if rtv == 1 then
-    return rsc.err(rsc.NON_BLOCKING_SYNCH_REQUEST_NOT_SUPPORTED,
-      "rt: non-blocking synchronous requests are not supported by this CSE")
+-- The targets of an asynchronous result: X-M2M-RTU over HTTP (TS-0009 6.4), "&" between them.
+local function result_targets(text)
+  local list = json.array {}
+  for one in text:gmatch("[^&%s]+") do list[#list + 1] = one end
+  return list
+end
+
+-- Sets req.rt = { rtv, nu } (TS-0004 6.3.5.30; nu with flexBlocking too, TS-0001 8.1.2).
+local function check_response_type(req, rt)
+  if req.rtu then rt = { rtv = rt and rt.rtv or BLOCKING, nu = result_targets(req.rtu) } end
+  if not rt or rt.rtv == BLOCKING and not rt.nu then return nil end
+  req.rt, req.silent = rt, rt.rtv == NO_RESPONSE
+  if not rt.nu then return nil end
+  if rt.rtv ~= ASYNCH and rt.rtv ~= FLEX then
+    return bad("rt: nu goes with response types %d and %d only", ASYNCH, FLEX)
   end
-  return rsc.err(rsc.NOT_IMPLEMENTED, "rt: response type %s is not supported by this CSE",
-    tostring(rtv))
+  if #rt.nu > MAX_TARGETS then return bad("rt: more than %d entries in nu", MAX_TARGETS) end
 end
 
 local function check_create(req, params)
@@ -143,16 +142,16 @@ end
 --- nil, or the error that refuses the request.  Yields.
 function request.admit(req)
   req.now = sys.now()
-  local e = check_times(req)
+  local e = times.read(req)
   if e then return e end
   if not req.to or req.to == "" then return bad("to: missing") end
   e = identify(req)
   if e then return e end
-  local params, why = read_params(req)
+  local params, why = request.parameters(req)
   if not params then return why end
   req.params = params
-  return check_create(req, params) or check_content(req, params) or check_release(req)
-    or check_response_type(params.rt)
+  e = check_response_type(req, params.rt)
+  return check_create(req, params) or check_content(req, params) or check_release(req) or e
 end
 
 -- ---- group request identifiers -----------------------------------------------------------------

@@ -34,4 +34,16 @@ sql_life.monitored = [[
 SELECT DISTINCT pid FROM res WHERE ty = 23 AND pid > ?1
 AND json_type(doc, '$.enc.om') IS NOT NULL ORDER BY pid]]
 
+--- The pollingChannels of AEs that are not reachable otherwise (rr false), by path: columns path
+-- aei. Parameter: the path to start after.
+sql_life.channels = [[
+SELECT c.path AS path, a.aei AS aei FROM res c JOIN res a ON a.id = c.pid
+WHERE c.ty = 15 AND c.path > ?1 AND a.aei IS NOT NULL AND json_extract(a.doc, '$.rr') = 0
+ORDER BY c.path]]
+
+--- Requests that are not done, by path: columns id path.  Parameter: the path to start after.
+sql_life.pending = [[
+SELECT id, path FROM res WHERE ty = 17 AND path > ?1 AND json_extract(doc, '$.rs') = 3
+ORDER BY path]]
+
 return sql_life

@@ -30,6 +30,22 @@ function timers.cancel(id)
   return true
 end
 
+--- A number that one task can wait on and others can wake; of no cost until somebody waits.
+function timers.gate()
+  last = last + 1
+  return last
+end
+
+--- Waits on a gate: true when it was woken, false after `seconds`.  Yields.
+function timers.wait(gate, seconds)
+  return sys.wait(seconds, gate)
+end
+
+--- Whoever waits on the gate goes on in the next turn of the loop.  False: nobody does.
+function timers.wake(gate)
+  return sys.wake(gate)
+end
+
 --- Entry of the C core: timer `id` is due.
 function timers.fire(id)
   local fn = pending[id]

@@ -3,11 +3,11 @@
 -- expiration counter. All targets are asked at the same time; a target that does not answer 2000
 -- in time fails the CREATE with 5204.  Never waits on the loop: everything runs in tasks.
 
-local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local event = require "moon2m.event"
 local path = require "moon2m.path"
+local polling = require "moon2m.polling"
 local rsc = require "moon2m.rsc"
 local timers = require "moon2m.timers"
 
@@ -49,7 +49,7 @@ local function ask_all(list, pc)
   local waiting = #list
   for _, item in ipairs(list) do
     timers.spawn(function()
-      item.rsc = core.ask(item.target, pc, nil, answer_time)
+      item.rsc = polling.ask(item.target, pc, nil, answer_time)
       waiting = waiting - 1
     end)
   end
@@ -79,7 +79,7 @@ function verify.deleted(su, ri)
   timers.spawn(function()
     local target = event.target_of(su)
     if not target then return end
-    core.ask(target, '{"m2m:sgn":{"sud":true,"sur":' .. json.quote(path.sp_relative(ri)) .. "}}",
+    polling.ask(target, '{"m2m:sgn":{"sud":true,"sur":' .. json.quote(path.sp_relative(ri)) .. "}}",
       nil, answer_time)
   end)
 end

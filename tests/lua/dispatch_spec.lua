@@ -15,7 +15,7 @@ local function cnt(rn) return { ["m2m:cnt"] = { rn = rn } } end
 
 -- name, request, status code, what m2m:dbg mentions
 local CHECKS = {
-  { "oet in the future", { op = 2, to = "moon", fr = "Calice", oet = "60000" }, 5001, "oet" },
+  { "oet in the future", { op = 2, to = "moon", fr = "Calice", oet = "60000" }, 4000, "oet" },
   { "oet malformed", { op = 2, to = "moon", fr = "Calice", oet = "soon" }, 4000, "oet" },
   { "oet in the past", { op = 2, to = "moon", fr = "Calice", oet = "20200101T000000" }, 2000 },
   { "no to", { op = 2, to = "", fr = "Calice" }, 4000, "to" },
@@ -48,8 +48,8 @@ local CHECKS = {
     4000, "rcn" },
   { "query malformed", { op = 2, to = "moon", fr = "Calice", query = "lim=x" }, 4000, "lim" },
   { "rvi unsupported", { op = 2, to = "moon", fr = "Calice", rvi = "9" }, 4001, "rvi" },
-  { "rt synch", { op = 2, to = "moon", fr = "Calice", query = "rt=1" }, 5206, "rt" },
-  { "rt asynch", { op = 2, to = "moon", fr = "Calice", query = "rt=2" }, 5001, "rt" },
+  { "rt synch", { op = 2, to = "moon", fr = "Calice", query = "rt=1" }, 1001 },
+  { "rt asynch", { op = 2, to = "moon", fr = "Calice", query = "rt=2" }, 1002 },
   { "rt blocking", { op = 2, to = "moon", fr = "Calice", query = "rt=3" }, 2000 },
   { "rt flex", { op = 2, to = "moon", fr = "Calice", query = "rt=4" }, 2000 },
   { "to is nonsense", { op = 2, to = "moon//x", fr = "Calice" }, 4000, "to" },

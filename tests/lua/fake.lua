@@ -272,6 +272,29 @@ function find.latest_child(p)
   return { { et = et } }
 end
 
+function find.channels(p)
+  local list = {}
+  for _, row in pairs(res) do
+    local ae = row.ty == 15 and res[row.pid]
+    if ae and row.path > p[1] and json.member(ae.doc, "rr") == "false" then
+      list[#list + 1] = { path = row.path, aei = ae.aei }
+    end
+  end
+  table.sort(list, function(a, b) return a.path < b.path end)
+  return list
+end
+
+function find.pending(p)
+  local list = {}
+  for _, row in pairs(res) do
+    if row.ty == 17 and row.path > p[1] and json.member(row.doc, "rs") == "3" then
+      list[#list + 1] = row
+    end
+  end
+  table.sort(list, function(a, b) return a.path < b.path end)
+  return list
+end
+
 function find.expired(p)
   return by_id(function(row) return row.et ~= nil and row.et <= p[1] end)
 end
@@ -463,6 +486,33 @@ function fake.called(name)
   return list
 end
 
+function core.poll(target, max, upto)
+  local list, kept = {}, fake.kept[target] or {}
+  while kept[1] and #list < max and kept[1].id <= (upto or 1e15) do
+    local n = table.remove(kept, 1)
+    fake.given[n.rqi] = target
+    list[#list + 1] = ('{"op":5,"to":"%s","rqi":"%s","pc":%s}'):format(target, n.rqi, n.pc)
+  end
+  return list, false
+end
+
+function core.poll_last() return fake.last_notice end
+
+function core.poll_answer(target, rqi, rsc)
+  local ours = fake.given[rqi] == target
+  if ours then fake.given[rqi] = rsc end
+  return ours
+end
+
+--- A notice for an AE that polls is kept.
+function fake.keep(target, rqi, pc)
+  fake.last_notice = fake.last_notice + 1
+  fake.kept[target] = fake.kept[target] or {}
+  table.insert(fake.kept[target], { id = fake.last_notice, rqi = rqi, pc = pc })
+  fake.task(require("moon2m.polling").polled, target)
+  fake.run()
+end
+
 local function install_timers()
   local sys = require "moon2m.core.sys"
   local timers = require "moon2m.timers"
@@ -470,17 +520,42 @@ local function install_timers()
   sys.after = function(seconds, id)
     fake.timers[#fake.timers + 1] = { seconds = seconds, id = id }
   end
-  sys.cancel = function() end
-  local sleepers = {}
+  sys.cancel = function(id)
+    for i, t in ipairs(fake.timers) do
+      if t.id == id then table.remove(fake.timers, i) end
+    end
+  end
+  local sleepers, gates = {}, {}
+  sys.wait = function(_, id)
+    gates[id] = coroutine.running()
+    return wait()
+  end
+  sys.wake = function(id)
+    local co = gates[id]
+    gates[id] = nil
+    if co then later(co, true) end
+    return co ~= nil
+  end
   sys.sleep = function()
     sleepers[#sleepers + 1] = coroutine.running()
     return wait()
   end
+  --- The next turn of the loop: timers of 0 seconds.  False when there was none.
+  function fake.soon()
+    local due, rest = {}, {}
+    for _, t in ipairs(fake.timers) do table.insert(t.seconds == 0 and due or rest, t) end
+    fake.timers = rest
+    for _, t in ipairs(due) do fake.task(timers.fire, t.id) end
+    fake.run()
+    return due[1] ~= nil
+  end
+
   --- Lets time pass: every timer is due, every sleep is over.
   function fake.fire()
-    local due, awake = fake.timers, sleepers
-    fake.timers, sleepers = {}, {}
+    local due, awake, closed = fake.timers, sleepers, gates
+    fake.timers, sleepers, gates = {}, {}, {}
     for _, co in ipairs(awake) do later(co) end
+    for _, co in pairs(closed) do later(co, false) end
     for _, t in ipairs(due) do fake.task(timers.fire, t.id) end
     fake.run()
   end
@@ -490,7 +565,7 @@ end
 function fake.reset()
   res, cs, cin, queue, ready, held, failing, max_id = {}, {}, {}, {}, {}, false, nil, 0
   fake.published, fake.abandoned, fake.calls, fake.asked, fake.answers = {}, {}, {}, {}, {}
-  fake.reads = 0
+  fake.reads, fake.kept, fake.given, fake.last_notice = 0, {}, {}, 0
   for name in pairs(package.loaded) do
     if name:match("^moon2m") and not name:match("^moon2m%.core%.") then
       package.loaded[name] = nil

@@ -216,7 +216,9 @@ describe("types", function()
 
   it("say who may stand below whom", function()
     local allowed = {
-      cse_base = "ae container acp subscription", ae = "container acp subscription",
+      cse_base = "ae container acp subscription request",
+      ae = "container acp subscription polling_channel", polling_channel = "",
+      request = "subscription",
       container = "container content_instance subscription", content_instance = "",
       subscription = "", acp = "subscription",
     }

@@ -50,6 +50,7 @@ end
 function world:request(req)
   local box = self:start(req)
   fake.run()
+  while not box.done and fake.soon() do end
   assert(box.done, "the request did not end")
   return box[1], decode(box[2]), box[3]
 end
@@ -66,7 +67,8 @@ function world:ae(fr, rn, more)
     host = "cse.example:8080" }
 end
 
-local ROOT = { [1] = "m2m:acp", [3] = "m2m:cnt", [4] = "m2m:cin", [23] = "m2m:sub" }
+local ROOT = { [1] = "m2m:acp", [3] = "m2m:cnt", [4] = "m2m:cin", [15] = "m2m:pch",
+  [17] = "m2m:req", [23] = "m2m:sub" }
 
 function world:create(fr, to, ty, attrs, more)
   local req = { op = 1, to = to, fr = fr, ty = ty,

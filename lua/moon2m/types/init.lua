@@ -153,7 +153,8 @@ function types.child_error(P, T)
     P.name)
 end
 
-local files = { "cse_base", "ae", "container", "content_instance", "subscription", "acp" }
+local files = { "cse_base", "ae", "container", "content_instance", "subscription", "acp",
+  "polling_channel", "request" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end

@@ -1,0 +1,29 @@
+-- request (TS-0001 9.6.12, TS-0004 7.4.12): what became of a non-blocking request.  The CSE makes
+-- it and writes it (nonblocking.lua); clients read it, subscribe to it and delete it.
+
+local schema = require "moon2m.schema"
+
+-- A request that waits is cancelled with its resource; one that runs cannot be (TS-0004 7.4.12).
+local function delete(_, r)
+  local e = require("moon2m.nonblocking").cancel(r.id)
+  if e then return nil, e end
+  return true
+end
+
+return {
+  ty = 17, name = "request", short = "m2m:req",
+  parents = { "cse_base" }, children = { "subscription" },
+  delete = delete,
+  attrs = {
+    { "rn", create = "-" }, "ty", "ri", "pi", "ct", "lt", { "et", create = "-", update = "-" },
+    { "lbl", create = "-", update = "-" }, "acpi",
+    { "op", schema.range("an operation", 1, 5), one = true },
+    { "tg", "uri", one = true },
+    { "org", "id", one = true },
+    { "rid", "string", one = true },
+    { "mi", "object", one = true },
+    { "pc", "object" },
+    { "rs", schema.range("a request status", 1, 5), one = true },
+    { "ors", "object", one = true },
+  },
+}
