@@ -381,12 +381,13 @@ describe("HTTP", function()
       end
     end)
 
-    it("rt=3 and 4 block, 1 is 5206", function()
+    it("rt=3 and 4 block, 1 is accepted and names its request resource", function()
       expect(2000, s:retrieve("/moon/pump?rt=3", ME))
       expect(2000, s:retrieve("/moon/pump?rt=4", ME))
       local a = s:retrieve("/moon/pump?rt=1", ME)
-      expect(5206, a, "rt")
-      assert.equal(501, a.status)
+      expect(1001, a)
+      assert.equal(202, a.status)
+      assert.matches("^moon/", a.body["m2m:uri"])
     end)
   end)
 

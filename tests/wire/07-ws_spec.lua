@@ -335,7 +335,7 @@ describe("WebSocket", function()
       { '{"op":2,"to":"moon","fr":"Cpump","rqi":"d","rvi":"3","zz":1}', 4000, "zz" },
       { '{"op":2,"to":"moon","fr":"Cpump","rqi":"d","rvi":"3","fc":[]}', 4000, "fc" },
       { '{"op":2,"to":"moon","fr":"Cpump","rqi":"d","rvi":"3","fc":{"zz":1}}', 4000, "zz" },
-      { '{"op":2,"to":"moon","fr":"Cpump","rqi":"d","rvi":"3","rt":{"rtv":1}}', 5206, "rt" },
+      { '{"op":2,"to":"moon","fr":"Cpump","rqi":"d","rvi":"3","rt":{"rtv":9}}', 4000, "rt" },
       { '{"op":1,"to":"moon/pump","fr":"Cpump","rqi":"d","rvi":"3","pc":{"m2m:cnt":{}}}', 4000,
         "ty" },
       { '{"op":1,"to":"moon/pump","ty":3,"fr":"Cpump","rqi":"d","rvi":"3"}', 4000, "pc" },
