@@ -12,6 +12,7 @@
 #include "bind_page.h"
 #include "bind_ws.h"
 #include "lua_field.h"
+#include "lua_notices.h"
 #include "lua_notify.h"
 #include "metrics.h"
 #include "net.h"
@@ -377,6 +378,7 @@ void lua_cse_use(struct net *n)
 	bind_http_setup(&(struct bind_http_opts){ .rvi = NULL });
 	bind_ws_setup(&(struct bind_ws_opts){ .format = is_format });
 	lua_notify_use();
+	lua_notices_use();
 	register_gauges();
 }
 
@@ -386,6 +388,7 @@ void lua_cse_close(void)
 		return;
 	primitive_close();
 	lua_notify_close();
+	lua_notices_close();
 	forget_formats();
 	bind_page_clear();
 	net = NULL;
@@ -405,5 +408,6 @@ int lua_cse_open(lua_State *L)
 	lua_newtable(L);
 	luaL_setfuncs(L, functions, 0);
 	lua_notify_functions(L);
+	lua_notices_functions(L);
 	return 1;
 }

@@ -17,7 +17,8 @@
  *  connected(aei) -> boolean          unbind(aei)
  *  slot("sur"|"to"|"rqi"|"cr") -> text
  *  audience() -> a with a:add(sub, sur, cr|nil, target) a:remove(sub) a:size()
- *  event(a, {frame="primitive"|"raw", binary=, type=, ec=, format_failed=}, body) -> ev
+ *  event(a, {frame="primitive"|"raw", binary=, type=, ec=, format_failed=, count=}, body) -> ev
+ *                                   count: events that a lane held and this one tells of again
  *  publish(ev), abandon(ev)           each event once: publish when its transaction is on disk
  *  routes(target, {urls})  forget_target(target)  forget_sub(sub)
  *  ask(target, pc, ec|nil, seconds) -> rsc, pc|nil.  Yields; rsc 0: unreachable or no answer
@@ -26,11 +27,16 @@
  *                                   | nil, message.  Yields; oldest first, at most 1,024 and 4 MiB
  *  lane_done(key, id)               after a commit with {"lane_done", key, id}
  *  lane_drop(key, {ids}|"all"|"but newest", reason) -> count
+ *  reformat(id, opts, body) -> true when the event was parked.  Answers entry "reformat"; opts and
+ *                                   body as for event; body nil: nothing is to be sent
+ *  replay(target|nil, sub|nil) -> count    another try now for what is parked, not answered or backing
+ *                                   off; sub: an id, or a subscription's reference or resource id
+ *  drop(target|nil, sub|nil) -> count      what waits and is not under way
  *  stats() -> {name = number}
  *
- * Starts the tasks delivered(sub, n), at most one per subscription and turn of the loop,
- * unknown_target(target), and lane(key) when a lane that was empty has a notice or, after a restart,
- * when it has some.
+ * Starts the tasks delivered(sub, n events), at most one per subscription and turn of the loop,
+ * unknown_target(target), lane(key) when a lane that was empty has a notice or, after a restart, when
+ * it has some, and reformat(id, format, body) for each parked event that is tried again.
  */
 #pragma once
 

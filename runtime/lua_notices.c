@@ -1,6 +1,6 @@
 /*
- * lua_notices.c - binds lanes to Lua; no decisions.  Guarantees that a task which waits is resumed
- * once.  Never holds C memory across a call that can raise.
+ * lua_notices.c - binds lanes, parked events and what the operator asks for to Lua; no decisions.
+ * Guarantees that a task which waits is resumed once.  Never holds C memory across a call that can raise.
  */
 #include "lua_notices.h"
 
@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 
 #include "lua_field.h"
+#include "lua_notify.h"
 #include "notify.h"
 #include "task.h"
 #include "vm.h"
@@ -156,16 +157,90 @@ static void on_lane(void *arg, struct str key)
 	task_start("lane", push_key, &key, NULL, NULL);
 }
 
+/* ---- events whose format failed -------------------------------------------------------------- */
+
+struct kept_event {
+	int64_t id;
+	struct str format, body;
+};
+
+static int push_kept(lua_State *L, void *arg)
+{
+	const struct kept_event *k = arg;
+
+	lua_pushnumber(L, (lua_Number)k->id);
+	vm_push_str(L, k->format);
+	vm_push_str(L, k->body);
+	return 3;
+}
+
+static void reformat(void *arg, int64_t id, struct str format, struct str body)
+{
+	struct kept_event k = { id, format, body };
+
+	(void)arg;
+	task_start("reformat", push_kept, &k, NULL, NULL);
+}
+
+static int cse_reformat(lua_State *L)
+{
+	int64_t id = lua_check_id(L, 1);
+	struct event_opts o = { .format_failed = NULL };
+	struct str body = STR_NONE;
+
+	lua_settop(L, 3);
+	if (!lua_isnil(L, 3)) {
+		body = vm_check_str(L, 3);
+		o = lua_event_opts(L, 2);
+	}
+	lua_pushboolean(L, notify_reformat(id, &o, body));
+	return 1;
+}
+
+/* ---- for the operator ------------------------------------------------------------------------ */
+
+/* target at i, a subscription's id or reference at i + 1; nil: any. */
+static struct notify_filter check_filter(lua_State *L, int i)
+{
+	struct notify_filter f = { .sub = 0 };
+
+	if (!lua_isnoneornil(L, i))
+		f.target = vm_check_str(L, i);
+	if (lua_type(L, i + 1) == LUA_TNUMBER)
+		f.sub = lua_check_id(L, i + 1);
+	else if (!lua_isnoneornil(L, i + 1))
+		f.sur = vm_check_str(L, i + 1);
+	return f;
+}
+
+static int cse_replay(lua_State *L)
+{
+	struct notify_filter f = check_filter(L, 1);
+
+	lua_pushnumber(L, (lua_Number)notify_replay(&f));
+	return 1;
+}
+
+static int cse_drop(lua_State *L)
+{
+	struct notify_filter f = check_filter(L, 1);
+
+	lua_pushnumber(L, (lua_Number)notify_drop(&f));
+	return 1;
+}
+
 /* ---- module ---------------------------------------------------------------------------------- */
 
 void lua_notices_use(void)
 {
 	notify_on_lane(on_lane, NULL);
+	notify_on_reformat(reformat, NULL);
 }
 
 void lua_notices_close(void)
 {
 	notify_on_lane(NULL, NULL);
+	notify_on_reformat(NULL, NULL);
 }
 
 void lua_notices_functions(lua_State *L)
@@ -175,6 +250,9 @@ void lua_notices_functions(lua_State *L)
 		{ "lane_read", cse_lane_read },
 		{ "lane_done", cse_lane_done },
 		{ "lane_drop", cse_lane_drop },
+		{ "reformat", cse_reformat },
+		{ "replay", cse_replay },
+		{ "drop", cse_drop },
 		{ NULL, NULL },
 	};
 

@@ -5,12 +5,14 @@
  */
 #include "lua_notify.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <lauxlib.h>
 
 #include "lua_field.h"
-#include "lua_notices.h"
+#include "log.h"
+#include "metrics.h"
 #include "notify.h"
 #include "task.h"
 #include "vm.h"
@@ -82,23 +84,32 @@ static int audience_lua_gc(lua_State *L)
 	return 0;
 }
 
-static int cse_event(lua_State *L)
+struct event_opts lua_event_opts(lua_State *L, int table)
 {
 	static const char *const frames[] = { "primitive", "raw", NULL };
-	struct audience *a = check_audience(L, 1);
-	struct str body = vm_check_str(L, 3), failed;
 	struct event_opts o = { .frame = FRAME_PRIMITIVE };
+
+	luaL_checktype(L, table, LUA_TTABLE);
+	lua_getfield(L, table, "frame");
+	if (!lua_isnil(L, -1) && luaL_checkoption(L, lua_gettop(L), NULL, frames))
+		o.frame = FRAME_RAW;
+	o.binary = lua_field_bool(L, table, "binary", false);
+	o.ec = (int)lua_field_number(L, table, "ec", 0, 999);
+	o.count = (unsigned)lua_field_number(L, table, "count", 0, 1000000);
+	o.type = lua_field_str(L, table, "type");
+	o.format_failed = lua_field_str(L, table, "format_failed").p;
+	return o;
+}
+
+static int cse_event(lua_State *L)
+{
+	struct audience *a = check_audience(L, 1);
+	struct str body = vm_check_str(L, 3);
+	struct event_opts o;
 	struct event **ev;
 
-	luaL_checktype(L, 2, LUA_TTABLE);
 	lua_settop(L, 3);
-	lua_getfield(L, 2, "frame");
-	o.frame = luaL_checkoption(L, 4, "primitive", frames) ? FRAME_RAW : FRAME_PRIMITIVE;
-	o.binary = lua_field_bool(L, 2, "binary", false);
-	o.ec = (int)lua_field_number(L, 2, "ec", 0, 999);
-	o.type = lua_field_str(L, 2, "type");
-	failed = lua_field_str(L, 2, "format_failed");
-	o.format_failed = failed.p;
+	o = lua_event_opts(L, 2);
 	ev = lua_newuserdata(L, sizeof(*ev));
 	*ev = NULL;
 	luaL_getmetatable(L, EVENT);
@@ -312,13 +323,28 @@ static void unknown_target(void *arg, struct str target)
 	task_start("unknown_target", push_target, &target, NULL, NULL);
 }
 
+/* The subscription stays: it is its owner's to delete. */
+static void refused(void *arg, int64_t sub, struct str target, int rsc)
+{
+	char labels[32];
+
+	(void)arg;
+	snprintf(labels, sizeof(labels), "rsc=\"%d\"", rsc);
+	metric_add(metric_labelled("moon2m_notices_unverified_total",
+				   "Notices refused as the subscription could not be verified",
+				   METRIC_COUNTER, labels, 2),
+		   1);
+	log_warn("notify", "subscription not verified by its target id=%lld target=%s rsc=%d",
+		 (long long)sub, log_quote(target), rsc);
+}
+
 /* ---- module ---------------------------------------------------------------------------------- */
 
 void lua_notify_use(void)
 {
 	notify_on_delivered(delivered, NULL);
 	notify_on_unknown_target(unknown_target, NULL);
-	lua_notices_use();
+	notify_on_refused(refused, NULL);
 	notify_on_polled(polled, NULL);
 }
 
@@ -326,7 +352,7 @@ void lua_notify_close(void)
 {
 	notify_on_delivered(NULL, NULL);
 	notify_on_unknown_target(NULL, NULL);
-	lua_notices_close();
+	notify_on_refused(NULL, NULL);
 	notify_on_polled(NULL, NULL);
 }
 
@@ -367,5 +393,4 @@ void lua_notify_functions(lua_State *L)
 	make_class(L, AUDIENCE, audience_methods, audience_lua_gc);
 	make_class(L, EVENT, no_methods, cse_abandon);
 	luaL_setfuncs(L, functions, 0);
-	lua_notices_functions(L);
 }

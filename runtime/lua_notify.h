@@ -6,6 +6,10 @@
 
 #include <lua.h>
 
+#include "notify.h"
+
 void lua_notify_use(void); /* sets notify's hooks; after notify_open */
 void lua_notify_close(void); /* takes them off */
+/* What a table says of an event; its strings stay on the stack.  Raises what is wrong. */
+struct event_opts lua_event_opts(lua_State *L, int table);
 void lua_notify_functions(lua_State *L); /* adds them to the table on top of the stack */

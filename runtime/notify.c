@@ -167,8 +167,10 @@ static void tick(void *arg)
 	each(L_URL, false, url_tick_now);
 	each(L_POLL, false, poll_late);
 	keep_fed();
-	if (ng.o.max_age > 0)
+	if (ng.o.max_age > 0) {
 		age();
+		parked_age();
+	}
 	ask_tick(clock_mono());
 	if (busy())
 		tick_need();
@@ -283,6 +285,7 @@ static struct metric metrics[] = {
 	COUNTER(DROPPED, DROPPED_HELP, "reason=\"replaced\"", &ng.dropped[DROP_REPLACED]),
 	COUNTER(DROPPED, DROPPED_HELP, "reason=\"lost\"", &ng.dropped[DROP_LOST]),
 	COUNTER(DROPPED, DROPPED_HELP, "reason=\"policy\"", &ng.dropped[DROP_POLICY]),
+	COUNTER(DROPPED, DROPPED_HELP, "reason=\"operator\"", &ng.dropped[DROP_OPERATOR]),
 	COUNTER("moon2m_notice_gaps_total", "Gap notices sent", NULL, &ng.count[C_GAPS]),
 	COUNTER("moon2m_notice_retries_total", "Back-offs of targets that are dialled", NULL,
 		&ng.count[C_RETRIES]),
@@ -349,7 +352,9 @@ bool notify_open(const struct notify_opts *o, struct err *e)
 			      .on_refused = ng.on_refused,
 			      .refused_arg = ng.refused_arg,
 			      .on_lane = ng.on_lane,
-			      .lane_arg = ng.lane_arg };
+			      .lane_arg = ng.lane_arg,
+			      .on_reformat = ng.on_reformat,
+			      .reformat_arg = ng.reformat_arg };
 	for (int l = 0; l < LISTS; l++)
 		TAILQ_INIT(&ng.list[l]);
 	TAILQ_INIT(&ng.live);

@@ -62,6 +62,7 @@ struct event_opts {
 	bool binary; /* raw: opcode 2 */
 	struct str type; /* media type over HTTP */
 	int ec; /* event category or 0; 4: only the newest per subscription is kept */
+	unsigned count; /* events of a lane that this one tells of again; 0: it is one itself */
 	const char *
 	    format_failed; /* not NULL: body is the event itself, parked under this format's name */
 };
@@ -72,7 +73,15 @@ void event_store(struct event *e,
 void event_publish(struct event *e); /* committed: queue it; takes e over */
 void event_abandon(struct event *e); /* the transaction failed; takes e over */
 
-/* Told once per notice acknowledged or (raw, URL) handed over: expirationCounter, statistics. */
+/* An event whose format failed is kept, parked, until its format can be tried again (notify_replay):
+ * then it is handed to the hook, and given back by notify_reformat as it is now, formatted or
+ * failed again; body p NULL: the format has nothing to send.  False: no such event is parked. */
+void notify_on_reformat(void (*fn)(void *arg, int64_t id, struct str format, struct str body),
+			void *arg);
+bool notify_reformat(int64_t id, const struct event_opts *o, struct str body);
+
+/* Told once per notice acknowledged or (raw, URL) handed over, with the events it tells of:
+ * expirationCounter, statistics. */
 void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), void *arg);
 
 /* Told when a target answered that verification failed (4101, 5205): the subscription may be
@@ -149,6 +158,20 @@ void notify_ask(struct str target, struct str pc, int ec, double timeout, notify
 		void *arg);
 
 void notify_fill(struct session *s); /* from the connection's fill callback */
+
+/* ---- what the operator sees ------------------------------------------------------------------ */
+
+struct notify_filter { /* what is not given matches everything */
+	struct str target; /* a key; its lanes too */
+	int64_t sub; /* 0: any */
+	struct str sur; /* the subscription's reference, or what follows its last slash */
+};
+
+/* Another try now for what is parked, not answered or backing off; returns how many notices. */
+size_t notify_replay(const struct notify_filter *f);
+/* Drops what waits and is not under way, told to its targets as a gap; returns how many notices.  A
+ * parked event goes only when all that it concerns match. */
+size_t notify_drop(const struct notify_filter *f);
 
 struct notify_stats {
 	uint64_t events, notices, sent, acknowledged, failed, dropped, requeued;

@@ -11,13 +11,14 @@
 const char *const drop_name[DROPS] = {
 	[DROP_OVERFLOW] = "overflow", [DROP_AGE] = "age",   [DROP_FORGOTTEN] = "forgotten",
 	[DROP_REPLACED] = "replaced", [DROP_LOST] = "lost", [DROP_POLICY] = "policy",
+	[DROP_OPERATOR] = "operator",
 };
 
 /* ---- room ------------------------------------------------------------------------------------ */
 
 static bool tells(enum drop_reason why)
 {
-	return why == DROP_OVERFLOW || why == DROP_AGE || why == DROP_LOST;
+	return why == DROP_OVERFLOW || why == DROP_AGE || why == DROP_LOST || why == DROP_OPERATOR;
 }
 
 void drop_at(struct target *t, size_t i, enum drop_reason why)

@@ -422,6 +422,7 @@ struct event *event_restore(int64_t id, int64_t et, const struct event_opts *o, 
 
 	e->id = id;
 	e->et = et;
+	e->count = o->count;
 	e->kind = kind_get(o);
 	e->n = (uint32_t)body_n;
 	e->refs = 1;
@@ -466,8 +467,9 @@ void event_store(struct event *e, struct store_tx *tx)
 {
 	if (e->id || e->roster->n == 0 || !ng.open)
 		return;
+	e->at = clock_wall();
 	if (ng.o.max_age > 0)
-		e->et = clock_wall() + (int64_t)(ng.o.max_age * 1e6);
+		e->et = e->at + (int64_t)(ng.o.max_age * 1e6);
 	e->id = keep_id();
 	TAILQ_INSERT_TAIL(&ng.live, e, on_live);
 	if (!ng.pending)
@@ -484,9 +486,7 @@ static void publish(struct event *e)
 	keep_published(e);
 	if (e->kind->failed.p) {
 		ng.count[C_NOTICES] += r->n;
-		parked_add(e->id, r->n, e->aud);
-		e->aud = NULL;
-		e->abandoned = true; /* so that the row stays */
+		parked_add(e, r);
 	} else {
 		for (size_t i = 0; i < r->n; i++)
 			target_push(r->m[i]->target, e, r->m[i]);

@@ -12,6 +12,7 @@
  *   notify_keep.c      the store: rows, cursors, gaps
  *   notify_restore.c   the store: start, bodies that come back
  *   notify_parked.c    events whose format failed
+ *   notify_list.c      what the operator sees and asks for
  *   notify_url.c       targets reached by dialling: routes, POST, back-off
  *   notify_dial.c      WebSocket connections the engine opens itself
  *   notify_poll.c      targets that fetch what is for them: polling channels
@@ -112,6 +113,7 @@ struct event {
 	TAILQ_ENTRY(event) on_live; /* from event_store until the row is gone, id ascending */
 	int64_t id; /* 0: not stored yet */
 	int64_t et; /* us, wall clock; STORE_NULL: none */
+	int64_t at; /* us, wall clock: when it was stored */
 	struct kind *kind;
 	struct aud *aud;
 	struct roster *roster; /* until published */
@@ -120,6 +122,7 @@ struct event {
 	uint32_t n; /* bytes of the body */
 	uint32_t refs; /* notices, fetches, the publication */
 	uint32_t hot; /* holders that will send it soon */
+	uint32_t count; /* of event_opts */
 	bool ready, abandoned, loading, lost;
 	bool carries; /* rows of targets are in its transaction */
 };
@@ -128,6 +131,10 @@ TAILQ_HEAD(event_list, event);
 struct kind *kind_get(const struct event_opts *o);
 void kind_unref(struct kind *k);
 struct event *event_restore(int64_t id, int64_t et, const struct event_opts *o, size_t body_n);
+static inline unsigned event_weight(const struct event *e)
+{
+	return e->count ? e->count : 1;
+}
 void event_unref(struct event *e);
 void event_heat(struct event *e);
 void event_cool(struct event *e); /* the last one releases the body */
@@ -310,6 +317,7 @@ enum drop_reason {
 	DROP_REPLACED,
 	DROP_LOST,
 	DROP_POLICY,
+	DROP_OPERATOR,
 	DROPS
 };
 extern const char *const drop_name[DROPS];
@@ -333,6 +341,7 @@ void target_cool(struct target *t);
 void target_kick(struct target *t);
 int64_t target_cursor(const struct target *t);
 void target_gap_clear(struct target *t);
+void target_lost(struct target *t, struct member *m); /* it was never in the queue: a gap */
 void notice_done(struct target *t, struct notice n); /* off the target's books, however it ended */
 void notice_delivered(struct target *t, struct notice n);
 void notice_dropped(struct target *t, struct notice n, enum drop_reason why, bool tell);
@@ -366,6 +375,7 @@ void lane_clear(struct target *real); /* its AE is gone */
 void send_observe(void *arg, struct str aei, struct session *s);
 void send_attach(struct target *t, struct session *s);
 void send_detach(struct target *t);
+void send_again(struct target *t); /* what is not answered in time, at once */
 void send_want(struct target *t);
 void send_drained(struct target *t); /* L_RAW: hands over what has left */
 void send_late(int64_t now); /* L_BUSY: answers that did not come */
@@ -389,7 +399,15 @@ void keep_free(void);
 void keep_cursor(struct target *t, int64_t cursor, struct store_tx *tx);
 /* In front of the members of a stored event. */
 #define HEAD_VERSION 1
-enum { HEAD_RAW = 1, HEAD_BINARY = 2, HEAD_AUD = 4, HEAD_FAILED = 8, HEAD_TYPE = 16 };
+enum {
+	HEAD_RAW = 1,
+	HEAD_BINARY = 2,
+	HEAD_AUD = 4,
+	HEAD_FAILED = 8,
+	HEAD_TYPE = 16,
+	HEAD_AT = 32,
+	HEAD_COUNT = 64
+};
 #define EXTRA_KEY 32
 struct str extra_key(int64_t tgt, char out[EXTRA_KEY]);
 bool extra_pack(const struct target *t, int64_t cursor, struct buf *out);
@@ -399,8 +417,15 @@ void keep_fed(void); /* starved targets look again */
 
 /* ---- events whose format failed -------------------------------------------------------------- */
 
-void parked_add(int64_t id, size_t notices, struct aud *aud); /* only the row stays */
+void parked_add(struct event *e, struct roster *r); /* only its row stays */
+void parked_age(void);
+size_t parked_retry(const struct notify_filter *f); /* how many notices */
+size_t parked_drop(const struct notify_filter *f);
 void parked_free(void);
+
+/* ---- for the operator ------------------------------------------------------------------------ */
+
+bool filter_member(const struct notify_filter *f, const struct member *m);
 
 /* ---- URLs ------------------------------------------------------------------------------------ */
 
@@ -500,6 +525,8 @@ struct engine {
 	void *refused_arg;
 	void (*on_lane)(void *arg, struct str key);
 	void *lane_arg;
+	void (*on_reformat)(void *arg, int64_t id, struct str format, struct str body);
+	void *reformat_arg;
 };
 extern struct engine ng;
 

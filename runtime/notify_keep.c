@@ -155,7 +155,7 @@ static void head_pack(const struct event *e, struct buf *out)
 	const struct kind *k = e->kind;
 	int flags = (k->frame == FRAME_RAW ? HEAD_RAW : 0) | (k->binary ? HEAD_BINARY : 0) |
 		    (e->aud ? HEAD_AUD : 0) | (k->failed.p ? HEAD_FAILED : 0) |
-		    (k->type.p ? HEAD_TYPE : 0);
+		    (k->type.p ? HEAD_TYPE : 0) | HEAD_AT | (e->count ? HEAD_COUNT : 0);
 
 	buf_char(out, HEAD_VERSION);
 	buf_char(out, (char)flags);
@@ -164,6 +164,9 @@ static void head_pack(const struct event *e, struct buf *out)
 		put_bytes(out, k->type);
 	if (k->failed.p)
 		put_bytes(out, k->failed);
+	put_varint(out, (uint64_t)e->at);
+	if (e->count)
+		put_varint(out, e->count);
 	if (e->aud)
 		put_varint(out, (uint64_t)e->aud->id);
 	else

@@ -181,12 +181,14 @@ static void restore_aud(void *arg, int64_t id, struct str members)
 	struct restoring *w = arg;
 	struct aud *a = xcalloc(1, sizeof(*a));
 
-	*a = (struct aud){ .id = id, .refs = 1, .stored = true };
+	*a = (struct aud){ .id = id, .refs = 2, .stored = true };
 	if (w->n == w->cap) {
 		w->cap = w->cap ? w->cap * 2 : 16;
 		w->v = xrealloc(w->v, w->cap * sizeof(*w->v));
 	}
-	w->v[w->n++] = (struct restored){ a, restore_roster(w, members) };
+	w->v[w->n] = (struct restored){ a, restore_roster(w, members) };
+	w->v[w->n].r->aud = a;
+	w->v[w->n++].r->rows = ROWS_SAVED;
 }
 
 static struct restored *find_aud(const struct restoring *w, int64_t id)
@@ -204,10 +206,10 @@ static struct restored *find_aud(const struct restoring *w, int64_t id)
 	return lo < w->n && w->v[lo].aud->id == id ? &w->v[lo] : NULL;
 }
 
-static bool head_parse(struct str *s, struct event_opts *o, char **name, int *flags)
+static bool head_parse(struct str *s, struct event_opts *o, char **name, int *flags, int64_t *at)
 {
 	struct str failed;
-	uint64_t ec;
+	uint64_t ec, wall = 0, count = 0;
 
 	if (s->n < 2 || s->p[0] != HEAD_VERSION)
 		return false;
@@ -221,19 +223,22 @@ static bool head_parse(struct str *s, struct event_opts *o, char **name, int *fl
 			return false;
 		o->format_failed = *name = xstrndup(failed.p, failed.n);
 	}
+	if (((*flags & HEAD_AT) && !get_varint(s, &wall)) ||
+	    ((*flags & HEAD_COUNT) && !get_varint(s, &count)))
+		return false;
+	*at = (int64_t)wall;
+	o->count = (unsigned)count;
 	o->frame = *flags & HEAD_RAW ? FRAME_RAW : FRAME_PRIMITIVE;
 	o->binary = *flags & HEAD_BINARY;
 	o->ec = (int)ec;
 	return true;
 }
 
-static void restore_notices(struct event *e, const struct roster *r)
+static void restore_notices(struct event *e, struct roster *r)
 {
 	TAILQ_INSERT_TAIL(&ng.live, e, on_live);
 	if (e->kind->failed.p) {
-		parked_add(e->id, r->n, e->aud);
-		e->aud = NULL;
-		e->abandoned = true;
+		parked_add(e, r);
 	}
 	for (size_t i = 0; !e->abandoned && i < r->n; i++) {
 		struct target *t = r->m[i]->target;
@@ -253,9 +258,10 @@ static void restore_ntf(void *arg, int64_t id, int64_t et, struct str members, s
 	struct roster *r;
 	char *name = NULL;
 	uint64_t aud;
+	int64_t at;
 	int flags;
 
-	if (!head_parse(&members, &o, &name, &flags) ||
+	if (!head_parse(&members, &o, &name, &flags, &at) ||
 	    ((flags & HEAD_AUD) &&
 	     (!get_varint(&members, &aud) || !(a = find_aud(w, (int64_t)aud))))) {
 		log_error("notify", "a kept notification is damaged and left out id=%lld",
@@ -264,6 +270,7 @@ static void restore_ntf(void *arg, int64_t id, int64_t et, struct str members, s
 		return;
 	}
 	e = event_restore(id, et, &o, body_len);
+	e->at = at;
 	free(name);
 	if (a) {
 		e->aud = a->aud;

@@ -120,6 +120,18 @@ void send_detach(struct target *t)
 	target_unref(t);
 }
 
+void send_again(struct target *t)
+{
+	struct session *s = t->link ? t->link->s : NULL;
+
+	if (!s || t->late.n == 0)
+		return;
+	t->refs++;
+	send_detach(t);
+	send_attach(t, s);
+	target_unref(t);
+}
+
 void send_observe(void *arg, struct str aei, struct session *s)
 {
 	struct target *t = target_find(aei);

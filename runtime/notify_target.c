@@ -111,6 +111,7 @@ struct target *target_restore(int64_t id, struct str key, int64_t acked)
 
 void target_free(struct target *t)
 {
+	t->refs++; /* nothing below frees it again */
 	if (t->link)
 		send_detach(t);
 	if (t->real)
@@ -220,6 +221,11 @@ void notice_delivered(struct target *t, struct notice n)
 	notice_done(t, n);
 }
 
+static bool unwanted(const struct target *t, const struct member *m)
+{
+	return t->gone || m->sub->dead || (t->real && t->real->gone);
+}
+
 static void gap_count(struct target *t, struct member *m)
 {
 	if (t->real) { /* a lane has nobody to tell */
@@ -237,13 +243,27 @@ static void gap_count(struct target *t, struct member *m)
 	TAILQ_INSERT_TAIL(&t->gap_list, m, on_gap);
 }
 
+void target_lost(struct target *t, struct member *m)
+{
+	const struct target *to = t->real ? t->real : t;
+
+	if (to->lane || unwanted(t, m))
+		return;
+	t->refs++;
+	gap_count(t, m);
+	target_list(t, L_DIRTY);
+	keep_soon();
+	target_kick(t);
+	target_unref(t);
+}
+
 void notice_dropped(struct target *t, struct notice n, enum drop_reason why, bool tell)
 {
 	const struct target *to = t->real ? t->real : t;
 
 	ng.dropped[why]++;
 	tear(t, n.id);
-	if (tell && !to->url && !to->lane)
+	if (tell && !to->lane)
 		gap_count(t, n.m);
 	notice_done(t, n);
 }
@@ -336,11 +356,6 @@ static void replace(struct target *t, struct member *m)
 {
 	if (m->has_latest)
 		drop_at(t, (size_t)(m->latest - t->base), DROP_REPLACED);
-}
-
-static bool unwanted(const struct target *t, const struct member *m)
-{
-	return t->gone || m->sub->dead || (t->real && t->real->gone);
 }
 
 void target_push(struct target *t, struct event *e, struct member *m)

@@ -14,10 +14,10 @@ local LEVELS = {
   { "embed", "vm", "guard", "task", "lua_file", "lua_json", "lua_sys" },
   { "session", "notify.h", "notify_int", "notify", "notify_tool", "notify_event",
     "notify_audience", "notify_target", "notify_lane", "notify_drop", "notify_send",
-    "notify_keep", "notify_restore", "notify_parked", "notify_url", "notify_dial",
+    "notify_keep", "notify_restore", "notify_parked", "notify_list", "notify_url", "notify_dial",
     "notify_poll", "notify_ask", "primitive",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
-    "lua_field", "lua_notices", "lua_notify", "lua_store_ops", "lua_store", "lua_cse" },
+    "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse" },
   { "lua_config", "cmd", "options", "cmd_check", "cmd_listen", "cmd_lua", "cmd_run", "main" },
 }
 local OWNERS = {

@@ -5,7 +5,8 @@
 --   start()                          task: tree, scripts, sockets
 --   request(id, req)                 task: one primitive; ends in core.cse.reply
 --   identify(conn, how, text)        task: who a WebSocket connection speaks for
---   timer(id) delivered(sub, n) unknown_target(key) polled(key)    tasks
+--   timer(id) delivered(sub, n) unknown_target(key) reformat(id, format, body) polled(key)
+--                                    tasks
 --   stop()                           task: the scripts' stop functions have run
 --   check(file) -> true | nil, text  moon2m check
 
@@ -163,6 +164,7 @@ function boot.start()
   base.ensure { releases = cfg.cse.releases, poa = points_of_access(sockets) }
   expire.start()
   start_scripts()
+  core.replay()                -- notices whose format is there now
   sys.log("info", "boot", ready_line(sockets))
 end
 
@@ -188,6 +190,14 @@ end
 
 function boot.unknown_target(key)
   return require("moon2m.register").unknown_target(key)
+end
+
+--- An event whose format had failed is tried again.
+function boot.reformat(id, name, body)
+  if not require("moon2m.format").get(name) then
+    return core.reformat(id, { format_failed = name }, body)
+  end
+  return core.reformat(id, require("moon2m.event").reformat(name, body))
 end
 
 function boot.polled(key)

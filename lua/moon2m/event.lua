@@ -65,7 +65,7 @@ local function parked(name, e, why)
   sys.log("error", "format", ("format %s failed; its notices are parked: %s"):format(name, why))
   local body = { to = e.to, rep = e.rep, old = e.old, net = e.net, om = e.om, op = e.op,
     fr = e.fr, at = e.at, cr = e.cr, sub = e.sub, target = e.target, sur = e.sur,
-    creator = e.creator }
+    creator = e.creator, ec = e.ec }
   return { frame = "raw", format_failed = name }, json.encode(body)
 end
 

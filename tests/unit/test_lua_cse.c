@@ -238,6 +238,7 @@ static void (*tell_delivered)(void *arg, int64_t sub, unsigned count);
 static void (*tell_unknown)(void *arg, struct str target);
 static void (*tell_polled)(void *arg, struct str target);
 static notify_asked asked;
+static void (*refuse)(void *arg, int64_t sub, struct str target, int rsc);
 static void *asked_arg;
 static bool ask_at_once;
 
@@ -367,6 +368,12 @@ bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc)
 	(void)rqi;
 	(void)pc;
 	return rsc == 0;
+}
+
+void notify_on_refused(void (*fn)(void *arg, int64_t sub, struct str target, int rsc), void *arg)
+{
+	(void)arg;
+	refuse = fn;
 }
 
 void lua_notices_functions(lua_State *L)

@@ -11,6 +11,7 @@
 #include "embed.h"
 #include "guard.h"
 #include "log.h"
+#include "lua_notices.h"
 #include "lua_notify.h"
 #include "lua_store_ops.h"
 #include "task.h"
@@ -167,6 +168,7 @@ static int open_module(lua_State *L)
 {
 	lua_newtable(L);
 	lua_notify_functions(L);
+	lua_notices_functions(L);
 	return 1;
 }
 
@@ -191,12 +193,14 @@ static int lua_setup(void **state)
 	luaL_setfuncs(vm_state(), globals, 0);
 	lua_pop(vm_state(), 1);
 	lua_notify_use();
+	lua_notices_use();
 	return vm_boot("moon2m.boot", &e) ? 0 : -1;
 }
 
 static int lua_teardown(void **state)
 {
 	lua_notify_close();
+	lua_notices_close();
 	task_close();
 	guard_close();
 	vm_close();

@@ -236,21 +236,6 @@ static void test_forget(void **state)
 	audience_unref(b);
 }
 
-static void test_format_failed(void **state)
-{
-	struct audience *a = audience_of(1, "Ca");
-	struct conn *c = connect_as("Ca", SESSION_JSON);
-
-	(void)state;
-	publish_as(a, "{}", (struct event_opts){ .frame = FRAME_RAW, .format_failed = "senml" });
-	assert_null(fake_read(c));
-	assert_int_equal(stats().parked, 1);
-	audience_unref(a);
-	restart(false);
-	assert_int_equal(stats().parked, 1);
-	assert_int_equal(fake_ntf_rows, 1);
-}
-
 static void test_store_trouble(void **state)
 {
 	struct audience *a = audience_of(1, "Ca");
@@ -328,7 +313,7 @@ int main(void)
 		T(test_restart),       T(test_large_audience),
 		T(test_overflow),      T(test_overflow_bytes_and_age),
 		T(test_newest_only),   T(test_forget),
-		T(test_format_failed), T(test_store_trouble),
+		T(test_store_trouble),
 		T(test_memory),
 	};
 
