@@ -103,7 +103,8 @@ describe("core.guard", function()
     local before = 0
     while jutil.traceinfo(before + 1) do before = before + 1 end
     f()
-    assert.is_nil(jutil.traceinfo(before + 1))
+    local made = jutil.traceinfo(before + 1)
+    assert.is_nil(made)
   end)
 
   it("stops what runs too long and says where", function()
