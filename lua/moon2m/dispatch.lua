@@ -4,6 +4,8 @@
 
 local sys = require "moon2m.core.sys"
 local blocking = require "moon2m.blocking"
+local fanout = require "moon2m.fanout"
+local members = require "moon2m.members"
 local monitor = require "moon2m.monitor"
 local op_create = require "moon2m.op_create"
 local op_delete = require "moon2m.op_delete"
@@ -23,6 +25,7 @@ local view = require "moon2m.view"
 
 local CREATE, RETRIEVE, UPDATE, DELETE, NOTIFY = 1, 2, 3, 4, 5
 local ATTEMPTS = 5               -- the target changed under the operation: resolve again
+local GRTM = "grtm: only a group's fopt has members"
 local MAX_NEWEST = 1000          -- instances that a script may ask for at once
 local OPERATION = {
   [CREATE] = function(req, target)
@@ -54,14 +57,20 @@ end
 -- Looks the target up and performs the operation: the target (nil: there is none), then rsc, pc,
 -- extra | nil, err.
 local function execute(req)
-  local perform = OPERATION[req.op]
+  local perform, passed = OPERATION[req.op], false
   for _ = 1, ATTEMPTS do
     local target, attr = tree.resolve(req.to)
     if not target then return nil, absent(req, attr) end
     if target.virtual == "pcu" then return target.parent, polling.perform(req, target.parent) end
-    local e = request.check_group(req)
-    if e then return target, nil, e end
-    req.gid = nil                             -- seen once, whatever happens below
+    if (req.gid or req.fan) and not passed then
+      local e = request.check_group(req, members.key(target))
+      if e then return target, nil, e end
+      passed = true                           -- seen once, whatever happens below
+    end
+    if target.virtual == "fopt" then
+      return target, fanout.perform(req, target, attr, dispatch.execute)
+    end
+    if req.params.grtm then return target, nil, rsc.err(rsc.BAD_REQUEST, GRTM) end
     local code, pc, extra = perform(req, target, attr)
     if code ~= false then return target, code, pc, extra end
   end

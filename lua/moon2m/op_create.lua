@@ -7,6 +7,7 @@ local access = require "moon2m.access"
 local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
 local event = require "moon2m.event"
+local members = require "moon2m.members"
 local monitor = require "moon2m.monitor"
 local op_instance = require "moon2m.op_instance"
 local path = require "moon2m.path"
@@ -21,7 +22,7 @@ local types = require "moon2m.types"
 local verify = require "moon2m.verify"
 local write = require "moon2m.write"
 
-local ACP, AE, INSTANCE, CHANNEL, REQUEST, SUBSCRIPTION = 1, 2, 4, 15, 17, 23
+local ACP, AE, INSTANCE, CHANNEL, REQUEST, SUBSCRIPTION, GROUP = 1, 2, 4, 15, 17, 23, 9
 local MAX_PATH, MAX_LEVELS = 2000, 50
 local default_life = 365 * 86400 * 1e6
 
@@ -132,6 +133,8 @@ local function committed(req, parent, r, body)
     monitor.changed(parent, r)
   elseif r.ty == ACP then
     access.changed()
+  elseif r.ty == GROUP then
+    members.changed(r.id)
   elseif r.ty == AE then
     register.created(r)
   elseif r.ty == CHANNEL then

@@ -9,6 +9,7 @@ local access = require "moon2m.access"
 local blocking = require "moon2m.blocking"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
+local members = require "moon2m.members"
 local missing = require "moon2m.missing"
 local monitor = require "moon2m.monitor"
 local path = require "moon2m.path"
@@ -24,7 +25,7 @@ local verify = require "moon2m.verify"
 local view = require "moon2m.view"
 local write = require "moon2m.write"
 
-local ACP, AE, INSTANCE, CSE_BASE, CHANNEL, SUBSCRIPTION = 1, 2, 4, 5, 15, 23
+local ACP, AE, INSTANCE, CSE_BASE, CHANNEL, SUBSCRIPTION, GROUP = 1, 2, 4, 5, 15, 23, 9
 local PAGE = 500
 local MAX_TOLD = 2000            -- descendants with subscriptions that are told of their deletion
 
@@ -83,15 +84,23 @@ local function after_subscription(id, pid, ri, su)
   return id
 end
 
+-- What it forwarded for subscriptions is given up.
+local function after_group(id)
+  core.forget_sub(id)
+  members.changed(id)
+end
+
 local function after(r, parent, descendants)
   local policies = r.ty == ACP
   for _, row in ipairs(descendants) do
     if row.ty == AE then register.deleted(row.aei) end
+    if row.ty == GROUP then after_group(row.id) end
     if row.ty == SUBSCRIPTION then after_subscription(row.id, row.pid, path.ri(row.id), row.su) end
     policies = policies or row.ty == ACP
   end
   if policies then access.changed() end
   if r.ty == AE then register.deleted(r.ri) end
+  if r.ty == GROUP then after_group(r.id) end
   if r.ty == CHANNEL then
     polling.closed(parent.ri)
     register.routes(parent)

@@ -7,6 +7,7 @@ local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
+local members = require "moon2m.members"
 local missing = require "moon2m.missing"
 local monitor = require "moon2m.monitor"
 local null = require("moon2m.json").null
@@ -24,7 +25,7 @@ local tree = require "moon2m.tree"
 local verify = require "moon2m.verify"
 local write = require "moon2m.write"
 
-local ACP, AE, INSTANCE, CSE_BASE, SUBSCRIPTION = 1, 2, 4, 5, 23
+local ACP, AE, INSTANCE, CSE_BASE, SUBSCRIPTION, GROUP = 1, 2, 4, 5, 23, 9
 
 local op = {}
 
@@ -144,6 +145,8 @@ local function after(req, r, parent, new, old, rep)
     subscription_changed(r, parent, new)
   elseif r.ty == ACP then
     access.changed()
+  elseif r.ty == GROUP then
+    members.changed(r.id)
   elseif r.ty == AE then
     register.routes(r)
   end

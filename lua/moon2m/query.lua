@@ -22,11 +22,12 @@ local query = {}
 -- ---- what there is ------------------------------------------------------------------------------
 
 local uint, posint, bool = schema.kinds.uint, schema.kinds.posint, schema.kinds.bool
-local stamp, text = schema.kinds.timestamp, schema.kinds.string
+local stamp, text, uri = schema.kinds.timestamp, schema.kinds.string, schema.kinds.uri
 
 -- Parameters of a request besides those that have a header of their own.
 local params = {
   rcn = { uint }, drt = { schema.enum("a result type", { 1, 2 }) }, da = { bool }, rp = { text },
+  grtm = { uri, list = true },
 }
 
 -- Conditions and handling of filter criteria (TS-0004 6.3.5.8).
@@ -42,7 +43,7 @@ local filters = {
 
 -- Known to the standard, not offered here: 5001, unless it says "no".
 local unsupported = {}
-for name in ([[rids tids ltids tkns tqi asi aus auri sqi grtm omr prpi ma msu gstn
+for name in ([[rids tids ltids tkns tqi asi aus auri sqi omr prpi ma msu gstn
   smf cfs cfq lbq clbl palb chty pty catr patr gmty geom gsf]]):gmatch("%S+") do
   unsupported[name] = true
 end
@@ -192,8 +193,8 @@ local function member(out, name, raw)
   end
 end
 
---- Reads the members of a primitive (JSON text): { rcn, drt, da, rp, rt = { rtv, nu }, fc } or
--- nil, err. fc has the conditions as check returned them (times in microseconds, lists as lists),
+--- Reads the members of a primitive (JSON text): { rcn, drt, da, rp, grtm, rt = { rtv, nu }, fc }
+-- or nil, err. fc has the conditions as check returned them (times in microseconds, lists as lists),
 -- and atr = { { nm, val = text }, ... }.
 function query.from_fields(json)
   local members, names = core.members(json)
@@ -228,7 +229,7 @@ end
 local function as_raw(kind, value)
   if kind == bool then
     if value == "1" then return "true" elseif value == "0" then return "false" end
-  elseif kind ~= text and kind ~= stamp then
+  elseif kind ~= text and kind ~= stamp and kind ~= uri then
     if find(value, "^%-?%d+$") then return value end
   end
   if (kind == bool) and (value == "true" or value == "false") then return value end

@@ -6,6 +6,7 @@
 local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
+local members = require "moon2m.members"
 local path = require "moon2m.path"
 local polling = require "moon2m.polling"
 local preference = require "moon2m.preference"
@@ -106,6 +107,7 @@ end
 --- An AE is on disk.
 function register.created(r)
   if r.raw.poa then register.routes(r) end
+  members.ae_created()
 end
 
 --- An AE is gone: its connection speaks for it no longer, what waits for it is dropped.
@@ -114,6 +116,7 @@ function register.deleted(aei)
   core.forget_target(aei)
   polling.closed(aei)
   preference.forget(aei)
+  members.ae_deleted(aei)
 end
 
 --- Entry of the C core: something waits for a target whose routes are unknown.  Yields.

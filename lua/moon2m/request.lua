@@ -159,14 +159,22 @@ end
 local MAX_SEEN = 2048
 local seen, before, nseen = {}, {}, 0
 
---- TS-0004 7.3.3.2: a fan-out that comes back to the same target is a loop.  nil, or a 4104.
-function request.check_group(req)
-  local gid = req.gid
-  if not gid then return nil end
-  local key = gid .. "\n" .. req.to
-  if seen[key] or before[key] then
-    return rsc.err(rsc.GROUP_REQUEST_IDENTIFIER_EXISTS, "gid: %s has been here before", gid)
+local function loops(gid)
+  return rsc.err(rsc.GROUP_REQUEST_IDENTIFIER_EXISTS, "gid: %s has been here before", gid)
+end
+
+--- TS-0004 7.3.3.2: a fan-out that comes back to the same target is a loop.  key: a text for the
+-- target; req.fan: of a request that this CSE fanned out, the targets that were reached.  nil, or a
+-- 4104.
+function request.check_group(req, key)
+  local gid, fan = req.gid, req.fan
+  if fan then
+    if fan.seen[key] then return loops(fan.gid) end
+    fan.seen[key] = true
   end
+  if not gid then return nil end
+  key = gid .. "\n" .. key
+  if seen[key] or before[key] then return loops(gid) end
   if nseen >= MAX_SEEN then seen, before, nseen = {}, seen, 0 end
   seen[key] = true
   nseen = nseen + 1

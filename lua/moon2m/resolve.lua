@@ -41,7 +41,8 @@ end
 local resolved, nresolved = {}, 0
 
 --- What an address names (all six forms of TS-0001 9.3.1; hybrid ones too): a resource, an instance
--- (`parent` set), or a virtual { virtual = "la", parent = container }; and the attribute of
+-- (`parent` set), or a virtual { virtual = "la", parent = container } (with
+-- rest, what follows "fopt"); and the attribute of
 -- "#attr". nil, err: 4000 malformed, 4004 nothing there.  Yields when not cached.
 function resolve.resolve(address)
   local hit = resolved[address]
@@ -68,7 +69,7 @@ function resolve.resolve(address)
     if r.parent or not (t.virtual and t.virtual[a.virtual]) then
       return not_found(address)
     end
-    r = { virtual = a.virtual, parent = r }
+    r = { virtual = a.virtual, rest = a.rest, parent = r }
   end
   if not r.parent or r.virtual then
     if nresolved >= MAX_REMEMBERED then resolved, nresolved = {}, 0 end

@@ -4,11 +4,11 @@
 
 local sql_life = {}
 
---- The AEs, subscriptions and policies below a path, by id: columns id pid ty path aei su.
+--- The AEs, groups, subscriptions and policies below a path, by id: columns id pid ty path aei su.
 -- Parameters: the path with "/" behind, the path with "0" behind, the id to start after.
 sql_life.below = [[
 SELECT id, pid, ty, path, aei, json_extract(doc, '$.su') AS su FROM res
-WHERE path >= ?1 AND path < ?2 AND ty IN (1, 2, 23) AND id > ?3 ORDER BY id]]
+WHERE path >= ?1 AND path < ?2 AND ty IN (1, 2, 9, 23) AND id > ?3 ORDER BY id]]
 
 --- The latest expiration time of a resource's children that are no instances: column et.
 -- Parameter: the resource's id.

@@ -260,7 +260,7 @@ function find.below(p)
   return by_id(function(row)
     if row.path < p[1] or row.path >= p[2] or row.id <= p[3] then return false end
     row.su = json.member(row.doc, "su") and json.string(json.member(row.doc, "su"))
-    return row.ty == 1 or row.ty == 2 or row.ty == 23
+    return row.ty == 1 or row.ty == 2 or row.ty == 9 or row.ty == 23
   end)
 end
 

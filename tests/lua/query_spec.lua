@@ -140,10 +140,18 @@ describe("primitive fields", function()
   end)
 
   it("tell what this CSE does not do", function()
-    for _, s in ipairs { '{"sqi":true}', '{"tkns":["x"]}', '{"rids":["x"]}', '{"grtm":["x"]}',
+    for _, s in ipairs { '{"sqi":true}', '{"tkns":["x"]}', '{"rids":["x"]}', '{"omr":["x"]}',
       '{"fc":{"smf":["x"]}}', '{"fc":{"lbq":"x"}}', '{"fc":{"chty":[3]}}', '{"fc":{"fu":3}}' } do
       assert.matches("not supported by this CSE", refused(query.from_fields, s, 5001))
     end
     assert.same({}, fields('{"sqi":false,"rids":[]}'))
+  end)
+
+  it("take the members of a group that are meant", function()
+    assert.same({ grtm = { "moon/a", "15" } }, fields('{"grtm":["moon/a","15"]}'))
+    assert.same({ grtm = { "moon/a", "15" } }, query.params("grtm=moon/a+15"))
+    for _, s in ipairs { '{"grtm":"x"}', '{"grtm":[]}', '{"grtm":[5]}' } do
+      assert.matches("^grtm: ", refused(query.from_fields, s))
+    end
   end)
 end)

@@ -36,6 +36,7 @@ local MINIMAL = {
   ["m2m:cin"] = { con = '"x"' },
   ["m2m:sub"] = { nu = '["Cx"]' },
   ["m2m:acp"] = { pv = "{}", pvs = '{"acr":[{"acor":["all"],"acop":63}]}' },
+  ["m2m:grp"] = { mnm = "5", mid = "[]" },
 }
 
 -- For each attribute that a client may write: a value that is right, then some that are not.
@@ -94,6 +95,14 @@ local VALUES = {
     .. '{"actw":["* * 8-17 * * 1-5 *"],"acip":{"ipv4":["10.0.0.0/8"],"ipv6":["::1"]},'
     .. '"aclr":{"accc":["KR"],"accr":[37.5,-127,500]}}]}]}', "{}", '{"acr":[]}' },
 }
+VALUES.mt = { "3", "33", "20004", '"3"', "-1", "10033" }
+VALUES.spty = { '"org.x"', "1.5", '""', "[]", "true" }
+VALUES.mnm = { "9", "0", '"5"', "1.5" }
+VALUES.mid = { '["moon/a"]', '"x"', "[5]", '[""]', "{}" }
+VALUES.macp = { '["15"]', unpack(LIST) }
+VALUES.csy = { "2", "0", "4", '"1"' }
+VALUES.gn = { '"x"', unpack(STRING) }
+VALUES.nar = { '{"num":1,"dur":"PT1S"}', "[]", '{"num":0}', '{"dur":"x"}', '{"x":1}' }
 -- Known to the standard, not acted on in this release: right values get 5001, wrong ones 4000.
 VALUES.nec = { "100", "1", "5", "1000", '"2"' }
 VALUES.eeno = { "true", "1" }
@@ -216,8 +225,9 @@ describe("types", function()
 
   it("say who may stand below whom", function()
     local allowed = {
-      cse_base = "ae container acp subscription request",
-      ae = "container acp subscription polling_channel", polling_channel = "",
+      cse_base = "ae container acp subscription request group",
+      ae = "container acp subscription polling_channel group", polling_channel = "",
+      group = "subscription",
       request = "subscription",
       container = "container content_instance subscription", content_instance = "",
       subscription = "", acp = "subscription",

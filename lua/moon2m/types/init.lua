@@ -154,7 +154,7 @@ function types.child_error(P, T)
 end
 
 local files = { "cse_base", "ae", "container", "content_instance", "subscription", "acp",
-  "polling_channel", "request" }
+  "polling_channel", "request", "group" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end

@@ -1,0 +1,312 @@
+-- Groups (TS-0004 7.4.13) and their fanOutPoint (7.4.14): members, one request to all of them.
+
+local world = require "world"
+
+local w
+
+-- Registered: Calice (alice), Cbob (bob); alice/a, alice/b, alice/c are containers.
+local function setup()
+  w = world.new(true)
+  for _, rn in ipairs { "a", "b", "c" } do
+    assert.equal(2001, (w:create("Calice", "moon/alice", 3, { rn = rn })))
+  end
+end
+
+local function group(attrs, fr)
+  attrs.mnm = attrs.mnm or 10
+  if #attrs.mid == 0 then attrs.mid = require("moon2m.json").array {} end
+  local rsc, pc = w:request { op = 1, to = "moon/alice", fr = fr or "Calice", ty = 9,
+    pc = { ["m2m:grp"] = attrs } }
+  return rsc, pc["m2m:grp"] or world.dbg(pc)
+end
+
+local function update(rn, attrs)
+  local rsc, pc = w:update("Calice", "moon/alice/" .. rn, "m2m:grp", attrs)
+  return rsc, pc["m2m:grp"] or world.dbg(pc)
+end
+
+local function answers(rsc, pc)
+  assert.equal(2000, rsc, world.dbg(pc))
+  return pc["m2m:agr"]["m2m:rsp"]
+end
+
+local function codes(rsc, pc)
+  local list = {}
+  for i, a in ipairs(answers(rsc, pc)) do list[i] = a.rsc end
+  return list
+end
+
+local ABC = { "moon/alice/a", "moon/alice/b", "moon/alice/c" }
+
+describe("a group", function()
+  before_each(setup)
+
+  it("has its defaults", function()
+    local rsc, g = group { rn = "g", mid = ABC, gn = "all", nar = { num = 3 } }
+    assert.equal(2001, rsc)
+    assert.same({ 0, 1, true, 3, 10, ABC, "all" },
+      { g.mt, g.csy, g.mtv, g.cnm, g.mnm, g.mid, g.gn })
+    rsc, g = group { mid = {} }
+    assert.equal(2001, rsc)
+    assert.same({ 0, {} }, { g.cnm, g.mid })
+  end)
+
+  it("names each member once, whatever the form of its address", function()
+    local _, pc = w:retrieve("Calice", "moon/alice/a")
+    local ri = pc["m2m:cnt"].ri
+    local _, g = group { mid = { "moon/alice/a", ri, "/moon/" .. ri, "moon/alice/a", "-/alice/b" } }
+    assert.same({ 2, { "moon/alice/a", "-/alice/b" } }, { g.cnm, g.mid })
+  end)
+
+  it("has at most mnm members: 6010", function()
+    assert.equal(6010, (group { mid = ABC, mnm = 2 }))
+    assert.equal(2001, (group { rn = "g", mid = ABC, mnm = 3 }))
+    assert.equal(6010, (update("g", { mnm = 2 })))
+    local rsc, g = update("g", { mnm = 1, mid = { ABC[1] } })
+    assert.same({ 2004, 1, 1 }, { rsc, g.mnm, g.cnm })
+    assert.equal(6010, (update("g", { mid = ABC })))
+    rsc, g = update("g", { mid = require("moon2m.json").array {} })
+    assert.same({ 2004, 0 }, { rsc, g.cnm })
+  end)
+
+  it("says what is wrong with a member", function()
+    for mid, want in pairs { ["moon/alice/x"] = { 4004, "mid: moon/alice/x: no such" },
+      ["/other/moon/x"] = { 5001, "another CSE" }, ["//sp.other/c/x"] = { 5001, "another CSE" },
+      ["moon/alice/a#lbl"] = { 4000, "names an attribute" }, ["///x"] = { 4000, "mid: " } } do
+      local rsc, dbg = group { mid = { mid } }
+      assert.equal(want[1], rsc, mid)
+      assert.truthy(dbg:find(want[2], 1, true), dbg)
+    end
+  end)
+
+  it("checks its own attributes", function()
+    for name, v in pairs { mt = 33, csy = 4, spty = {}, nar = { num = 0 }, macp = {}, gn = 5,
+      cnm = 1, mtv = true, ssi = true, mnm = 0 } do
+      local attrs = { mid = {} }
+      attrs[name] = v
+      assert.equal(4000, (group(attrs)), name)
+    end
+    assert.equal(4000, (group { mid = {}, spty = "x", mt = 3 }))
+    for _, mt in ipairs { 1, 3, 66, 10003, 20001, 20003 } do
+      assert.equal(2001, (group { mid = {}, mt = mt }))
+    end
+    assert.equal(2001, (group { rn = "g", mid = ABC, mt = 3 }))
+    for name, v in pairs { mt = 3, csy = 1, spty = "x", cnm = 1 } do
+      assert.equal(4000, (update("g", { [name] = v })), name)
+    end
+  end)
+
+  it("csy 1, the default: a member of another type is left out", function()
+    local rsc, g = group { rn = "g", mt = 3, mid = { ABC[1], "moon/alice", ABC[2] } }
+    assert.same({ 2001, 3, 2, { ABC[1], ABC[2] } }, { rsc, g.mt, g.cnm, g.mid })
+    rsc, g = update("g", { mid = { "moon/alice", ABC[3] } })
+    assert.same({ 2004, { ABC[3] }, 1 }, { rsc, g.mid, g.cnm })
+  end)
+
+  it("csy 2: 4110", function()
+    assert.equal(4110, (group { mt = 3, csy = 2, mid = { ABC[1], "moon/alice" } }))
+    assert.equal(2001, (group { rn = "g", mt = 3, csy = 2, mid = ABC }))
+    assert.equal(4110, (update("g", { mid = { "moon/alice" } })))
+  end)
+
+  it("csy 3: the group becomes mixed", function()
+    local rsc, g = group { mt = 3, csy = 3, mid = { ABC[1], "moon/alice" } }
+    assert.same({ 2001, 0, 2 }, { rsc, g.mt, g.cnm })
+    assert.equal(2001, (group { rn = "g", mt = 3, csy = 3, mid = ABC }))
+    rsc, g = update("g", { mid = { "moon/alice" } })
+    assert.same({ 2004, 0, 1 }, { rsc, g.mt, g.cnm })
+  end)
+
+  it("has virtual members and groups with their types", function()
+    local rsc, g = group { rn = "news", mt = 20002, mid = { ABC[1] .. "/la", ABC[2] .. "/ol" } }
+    assert.same({ 2001, { ABC[1] .. "/la" } }, { rsc, g.mid })
+    assert.equal(2001, (group { rn = "g", mt = 3, mid = ABC }))
+    _, g = group { mt = 3, mid = { "moon/alice/g/fopt", "moon/alice/g", "moon/alice/news/fopt" } }
+    assert.same({ "moon/alice/g/fopt" }, g.mid)
+    _, g = group { mt = 9, mid = { "moon/alice/g/fopt", "moon/alice/g" } }
+    assert.same({ "moon/alice/g" }, g.mid)
+  end)
+
+  it("of a type needs members that its maker may read: 5105", function()
+    assert.equal(2001, (w:create("Cbob", "moon/bob", 3, { rn = "c" })))
+    local rsc, dbg = group { mt = 3, mid = { "moon/bob/c" } }
+    assert.equal(5105, rsc)
+    assert.matches("moon/bob/c", dbg)
+    assert.equal(2001, (group { mid = { "moon/bob/c" } }))
+  end)
+end)
+
+describe("fopt", function()
+  before_each(setup)
+
+  local function request(op, to, more)
+    local req = { op = op, to = to, fr = "Calice" }
+    for k, v in pairs(more or {}) do req[k] = v end
+    return w:request(req)
+  end
+
+  local function cin(con) return { ty = 4, pc = { ["m2m:cin"] = { con = con } } } end
+
+  it("creates below all members; the answers are in their order", function()
+    group { rn = "g", mid = ABC }
+    local list = answers(request(1, "moon/alice/g/fopt", cin "21"))
+    for i, address in ipairs(ABC) do
+      assert.same({ 2001, address, "21" },
+        { list[i].rsc, list[i].fr, list[i].pc["m2m:cin"].con })
+      local _, pc = w:retrieve("Calice", address .. "/la")
+      assert.equal("21", pc["m2m:cin"].con)
+    end
+    assert.not_equal(list[1].rqi, list[2].rqi)
+  end)
+
+  it("goes on below the members, also to la", function()
+    group { rn = "g", mid = { ABC[1], ABC[2] } }
+    w:create("Calice", ABC[1], 4, { con = "1" })
+    local list = answers(request(2, "moon/alice/g/fopt/la"))
+    assert.same({ 2000, 4004 }, { list[1].rsc, list[2].rsc })
+    assert.equal("1", list[1].pc["m2m:cin"].con)
+    assert.matches("no instance", list[2].pc["m2m:dbg"])
+    w:create("Calice", ABC[1], 3, { rn = "x" })
+    w:create("Calice", ABC[1] .. "/x", 3, { rn = "y" })
+    assert.same({ 2000, 4004 }, codes(request(2, "moon/alice/g/fopt/x/y")))
+  end)
+
+  it("retrieves, updates and deletes", function()
+    group { rn = "g", mid = ABC }
+    assert.same({ 2004, 2004, 2004 },
+      codes(request(3, "moon/alice/g/fopt", { pc = { ["m2m:cnt"] = { lbl = { "x" } } } })))
+    local list = answers(request(2, "moon/alice/g/fopt", { query = "atrl=lbl" }))
+    assert.same({ "x" }, list[3].pc["m2m:cnt"].lbl)
+    assert.same({ 2000, 2000, 2000 }, codes(request(2, "moon/alice/g/fopt#lbl")))
+    w:create("Calice", ABC[1], 4, { con = "1" })
+    assert.same({ 2002, 4004, 4004 }, codes(request(4, "moon/alice/g/fopt/la")))
+    local _, pc = w:retrieve("Calice", "moon/alice/g")
+    assert.equal(3, pc["m2m:grp"].cnm)
+  end)
+
+  it("a deletion takes the members out of the group", function()
+    group { rn = "g", mid = { ABC[1], ABC[2], "moon/bob" } }
+    assert.same({ 2002, 2002, 4103 }, codes(request(4, "moon/alice/g/fopt")))
+    local _, pc = w:retrieve("Calice", "moon/alice/g")
+    assert.same({ 1, { "moon/bob" } }, { pc["m2m:grp"].cnm, pc["m2m:grp"].mid })
+  end)
+
+  it("notifies members that are AEs", function()
+    w.fake.answers.Calice = 2000
+    group { rn = "g", mid = { "moon/alice", ABC[1] } }
+    assert.same({ 2000, 4005 },
+      codes(request(5, "moon/alice/g/fopt", { pc = { ["m2m:sgn"] = { sur = "x" } } })))
+    assert.equal("Calice", w.fake.asked[1].target)
+  end)
+
+  it("no members: 4109", function()
+    group { rn = "g", mid = {} }
+    assert.equal(4109, (request(2, "moon/alice/g/fopt")))
+  end)
+
+  it("a type that cannot be below the members: 4108; a registration: 4005", function()
+    group { rn = "g", mid = ABC, mt = 3 }
+    assert.equal(4108, (request(1, "moon/alice/g/fopt", { ty = 1, pc = "{}" })))
+    assert.equal(4005, (request(1, "moon/alice/g/fopt", { ty = 2, pc = "{}" })))
+  end)
+
+  it("judges the group by acpi or macp, the members by their own rights", function()
+    local function acp(rn, who, acop)
+      assert.equal(2001, (w:create("Calice", "moon/alice", 1, { rn = rn,
+        pv = { acr = { { acor = { who }, acop = acop }, { acor = { "Calice" }, acop = 63 } } },
+        pvs = { acr = { { acor = { "Calice" }, acop = 63 } } } })))
+      return "moon/alice/" .. rn
+    end
+    local all, read = acp("all", "Cbob", 63), acp("read", "Cbob", 2)
+    group { rn = "g", mid = ABC }
+    assert.equal(4103, (request(2, "moon/alice/g/fopt", { fr = "Cbob" })))
+    assert.equal(2004, (update("g", { acpi = { all } })))
+    assert.same({ 4103, 4103, 4103 }, codes(request(2, "moon/alice/g/fopt", { fr = "Cbob" })))
+    assert.equal(2004, (w:update("Calice", ABC[2], "m2m:cnt", { acpi = { read } })))
+    assert.same({ 4103, 2000, 4103 }, codes(request(2, "moon/alice/g/fopt", { fr = "Cbob" })))
+    assert.equal(2004, (update("g", { macp = { read } })))
+    assert.same({ 4103, 2000, 4103 }, codes(request(2, "moon/alice/g/fopt", { fr = "Cbob" })))
+    assert.equal(4103, (request(4, "moon/alice/g/fopt", { fr = "Cbob" })))
+    assert.equal(2000, (w:retrieve("Cbob", "moon/alice/g")))
+  end)
+
+  it("grtm: some of the members", function()
+    group { rn = "g", mid = ABC }
+    local _, pc = w:retrieve("Calice", ABC[2])
+    local q = "grtm=" .. pc["m2m:cnt"].ri
+    local list = answers(request(2, "moon/alice/g/fopt", { query = q }))
+    assert.same({ 1, ABC[2] }, { #list, list[1].fr })
+    list = answers(request(2, "moon/alice/g/fopt", { query = "grtm=" .. ABC[3] .. "+" .. ABC[1] }))
+    assert.same({ 2, ABC[1] }, { #list, list[1].fr })
+    assert.equal(4000, (request(2, "moon/alice/g/fopt", { query = "grtm=moon/bob" })))
+    assert.equal(4000, (request(2, "moon/alice/g/fopt", { query = "grtm=moon/nobody" })))
+    assert.equal(4000, (request(2, ABC[1], { query = q })))
+    assert.equal(4000, (request(5, "moon/alice/g/fopt", { query = q, pc = "{}" })))
+  end)
+
+  it("groups of groups", function()
+    group { rn = "g1", mid = { ABC[1], ABC[2] } }
+    group { rn = "g2", mid = { "moon/alice/g1/fopt", ABC[3] } }
+    local list = answers(request(1, "moon/alice/g2/fopt", cin "5"))
+    assert.same({ 2000, 2001 }, { list[1].rsc, list[2].rsc })
+    local inner = list[1].pc["m2m:agr"]["m2m:rsp"]
+    assert.same({ 2001, 2001, ABC[1] }, { inner[1].rsc, inner[2].rsc, inner[1].fr })
+  end)
+
+  it("a loop of groups ends with 4104", function()
+    group { rn = "g1", mid = { ABC[1] } }
+    group { rn = "g2", mid = { "moon/alice/g1/fopt" } }
+    assert.equal(2004, (update("g1",
+      { mid = { "moon/alice/g2/fopt", "moon/alice/g1/fopt", ABC[1] } })))
+    local list = answers(request(1, "moon/alice/g1/fopt", cin "5"))
+    assert.same({ 2000, 4104, 2001 }, { list[1].rsc, list[2].rsc, list[3].rsc })
+    assert.equal(4104, list[1].pc["m2m:agr"]["m2m:rsp"][1].rsc)
+    local r = w.fake.by_path("alice/a")
+    assert.equal(1, #w.fake.instances(r.id))
+  end)
+
+  it("a member of two groups is reached once", function()
+    group { rn = "g1", mid = { ABC[1] } }
+    group { rn = "g2", mid = { ABC[1] } }
+    group { rn = "g3", mid = { "moon/alice/g1/fopt", "moon/alice/g2/fopt" } }
+    answers(request(1, "moon/alice/g3/fopt", cin "5"))
+    assert.equal(1, #w.fake.instances(w.fake.by_path("alice/a").id))
+  end)
+
+  it("a gid that was here: 4104", function()
+    group { rn = "g", mid = ABC }
+    assert.equal(2000, (request(2, "moon/alice/g/fopt", { gid = "x" })))
+    assert.equal(4104, (request(2, "moon/alice/g/fopt", { gid = "x" })))
+    assert.equal(2000, (request(2, "moon/alice/g/fopt", { gid = "y" })))
+  end)
+
+  it("nobody answers in time: 5209; some do: theirs", function()
+    group { rn = "g", mid = ABC }
+    w.fake.hold()
+    local box = w:start { op = 1, to = "moon/alice/g/fopt", fr = "Calice", ty = 4,
+      pc = { ["m2m:cin"] = { con = "1" } } }
+    w.fake.soon()
+    local mono = require("moon2m.core.sys").mono
+    require("moon2m.core.sys").mono = function() return mono() + 60e6 end
+    w.fake.fire()
+    require("moon2m.core.sys").mono = mono
+    assert.same({ true, 5209 }, { box.done, box[1] })
+    w.fake.flush()
+    group { rn = "h", mid = { ABC[1], "moon/alice/x/fopt", ABC[2] } }
+  end)
+
+  it("a member that is gone answers 4004", function()
+    group { rn = "g", mid = ABC }
+    assert.equal(2002, (w:delete("Calice", ABC[2])))
+    assert.same({ 2001, 4004, 2001 }, codes(request(1, "moon/alice/g/fopt", cin "1")))
+  end)
+
+  it("bounds depth", function()
+    group { rn = "g0", mid = { ABC[1] } }
+    for i = 1, 9 do group { rn = "g" .. i, mid = { ("moon/alice/g%d/fopt"):format(i - 1) } } end
+    local rsc, pc = request(2, "moon/alice/g9/fopt")
+    for _ = 1, 7 do pc = answers(rsc, pc)[1].pc end
+    assert.equal(5207, pc["m2m:agr"]["m2m:rsp"][1].rsc)
+    assert.same({ 2000 }, codes(request(2, "moon/alice/g1/fopt")))
+  end)
+end)
