@@ -125,7 +125,8 @@ static void stopped(const char *text)
 	assert_non_null(strstr(lua_tostring(L, -1), "stack traceback:\n\tapp.lua:1: in "));
 	lua_pop(L, 3);
 	cpu = cpu_seconds() - cpu;
-	assert_true(cpu >= 0.05 && cpu < 0.5);
+	assert_true(cpu >= 0.03 &&
+		    cpu < 1); /* 70 % of the budget at least, on a busy machine too */
 	assert_int_equal(guard_stops(), before + 1);
 	assert_null(lua_gethook(L));
 	assert_true(holds("return run(0.5, 'return 1')"));
