@@ -9,6 +9,7 @@ local bit = require "bit"
 local sys = require "moon2m.core.sys"
 local context = require "moon2m.context"
 local json = require "moon2m.json"
+local members = require "moon2m.members"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
@@ -38,6 +39,25 @@ end
 
 -- ---- rules -------------------------------------------------------------------------------------
 
+local grouped = false            -- some rule that was compiled names a group
+
+-- Whether an entry of acor may be a group's address, and not an AE-ID or a CSE-ID.
+local function may_be_group(plain)
+  return plain:byte() ~= 47 and plain:find("/", 1, true) ~= nil or path.parse_ri(plain) ~= nil
+end
+
+-- The originators that an entry of acor which is no wildcard stands for.  A group: the AEs in it;
+-- one that does not exist: nobody.  Yields when it may be a group.
+local function add_names(rule, name)
+  local plain = path.originator(name)
+  rule.names[plain] = true
+  if not may_be_group(plain) then return end
+  grouped, rule.grouped = true, true
+  local r = tree.resolve(plain)
+  local g = r and members.group_of(r)
+  for _, ae in ipairs(g and members.aes(g) or {}) do rule.names[ae.ri] = true end
+end
+
 -- One access control rule, ready to be judged: who it is for, what it allows, what it asks.
 local function compile_rule(acr)
   local rule = { acop = acr.acop, all = false, names = {}, patterns = {}, acco = acr.acco,
@@ -49,20 +69,27 @@ local function compile_rule(acr)
       local p = name:gsub("[^%w*]", "%%%0"):gsub("%*", "[^/]*")
       rule.patterns[#rule.patterns + 1] = "^" .. p .. "$"
     else
-      rule.names[path.originator(name)] = true
+      add_names(rule, name)
     end
   end
   rule.fixed = not (rule.acco or rule.acod or rule.acaf)
   return rule
 end
 
+-- The rules of an attribute of an ACP; made anew when one names a group and any group changed.
+-- Yields when one does.
 local function compile(acp, attr)
-  acp.compiled = acp.compiled or {}
-  local rules = acp.compiled[attr]
-  if not rules then
-    rules = {}
-    local set = tree.value(acp, attr)
-    for i, acr in ipairs(set and set.acr or {}) do rules[i] = compile_rule(acr) end
+  local rules = acp.compiled and acp.compiled[attr]
+  if rules and (not rules.grouped or rules.at == members.version) then return rules end
+  local raw = acp.raw
+  rules = { at = members.version }
+  local set = tree.value(acp, attr)
+  for i, acr in ipairs(set and set.acr or {}) do
+    rules[i] = compile_rule(acr)
+    rules.grouped = rules.grouped or rules[i].grouped
+  end
+  if acp.raw == raw then
+    acp.compiled = acp.compiled or {}
     acp.compiled[attr] = rules
   end
   return rules
@@ -136,6 +163,10 @@ function access.changed()
   remembered, count = {}, 0
   version = version + 1
 end
+
+members.on_change(function()
+  if grouped then access.changed() end
+end)
 
 -- The rules of every ACP that an acpi text names; dangling references are ignored.  Yields.
 local function rules_of(acpi, attr)

@@ -199,7 +199,8 @@ end
 -- enc, nu: the subscription's, decoded.  nil, or a 4103.  Yields.
 function blocking.check_target(parent, enc, nu)
   if not is_blocking(enc) then return nil end
-  local who = target.of(nu[1])
+  local who, e = target.of(nu[1])
+  if e and e.group then return rsc.err(rsc.BAD_REQUEST, "nu: net 7 needs one AE, not a group") end
   if who and not access.allowed(parent, access.UPDATE, { who = who }) then
     return rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "nu: %s may not update the resource itself",
       who)

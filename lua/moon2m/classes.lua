@@ -7,6 +7,7 @@
 local core = require "moon2m.core.cse"
 local criteria = require "moon2m.criteria"
 local format = require "moon2m.format"
+local members = require "moon2m.members"
 local path = require "moon2m.path"
 local preference = require "moon2m.preference"
 local target = require "moon2m.target"
@@ -39,13 +40,15 @@ end
 
 local function key_of(sub)
   return table.concat({ sub.raw.enc or "", sub.raw.nct or "", format_of(sub),
-    sub.raw.cr and "cr" or wants_originator(sub) and "or" or "", sub.raw.nec or "" }, "\0")
+    sub.raw.cr and "cr" or wants_originator(sub) and "or" or "", sub.raw.nec or "",
+    sub.raw.nfu or "", target.forwards(sub) and sub.id or "" }, "\0")
 end
 
 local function new_class(sub)
   return { criteria = criteria.compile(tree.value(sub, "enc")), cr = sub.raw.cr ~= nil,
     eeno = wants_originator(sub), nct = tree.value(sub, "nct"), ec = tree.value(sub, "nec"),
-    format = format_of(sub), audience = core.audience(), members = {}, size = 0 }
+    format = format_of(sub), audience = core.audience(), members = {}, size = 0,
+    nfu = tree.value(sub, "nfu"), forwards = target.forwards(sub) ~= nil }
 end
 
 local function class_of(index, sub)
@@ -90,11 +93,23 @@ local function withdraw(class, id)
   if class.by_format and not next(class.by_format) then class.by_format = nil end
 end
 
+-- Parents of subscriptions whose targets depend on groups, as long as they are cached.
+local dependents = setmetatable({}, { __mode = "k" })
+
+local function depend(index, r, groups)
+  local id = next(groups)
+  if not id then return end
+  dependents[r] = true
+  index.groups = index.groups or {}
+  for one in pairs(groups) do index.groups[one] = true end
+end
+
 local function join(index, sub, targets)
   local class = class_of(index, sub)
   local sur = path.sp_relative(sub.ri)
   local cr = class.cr and tree.value(sub, "cr") or nil
   local m = { sub = sub, sur = sur, cr = cr, targets = targets }
+  if class.forwards then class.only = m end
   enter(class, sub.id, m)
   class.members[sub.id] = m
   class.size = class.size + 1
@@ -128,9 +143,10 @@ end
 local function build(r)
   local index = { classes = {}, by_net = {}, class_of = {}, seen = preference.version }
   for _, sub in ipairs(tree.subs(r)) do
-    local targets = target.list(sub)
+    local targets, groups = target.list(sub)
     leave(index, sub.id)
     join(index, sub, targets)
+    depend(index, r, groups)
   end
   return index
 end
@@ -139,9 +155,10 @@ end
 -- (yields); built again when a subscription changed meanwhile.
 function classes.index(r)
   while not r.events do
-    local version = r.subs_version
+    local version, at = r.subs_version, members.version
     local index = build(r)
-    if not r.events and r.subs_version == version then r.events = index end
+    local same = r.subs_version == version and (at == members.version or not index.groups)
+    if not r.events and same then r.events = index end
   end
   return r.events
 end
@@ -195,10 +212,21 @@ function classes.changed(r, sub, op)
   end
   if op == "delete" then return leave(index, sub.id) end
   local raw = sub.raw
-  local targets = target.list(sub)
+  local targets, groups = target.list(sub)
   if sub.gone == "deleted" or sub.raw ~= raw then return end  -- a later change sees to it
+  if r.events ~= index then return classes.changed(r) end
   leave(index, sub.id)
   join(index, sub, targets)
+  depend(index, r, groups)
 end
+
+-- A group changed (id nil: any may have): what depends on it is made anew at its next use.
+members.on_change(function(id)
+  for r in pairs(dependents) do
+    local groups = r.events and r.events.groups
+    if groups and (id == nil or groups[id]) then r.events = nil end
+    if r.gone then dependents[r] = nil end
+  end
+end)
 
 return classes

@@ -5,16 +5,19 @@
 
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
+local access = require "moon2m.access"
 local event = require "moon2m.event"
+local parallel = require "moon2m.parallel"
 local path = require "moon2m.path"
 local polling = require "moon2m.polling"
 local rsc = require "moon2m.rsc"
+local targets = require "moon2m.target"
 local timers = require "moon2m.timers"
+local tree = require "moon2m.tree"
 
 local verify = {}
 
-local MAX_TARGETS = 64           -- asked for one subscription
-local POLL = 0.005               -- s between looks at the answers
+local MAX_TARGETS = 1000         -- asked for one subscription
 local answer_time = 10
 local also_urls = false
 
@@ -27,15 +30,27 @@ local function failed(nu, why)
   return rsc.err(rsc.SUBSCRIPTION_VERIFICATION_INITIATION_FAILED, "nu: %s: %s", nu, why)
 end
 
+-- A crossResourceSubscription answers at once: yes to whoever may notify it.  Yields.
+local function refused_here(address, key, req)
+  local r = tree.resolve((targets.local_of(key)))
+  if not r then return nil end                -- it makes this subscription itself
+  local ok, e = access.check(r, access.NOTIFY, req)
+  return not ok and failed(address, e.msg) or nil
+end
+
 -- The targets that must be asked: those that are not the originator.  Yields.
-local function to_ask(nu, who)
-  local list = {}
+local function to_ask(nu, req)
+  local list, who = {}, req.who
   for _, address in ipairs(nu) do
-    local target, e = event.target_of(address)
-    if not target then return nil, failed(address, e.msg) end
-    local url = target:find("://", 1, true)
-    if target ~= who and (not url or also_urls) then
-      list[#list + 1] = { nu = address, target = target }
+    local all, e = targets.all(address)
+    if not all then return nil, failed(address, e.msg) end
+    for _, target in ipairs(all) do
+      local url, here = target:find("://", 1, true), targets.is_local(target)
+      local refusal = here and refused_here(address, target, req)
+      if refusal then return nil, refusal end
+      if not here and target ~= who and (not url or also_urls) then
+        list[#list + 1] = { nu = address, target = target }
+      end
     end
   end
   if #list > MAX_TARGETS then
@@ -44,23 +59,17 @@ local function to_ask(nu, who)
   return list
 end
 
--- Asks all at once and waits for all.
+-- Asks all at once (as many as parallel.lua allows) and waits for all.
 local function ask_all(list, pc)
-  local waiting = #list
-  for _, item in ipairs(list) do
-    timers.spawn(function()
-      item.rsc = polling.ask(item.target, pc, nil, answer_time)
-      waiting = waiting - 1
-    end)
-  end
-  local deadline = sys.mono() + (answer_time + 1) * 1e6
-  while waiting > 0 and sys.mono() < deadline do sys.sleep(POLL) end
+  parallel.each(#list, function(i)
+    list[i].rsc = polling.ask(list[i].target, pc, nil, answer_time)
+  end, sys.mono() + (answer_time + 1) * 1e6)
 end
 
 --- Verifies the targets of a subscription: nu (decoded), sur its reference, cr its creator or nil,
 -- req the request.  nil, or a 5204.  Yields.
 function verify.targets(nu, sur, cr, req)
-  local list, e = to_ask(nu, req.who)
+  local list, e = to_ask(nu, req)
   if not list then return e end
   if #list == 0 then return nil end
   ask_all(list, '{"m2m:sgn":{"vrq":true,"sur":' .. json.quote(sur) ..
@@ -73,12 +82,15 @@ function verify.targets(nu, sur, cr, req)
   end
 end
 
---- Tells `su` that the subscription with identifier ri is gone.  Does not wait; failures are
--- ignored.
+--- Tells `su`, or an entry of `acrs`, that the subscription with identifier ri is gone.  Does not
+-- wait; failures are ignored.
 function verify.deleted(su, ri)
   timers.spawn(function()
     local target = event.target_of(su)
     if not target then return end
+    if targets.is_local(target) then
+      return require("moon2m.cross").ended(targets.local_of(target), ri)
+    end
     polling.ask(target, '{"m2m:sgn":{"sud":true,"sur":' .. json.quote(path.sp_relative(ri)) .. "}}",
       nil, answer_time)
   end)

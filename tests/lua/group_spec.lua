@@ -310,3 +310,112 @@ describe("fopt", function()
     assert.same({ 2000 }, codes(request(2, "moon/alice/g1/fopt")))
   end)
 end)
+
+describe("a group in acor", function()
+  before_each(setup)
+
+  local function acp(acor)
+    assert.equal(2001, (w:create("Calice", "moon/alice", 1, { rn = "p",
+      pv = { acr = { { acor = acor, acop = 2 } } },
+      pvs = { acr = { { acor = { "Calice" }, acop = 63 } } } })))
+    assert.equal(2004, (w:update("Calice", "moon/alice/a", "m2m:cnt",
+      { acpi = { "moon/alice/p" } })))
+  end
+
+  local function bob() return (w:retrieve("Cbob", "moon/alice/a")) end
+
+  it("grants to the AEs in it, as it is now", function()
+    group { rn = "g", mid = { "moon/bob" } }
+    acp { "moon/alice/g" }
+    assert.equal(2000, bob())
+    assert.equal(2004, (update("g", { mid = { "moon/alice" } })))
+    assert.equal(4103, bob())
+    assert.equal(2004, (update("g", { mid = { "moon/alice", "Cbob" } })))
+    assert.equal(2000, bob())
+    assert.equal(2002, (w:delete("Calice", "moon/alice/g")))
+    assert.equal(4103, bob())
+    group { rn = "g", mid = { "moon/bob" } }
+    assert.equal(2000, bob())
+  end)
+
+  it("by its identifier too, and through groups in it", function()
+    group { rn = "inner", mid = { "moon/bob" } }
+    local _, g = group { rn = "g", mid = { "moon/alice/inner/fopt" } }
+    acp { "/moon/" .. g.ri }
+    assert.equal(2000, bob())
+    assert.equal(2004, (update("inner", { mid = { "moon/alice" } })))
+    assert.equal(4103, bob())
+  end)
+
+  it("one that does not exist grants nothing", function()
+    acp { "moon/alice/nothing", "3zz9" }
+    assert.equal(4103, bob())
+    group { rn = "nothing", mid = { "moon/bob" } }
+    assert.equal(2000, bob())
+  end)
+
+  it("an AE that takes a member's place is a member, who left it is none", function()
+    group { rn = "g", mid = { "moon/bob" } }
+    acp { "moon/alice/g" }
+    assert.equal(2000, bob())
+    assert.equal(2002, (w:delete("Cbob", "moon/bob")))
+    assert.equal(2001, (w:ae("Cbob", "elsewhere")))
+    assert.equal(4103, bob())
+    assert.equal(2001, (w:ae("Ceve", "bob")))
+    assert.equal(2000, (w:retrieve("Ceve", "moon/alice/a")))
+  end)
+end)
+
+describe("a group in nu", function()
+  before_each(setup)
+
+  local function targets()
+    local ev = w.fake.published[#w.fake.published]
+    local list = {}
+    for _, m in ipairs(ev and ev.to or {}) do list[#list + 1] = m.target end
+    table.sort(list)
+    return list
+  end
+
+  local function subscribe(nu, more)
+    w.fake.answers.Cbob, w.fake.answers.Calice = 2000, 2000
+    local attrs = { nu = nu, enc = { net = { 3 } } }
+    for k, v in pairs(more or {}) do attrs[k] = v end
+    return (w:create("Calice", "moon/alice/a", 23, attrs))
+  end
+
+  local function event()
+    w.fake.published = {}
+    assert.equal(2001, (w:create("Calice", "moon/alice/a", 4, { con = "1" })))
+    return targets()
+  end
+
+  it("each AE in it is verified, and is a target once", function()
+    group { rn = "inner", mid = { "moon/bob" } }
+    group { rn = "g", mid = { "moon/alice", "moon/bob", "moon/alice/inner", "moon/alice/b" } }
+    assert.equal(2001, subscribe { "moon/alice/g", "Calice" })
+    assert.same({ "Cbob" }, { w.fake.asked[1].target, w.fake.asked[2] })
+    assert.same({ "Calice", "Cbob" }, event())
+    w.fake.answers.Cbob = 4103
+    assert.equal(5204, (w:create("Calice", "moon/alice/b", 23, { nu = { "moon/alice/g/fopt" } })))
+  end)
+
+  it("changes of the group take effect", function()
+    group { rn = "g", mid = { "moon/bob" } }
+    assert.equal(2001, subscribe { "moon/alice/g" })
+    assert.same({ "Cbob" }, event())
+    assert.equal(2004, (update("g", { mid = { "moon/alice" } })))
+    assert.same({ "Calice" }, event())
+    assert.equal(2004, (update("g", { mid = { "moon/alice", "moon/bob" } })))
+    assert.same({ "Calice", "Cbob" }, event())
+    assert.equal(2002, (w:delete("Cbob", "moon/bob")))
+    assert.same({ "Calice" }, event())
+    assert.equal(2002, (w:delete("Calice", "moon/alice/g")))
+    assert.same({}, event())
+  end)
+
+  it("is no target of a blocking update", function()
+    group { rn = "g", mid = { "moon/bob" } }
+    assert.equal(4000, subscribe({ "moon/alice/g" }, { enc = { net = { 7 } } }))
+  end)
+end)
