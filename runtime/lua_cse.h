@@ -27,6 +27,7 @@
  *                                   | nil, message.  Yields; oldest first, at most 1,024 and 4 MiB
  *  lane_done(key, id)               after a commit with {"lane_done", key, id}
  *  lane_drop(key, {ids}|"all"|"but newest", reason) -> count
+ *  lane_watch(key, n)               entry lane is called once more when n notices wait in the lane
  *  reformat(id, opts, body) -> true when the event was parked.  Answers entry "reformat"; opts and
  *                                   body as for event; body nil: nothing is to be sent
  *  replay(target|nil, sub|nil) -> count    another try now for what is parked, not answered or backing

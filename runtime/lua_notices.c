@@ -99,6 +99,14 @@ static int cse_lane_read(lua_State *L)
 	return task_yield(L);
 }
 
+static int cse_lane_watch(lua_State *L)
+{
+	struct str key = vm_check_str(L, 1);
+
+	lane_watch(key, (size_t)lua_check_id(L, 2));
+	return 0;
+}
+
 static int cse_lane_done(lua_State *L)
 {
 	struct str key = vm_check_str(L, 1);
@@ -248,6 +256,7 @@ void lua_notices_functions(lua_State *L)
 	static const luaL_Reg functions[] = {
 		{ "lane_waiting", cse_lane_waiting },
 		{ "lane_read", cse_lane_read },
+		{ "lane_watch", cse_lane_watch },
 		{ "lane_done", cse_lane_done },
 		{ "lane_drop", cse_lane_drop },
 		{ "reformat", cse_reformat },

@@ -120,6 +120,8 @@ enum lane_drop { LANE_ALL, LANE_BUT_NEWEST, LANE_THESE };
  * moon2m_notices_dropped_total, else "policy"); id: n ids, LANE_THESE only.  Returns how many. */
 size_t lane_drop(struct str key, enum lane_drop which, const int64_t *id, size_t n,
 		 struct str reason);
+/* The hook below is told of a lane once more, when n notices wait or if they do; 0: it is not. */
+void lane_watch(struct str key, size_t n);
 /* Told when a lane that was empty has a notice, and after a restart when it has some. */
 void notify_on_lane(void (*fn)(void *arg, struct str key), void *arg);
 

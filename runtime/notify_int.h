@@ -261,6 +261,7 @@ struct target {
 	bool url; /* the target is a URL */
 	bool gone; /* its AE is deregistered */
 	bool lane, lane_told;
+	size_t watch; /* a lane: it is told again with so many notices; 0: it is not */
 	struct target *real; /* a lane's target, held */
 	TAILQ_ENTRY(target) on_lanes;
 	struct target_list lanes; /* that hold back what is for this one */

@@ -60,7 +60,8 @@ void lane_unlink(struct target *t)
 	target_unref(real);
 }
 
-void lane_links(void)
+/* fn may add targets. */
+static void each_lane(void (*fn)(struct target *t))
 {
 	struct target **lane = xcalloc(ng.targets.n + 1, sizeof(struct target *));
 	size_t n = 0;
@@ -73,9 +74,14 @@ void lane_links(void)
 				lane[n++] = t;
 		}
 	}
-	for (size_t i = 0; i < n; i++) /* it may add targets */
-		lane_link(lane[i]);
+	for (size_t i = 0; i < n; i++)
+		fn(lane[i]);
 	free(lane);
+}
+
+void lane_links(void)
+{
+	each_lane(lane_link);
 }
 
 void lane_clear(struct target *real)
@@ -106,12 +112,24 @@ void notify_on_lane(void (*fn)(void *arg, struct str key), void *arg)
 {
 	ng.on_lane = fn;
 	ng.lane_arg = arg;
+	if (ng.open && fn)
+		each_lane(lane_kick); /* it comes after notify_open */
 }
 
 void lane_kick(struct target *t)
 {
-	if (t->count && !t->lane_told && ng.on_lane)
+	if (t->count && ng.on_lane && (!t->lane_told || (t->watch && t->count >= t->watch)))
 		target_list(t, L_LANE);
+}
+
+void lane_watch(struct str key, size_t n)
+{
+	struct target *t = lane_find(key);
+
+	if (!t)
+		return;
+	t->watch = n;
+	lane_kick(t);
 }
 
 void lane_turn(void)
@@ -126,6 +144,7 @@ void lane_turn(void)
 			continue;
 		t->refs++;
 		t->lane_told = true;
+		t->watch = 0;
 		ng.on_lane(ng.lane_arg, t->key);
 		target_unref(t);
 	}

@@ -137,7 +137,9 @@ static void test_crash(void **state)
 	audience_unref(a);
 	release(&r, item[0].id, "[1]");
 	told[0] = '\0';
+	notify_on_lane(NULL, NULL);
 	restart(true); /* it was not committed */
+	notify_on_lane(on_lane, NULL);
 	settle();
 	assert_string_equal(told, "lane:7:Ca ");
 	assert_int_equal(look("lane:7:Ca", 9, 0), 2);
@@ -233,6 +235,32 @@ static void test_drop(void **state)
 	publish(a, "7");
 	assert_string_equal(told, "lane:7:Ca ");
 	assert_null(fake_read(c)); /* no gap: it was the policy's wish */
+	audience_unref(a);
+}
+
+static void test_watch(void **state)
+{
+	struct audience *a = held();
+
+	(void)state;
+	lane_watch(STR("lane:9:Ca"), 1); /* there is none */
+	publish(a, "1");
+	told[0] = '\0';
+	lane_watch(STR("lane:7:Ca"), 3);
+	publish(a, "2");
+	assert_string_equal(told, "");
+	publish(a, "3");
+	assert_string_equal(told, "lane:7:Ca ");
+	publish(a, "4");
+	assert_string_equal(told, "lane:7:Ca "); /* once */
+	told[0] = '\0';
+	lane_watch(STR("lane:7:Ca"), 3); /* they are there already */
+	settle();
+	assert_string_equal(told, "lane:7:Ca ");
+	lane_watch(STR("lane:7:Ca"), 5);
+	lane_watch(STR("lane:7:Ca"), 0);
+	publish(a, "5");
+	assert_string_equal(told, "lane:7:Ca ");
 	audience_unref(a);
 }
 
@@ -339,6 +367,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cursor, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_failed, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_drop, lane_setup, lane_teardown),
+		cmocka_unit_test_setup_teardown(test_watch, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_overflow, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_overflow_crash, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_forget, lane_setup, lane_teardown),
