@@ -5,8 +5,8 @@
 --   start()                          task: tree, scripts, sockets
 --   request(id, req)                 task: one primitive; ends in core.cse.reply
 --   identify(conn, how, text)        task: who a WebSocket connection speaks for
---   timer(id) delivered(sub, n) unknown_target(key) reformat(id, format, body) polled(key)
---                                    tasks
+--   timer(id) delivered(sub, n) lane(key) unknown_target(key) reformat(id, format, body)
+--   polled(key)                      tasks
 --   stop()                           task: the scripts' stop functions have run
 --   check(file) -> true | nil, text  moon2m check
 
@@ -46,6 +46,9 @@ local function configure()
   require("moon2m.polling").configure { release = cfg.notification.release }
   require("moon2m.nonblocking").configure { limit = cfg.limits.nonblocking,
     each = cfg.limits.nonblocking_each, keep = cfg.result_time, patience = cfg.flex_time }
+  require("moon2m.defaults").configure(cfg.notification.batch_time)
+  require("moon2m.aggregate").configure(cfg.notification.agn_key)
+  require("moon2m.lane").configure(cfg.notification.max_count)
   require("moon2m.rule").set_budgets(cfg.budgets)
   require("moon2m.script").configure { scripts = cfg.scripts, read = cfg.read }
   require("moon2m.tree").limit(cfg.limits.cache)
@@ -150,6 +153,7 @@ function boot.start()
   local base, expire = require "moon2m.base", require "moon2m.expire"
   configure()
   require("moon2m.tree").open()
+  require("moon2m.opening").open()
   base.ensure { releases = cfg.cse.releases }
   require("moon2m.monitor").open()
   require("moon2m.polling").open()
@@ -163,6 +167,7 @@ function boot.start()
     url = cfg.url ~= "" and cfg.url or nil, listen = sockets }
   base.ensure { releases = cfg.cse.releases, poa = points_of_access(sockets) }
   expire.start()
+  require("moon2m.lane").open()
   start_scripts()
   core.replay()                -- notices whose format is there now
   sys.log("info", "boot", ready_line(sockets))
@@ -188,6 +193,10 @@ function boot.delivered(sub, n)
   return require("moon2m.expire").delivered(sub, n)
 end
 
+function boot.lane(key)
+  return require("moon2m.lane").wake(key)
+end
+
 function boot.unknown_target(key)
   return require("moon2m.register").unknown_target(key)
 end
@@ -207,6 +216,7 @@ end
 function boot.stop()
   require("moon2m.expire").stop()
   require("moon2m.script").stop_all()
+  require("moon2m.lane").stop()
 end
 
 -- ---- moon2m check -------------------------------------------------------------------------------

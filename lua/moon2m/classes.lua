@@ -9,6 +9,7 @@ local criteria = require "moon2m.criteria"
 local format = require "moon2m.format"
 local members = require "moon2m.members"
 local path = require "moon2m.path"
+local policy = require "moon2m.policy"
 local preference = require "moon2m.preference"
 local target = require "moon2m.target"
 local tree = require "moon2m.tree"
@@ -38,24 +39,24 @@ local function wants_originator(sub)
   return sub.raw.eeno == "true" and sub.raw.cr == nil
 end
 
-local function key_of(sub)
+local function key_of(sub, ec)
   return table.concat({ sub.raw.enc or "", sub.raw.nct or "", format_of(sub),
-    sub.raw.cr and "cr" or wants_originator(sub) and "or" or "", sub.raw.nec or "",
+    sub.raw.cr and "cr" or wants_originator(sub) and "or" or "", ec or "",
     sub.raw.nfu or "", target.forwards(sub) and sub.id or "" }, "\0")
 end
 
-local function new_class(sub)
+local function new_class(sub, ec)
   return { criteria = criteria.compile(tree.value(sub, "enc")), cr = sub.raw.cr ~= nil,
-    eeno = wants_originator(sub), nct = tree.value(sub, "nct"), ec = tree.value(sub, "nec"),
+    eeno = wants_originator(sub), nct = tree.value(sub, "nct"), ec = ec,
     format = format_of(sub), audience = core.audience(), members = {}, size = 0,
     nfu = tree.value(sub, "nfu"), forwards = target.forwards(sub) ~= nil }
 end
 
-local function class_of(index, sub)
-  local key = key_of(sub)
+local function class_of(index, sub, ec)
+  local key = key_of(sub, ec)
   local class = index.classes[key]
   if not class then
-    class = new_class(sub)
+    class = new_class(sub, ec)
     class.key = key
     index.classes[key] = class
     for _, net in ipairs(class.criteria.nets) do
@@ -77,9 +78,16 @@ local function audience_of(class, to)
   return by_format[name]
 end
 
+--- The name under which a member's notices for a target are stored: the target, or its lane.
+function classes.store_as(m, to)
+  return m.lane and m.lane .. to or to
+end
+
 --- Adds the member m of subscription `id` to the audiences of a class.
 local function enter(class, id, m)
-  for _, to in ipairs(m.targets) do audience_of(class, to):add(id, m.sur, m.cr, to) end
+  for _, to in ipairs(m.targets) do
+    audience_of(class, to):add(id, m.sur, m.cr, classes.store_as(m, to))
+  end
 end
 
 classes.enter = enter
@@ -105,10 +113,11 @@ local function depend(index, r, groups)
 end
 
 local function join(index, sub, targets)
-  local class = class_of(index, sub)
+  local lane = policy.lane_of(sub, targets)
+  local class = class_of(index, sub, policy.category(sub, lane))
   local sur = path.sp_relative(sub.ri)
   local cr = class.cr and tree.value(sub, "cr") or nil
-  local m = { sub = sub, sur = sur, cr = cr, targets = targets }
+  local m = { sub = sub, sur = sur, cr = cr, targets = targets, lane = lane }
   if class.forwards then class.only = m end
   enter(class, sub.id, m)
   class.members[sub.id] = m

@@ -101,7 +101,7 @@ local function make_each(out, name, class, e, prefers)
     for _, to in ipairs(m.targets) do
       if preference.of(to) == prefers then
         local audience = core.audience()
-        audience:add(id, m.sur, m.cr, to)
+        audience:add(id, m.sur, m.cr, classes.store_as(m, to))
         e.target = to
         make(out, name, audience, e)
       end

@@ -9,6 +9,7 @@ local access = require "moon2m.access"
 local blocking = require "moon2m.blocking"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
+local lane = require "moon2m.lane"
 local members = require "moon2m.members"
 local missing = require "moon2m.missing"
 local monitor = require "moon2m.monitor"
@@ -79,6 +80,7 @@ end
 -- pid: the resource that it was a subscription to.
 local function after_subscription(id, pid, ri, su)
   missing.forget(id)
+  lane.deleted(id)
   if pid then monitor.forget(pid) end
   if su then verify.deleted(su, ri) end
   return id
@@ -121,6 +123,7 @@ function op.resource(r, who, req)
   local others = told(r, descendants)
   event.index(r)
   event.index(parent)
+  if r.ty == SUBSCRIPTION then lane.leaving(r) end
   if r.gone or parent.gone then return false end
   local events = notices(r, parent, others, who)
   if req then monitor.append(events, req, r) end

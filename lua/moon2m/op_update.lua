@@ -7,12 +7,14 @@ local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
+local lane = require "moon2m.lane"
 local members = require "moon2m.members"
 local missing = require "moon2m.missing"
 local monitor = require "moon2m.monitor"
 local null = require("moon2m.json").null
 local expiry = require("moon2m.op_create").expiry
 local path = require "moon2m.path"
+local policy = require "moon2m.policy"
 local register = require "moon2m.register"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
@@ -133,16 +135,17 @@ local function operations(r, new)
 end
 
 -- The new md counts from here on; the next event meets the new subscription.
-local function subscription_changed(r, parent, new)
+local function subscription_changed(r, parent, new, policies)
   if new.values.enc ~= nil then missing.forget(r.id) end
   tree.subs_changed(parent, r, "update")
   event.changed(parent, r, "update")
   monitor.changed(parent, r)
+  lane.changed(r, policies)
 end
 
-local function after(req, r, parent, new, old, rep)
+local function after(req, r, parent, new, old, rep, policies)
   if r.ty == SUBSCRIPTION then
-    subscription_changed(r, parent, new)
+    subscription_changed(r, parent, new, policies)
   elseif r.ty == ACP then
     access.changed()
   elseif r.ty == GROUP then
@@ -200,9 +203,10 @@ function op.perform(req, target)
   ok, e = blocking.consent(req, r, members)
   if not ok then return ok, e end
   if r.gone or parent == nil or not r.events then return false end
+  local policies = parent and policy.of(r)
   local changed, old = put(req, r, new)
   if not changed then return nil, old end
-  after(req, r, parent, new, old, script.has.on and schema.encode(r.type, r))
+  after(req, r, parent, new, old, script.has.on and schema.encode(r.type, r), policies)
   return rsc.UPDATED, result.updated(req.rcn, r, changed)
 end
 

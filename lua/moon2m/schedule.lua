@@ -61,14 +61,31 @@ local function within(list, v)
   return false
 end
 
---- Whether a compiled entry covers a time (microseconds since 1970).
-function schedule.covers(s, us)
-  local t = os.date("!*t", math.floor(us / 1e6))
-  t.wday = t.wday - 1
-  for i, f in ipairs(FIELDS) do
-    if s[i] and not within(s[i], t[f[4]]) then return false end
+-- The fields from the first-th on; t as os.date gives it.
+local function matches(s, t, first)
+  for i = first, #FIELDS do
+    local v = t[FIELDS[i][4]]
+    if s[i] and not within(s[i], i == 6 and v - 1 or v) then return false end
   end
   return true
+end
+
+--- Whether a compiled entry covers a time (microseconds since 1970).
+function schedule.covers(s, us)
+  return matches(s, os.date("!*t", math.floor(us / 1e6)), 1)
+end
+
+--- The first full second after `us` that the entry covers (microseconds since 1970), nil when none
+-- is within `horizon` seconds.
+function schedule.next(s, us, horizon)
+  local from = math.floor(us / 1e6) + 1
+  for minute = from - from % 60, from + horizon, 60 do
+    if matches(s, os.date("!*t", minute), 2) then
+      for second = math.max(from - minute, 0), 59 do
+        if not s[1] or within(s[1], second) then return (minute + second) * 1e6 end
+      end
+    end
+  end
 end
 
 return schedule

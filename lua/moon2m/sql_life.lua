@@ -46,4 +46,9 @@ sql_life.pending = [[
 SELECT id, path FROM res WHERE ty = 17 AND path > ?1 AND json_extract(doc, '$.rs') = 3
 ORDER BY path]]
 
+--- The schedules of subscriptions, by id: columns id pid doc.  Parameter: the id to start after.
+sql_life.schedules = [[
+SELECT s.id AS id, s.pid AS pid, s.doc AS doc FROM res s JOIN res p ON p.id = s.pid
+WHERE s.ty = 18 AND p.ty = 23 AND s.id > ?1 ORDER BY s.id]]
+
 return sql_life

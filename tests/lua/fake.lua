@@ -13,6 +13,8 @@ local ready                       -- coroutines to resume: { co, values }
 local held                        -- commits wait for fake.flush()
 local failing                     -- code that the next transactions fail with
 local max_id
+local lanes                       -- key -> { notice, ... }, with `watch` and `told`
+local last_notice
 
 local store, core = {}, {}
 
@@ -146,6 +148,11 @@ end
 
 function apply.event(_, ev)
   ev.stored = true
+end
+
+function apply.lane_done(_, key, id)
+  assert(lanes[key], key)
+  for _, item in ipairs(lanes[key]) do item.leaving = item.leaving or item.id <= id end
 end
 
 local function snapshot()
@@ -320,6 +327,10 @@ function find.aged(p)
   return list
 end
 
+function find.schedules(p)
+  return by_id(function(row) return row.ty == 18 and row.id > p[1] end)
+end
+
 function find.monitored(p)
   local list, seen = {}, {}
   for _, row in ipairs(by_id(function(row) return row.ty == 23 and row.pid > p[1] end)) do
@@ -413,9 +424,96 @@ function core.event(aud, opts, body)
   return { to = to, opts = opts, body = body }
 end
 
+-- ---- lanes -------------------------------------------------------------------------------------
+
+local function tell(key)
+  local lane = lanes[key]
+  if not lane[1] then
+    lane.told, lane.watch = nil, nil
+  elseif not lane.told or lane.watch and #lane >= lane.watch then
+    lane.told, lane.watch = true, nil
+    later(function() fake.task(require("moon2m.lane").wake, key) end)
+  end
+end
+
+local function hold(ev, to)
+  lanes[to] = lanes[to] or {}
+  last_notice = last_notice + 1
+  table.insert(lanes[to], { id = last_notice, body = ev.body, raw = ev.opts.frame == "raw",
+    binary = ev.opts.binary or false, type = ev.opts.type, ec = ev.opts.ec })
+  tell(to)
+end
+
 function core.publish(ev)
   assert(ev.stored, "published before it was stored")
-  fake.published[#fake.published + 1] = ev
+  local direct = {}
+  for _, m in ipairs(ev.to) do
+    if m.target:find("^lane:") then hold(ev, m.target) else direct[#direct + 1] = m end
+  end
+  ev.to = direct
+  if direct[1] then fake.published[#fake.published + 1] = ev end
+end
+
+function core.lane_waiting(key)
+  return lanes[key] and #lanes[key] or 0
+end
+
+function core.lane_read(key, n, after)
+  local out = {}
+  for _, item in ipairs(lanes[key] or {}) do
+    if item.id > (after or 0) and #out < n then out[#out + 1] = copy(item) end
+  end
+  fake.lane_reads = fake.lane_reads + 1
+  return delayed(out)
+end
+
+local function take(key, leaves)
+  local n, lane = 0, lanes[key] or {}
+  for i = #lane, 1, -1 do
+    if leaves(lane[i], i) then
+      table.remove(lane, i)
+      n = n + 1
+    end
+  end
+  if n > 0 then tell(key) end
+  return n
+end
+
+function core.lane_done(key, id)
+  take(key, function(item)
+    assert(item.id > id or item.leaving, "taken out before it was stored")
+    return item.id <= id
+  end)
+end
+
+function core.lane_watch(key, n)
+  if not lanes[key] then return end
+  lanes[key].watch = n > 0 and n or nil
+  tell(key)
+end
+
+function core.lane_drop(key, which, reason)
+  local set = {}
+  if type(which) == "table" then
+    for _, id in ipairs(which) do set[id] = true end
+  end
+  local count = #(lanes[key] or {})
+  local n = take(key, function(item, i)
+    return which == "all" or which == "but newest" and i < count or set[item.id]
+  end)
+  fake.dropped[reason] = (fake.dropped[reason] or 0) + n
+  return n
+end
+
+--- What a lane holds, oldest first.
+function fake.lane(key) return lanes[key] or {} end
+
+--- As after a restart: everything that waits in lanes is told again.
+function fake.tell_lanes()
+  for key, lane in pairs(lanes) do
+    lane.told = nil
+    tell(key)
+  end
 end
 
 function core.abandon(ev)
@@ -566,6 +664,7 @@ function fake.reset()
   res, cs, cin, queue, ready, held, failing, max_id = {}, {}, {}, {}, {}, false, nil, 0
   fake.published, fake.abandoned, fake.calls, fake.asked, fake.answers = {}, {}, {}, {}, {}
   fake.reads, fake.kept, fake.given, fake.last_notice = 0, {}, {}, 0
+  lanes, last_notice, fake.dropped, fake.lane_reads = {}, 0, {}, 0
   for name in pairs(package.loaded) do
     if name:match("^moon2m") and not name:match("^moon2m%.core%.") then
       package.loaded[name] = nil

@@ -79,6 +79,9 @@ local VALUES = {
     '{"stb":-1}', '{"sza":"1"}', '{"fo":3}', '{"net":[1],"om":[{"ops":1}]}' },
   exc = { "1", "0", unpack(UINT) },
   nu = { '["Cx","http://h/x"]', unpack(LIST) },
+  bn = { '{"num":1,"dur":"PT1S"}', "[]", '{"num":0}', '{"dur":"x"}', '{"dur":"PT0S"}', '{"x":1}' },
+  rl = { '{"mnn":1,"tww":"PT1S"}', "5", '{"mnn":0}', '{"tww":5}', '{"tww":"PT0S"}' },
+  ln = { "true", "1" },
   nct = { "1", '"1"', "0", "6" },
   su = { '"Cx"', "5", '""' },
   pv = { '{"acr":[{"acor":["all"],"acop":0}]}', "[]", '{"acr":{}}', '{"acr":[{}]}', '{"x":1}',
@@ -110,9 +113,7 @@ local LATER = {
   daci = { '["x"]', unpack(LIST) }, at = { '["/cse"]', unpack(LIST) }, aa = { '["lbl"]', "[]" },
   ast = { "1", "3" }, cstn = { '"Cx"', "5" }, esi = { "{}", "5" }, trps = { "true", unpack(BOOL) },
   dcnt = { "1", "0" }, gpi = { '"15"', "5" }, nfu = { '"Cx"', "5" },
-  bn = { '{"num":1,"dur":"PT1S"}', "[]", '{"num":0}', '{"dur":"x"}', '{"x":1}' },
-  rl = { '{"mnn":1,"tww":"PT1S"}', "5", '{"mnn":0}', '{"tww":5}' },
-  psn = { "1", "0" }, pn = { "2", "3" }, nsp = { "1", "0" }, ln = { "true", "1" },
+  psn = { "1", "0" }, pn = { "2", "3" }, nsp = { "1", "0" },
   acrs = { '["15"]', unpack(LIST) },
   nse = { "true", "1" }, ma = { '"PT1S"', "5", '"x"' },
   adri = { '["x"]', unpack(LIST) }, apri = { '["x"]', unpack(LIST) },
@@ -426,9 +427,9 @@ describe("subscription", function()
   end)
 
   it("says what comes in a later release", function()
-    assert.same("bn: attribute not supported by this CSE",
-      refused(5001, create("m2m:sub", '{"nu":["Cx"],"bn":{"num":2}}')))
-    assert.is_table(update("m2m:sub", '{"bn":null}', { nu = '["Cx"]' }))
+    assert.same("gpi: attribute not supported by this CSE",
+      refused(5001, create("m2m:sub", '{"nu":["Cx"],"gpi":"1"}')))
+    assert.is_table(update("m2m:sub", '{"gpi":null}', { nu = '["Cx"]' }))
   end)
 
   it("asks one AE, and nothing else, for a blocking update", function()

@@ -4,6 +4,7 @@
 -- CREATE operation.
 
 local core = require "moon2m.core.json"
+local defaults = require "moon2m.defaults"
 local json = require "moon2m.json"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
@@ -14,9 +15,8 @@ local err, BAD, null = rsc.err, rsc.BAD_REQUEST, json.null
 
 -- What the standard has and this release does not act on: the form is checked (4000), then 5001.
 local later = {
-  attrs = { gpi = true, nfu = true, bn = true, rl = true, psn = true, pn = true, nsp = true,
-    ln = true, acrs = true, nse = true, ma = true, daci = true,
-    cstn = true },
+  attrs = { gpi = true, nfu = true, psn = true, pn = true, nsp = true, acrs = true, nse = true,
+    ma = true, daci = true, cstn = true },
 }
 
 -- notificationContentType that goes with each notificationEventType (TS-0001 Table 9.6.8-4), the
@@ -58,8 +58,15 @@ local criteria = object("criteria (object)", {
   { "fo", enum("a filter operation", { 1, 2 }) },
 })
 
-local batch = object("a batch policy (object)", { { "num", "posint" }, { "dur", "duration" } })
-local rate = object("a rate limit (object)", { { "mnn", "posint" }, { "tww", "duration" } })
+local span = schema.string_kind(nil, "a duration (string)", function(s)
+  local v, why = schema.kinds.duration.check(core.quote(s))
+  if not v then return nil, why end
+  if v == 0 then return nil, "longer than nothing is needed" end
+  return s
+end)
+
+local batch = object("a batch policy (object)", { { "num", "posint" }, { "dur", span } })
+local rate = object("a rate limit (object)", { { "mnn", "posint" }, { "tww", span } })
 
 local event_category = schema.kind(nil, "an event category", function(raw)
   local n = raw:find("^%d+$") and tonumber(raw)
@@ -204,6 +211,17 @@ local function only_target(nu, originator)
   return #nu == 1 and path.originator(nu[1]) == originator
 end
 
+-- bn and rl are kept with all their members (TS-0004 7.4.8.2.1).
+local function complete(new)
+  local values = new.values
+  if values.bn and values.bn ~= null then
+    new.raw.bn = json.encode(defaults.batch(values.bn))
+  end
+  if values.rl and values.rl ~= null then
+    new.raw.rl = json.encode(defaults.rate(values.rl))
+  end
+end
+
 local function create(ctx, parent, new)
   local values = new.values
   local e = values.enc and check_parent(values.enc, parent)
@@ -213,6 +231,7 @@ local function create(ctx, parent, new)
     if not nct then return nil, why end
     new.raw.nct, values.nct = tostring(nct), nct
   end
+  complete(new)
   -- the creator is kept whenever somebody else is notified (TS-0004 7.4.8.2.1), not only on
   -- request
   if values.cr ~= null and ctx.originator and not only_target(values.nu, ctx.originator) then
@@ -222,6 +241,7 @@ local function create(ctx, parent, new)
 end
 
 local function update(ctx, r, new)
+  complete(new)
   local enc = new.values.enc
   if enc and enc ~= null then
     local parent = ctx.tree.parent(r)
