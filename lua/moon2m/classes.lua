@@ -80,7 +80,7 @@ end
 
 --- The name under which a member's notices for a target are stored: the target, or its lane.
 function classes.store_as(m, to)
-  return m.lane and m.lane .. to or to
+  return m.lane and not to:find("^lane:") and m.lane .. to or to
 end
 
 --- Adds the member m of subscription `id` to the audiences of a class.
