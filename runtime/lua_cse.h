@@ -30,6 +30,13 @@
  *  lane_watch(key, n)               entry lane is called once more when n notices wait in the lane
  *  reformat(id, opts, body) -> true when the event was parked.  Answers entry "reformat"; opts and
  *                                   body as for event; body nil: nothing is to be sent
+ *  notices{target=, sub=, limit=} -> { {state=, target=, sub=, sur=, id=, at=, age=|nil, attempts=,
+ *                                   bytes=, code=|nil, error=|nil, error_at=|nil}, ... } of
+ *                                   struct notify_info: what is not done; limit 1,000
+ *  accounts{target=, sub=, limit=} -> { {state=, target=, sub=, sur=, events=, sent=, acknowledged=,
+ *                                   answered=, failed=, dropped=, queued=, held=, oldest=|nil,
+ *                                   code=, error=, error_at=|nil}, ... } of struct notify_account
+ *  sub_stats(sub) -> { {tg=, rqs=, rsr=, noec=}, ... }   the same for nsi, since the start
  *  replay(target|nil, sub|nil) -> count    another try now for what is parked, not answered or backing
  *                                   off; sub: an id, or a subscription's reference or resource id
  *  drop(target|nil, sub|nil) -> count      what waits and is not under way

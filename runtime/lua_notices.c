@@ -8,6 +8,7 @@
 
 #include <lauxlib.h>
 
+#include "clock.h"
 #include "lua_field.h"
 #include "lua_notify.h"
 #include "notify.h"
@@ -221,6 +222,170 @@ static struct notify_filter check_filter(lua_State *L, int i)
 	return f;
 }
 
+/* Rows are gathered first, then handed to Lua in a protected call and without its collector, which
+ * could free what the rows borrow from. */
+struct rows {
+	struct buf all;
+	size_t n;
+	void (*push)(lua_State *L, const void *row);
+	size_t size;
+};
+
+static void set_number(lua_State *L, const char *name, double v)
+{
+	lua_pushnumber(L, v);
+	lua_setfield(L, -2, name);
+}
+
+static void set_error(lua_State *L, int code, const char *error, int64_t at)
+{
+	if (!error)
+		return;
+	set_number(L, "code", code);
+	set_number(L, "error_at", (double)at);
+	set_text(L, "error", str_of(error));
+}
+
+static void set_age(lua_State *L, const char *name, int64_t at)
+{
+	if (at)
+		set_number(L, name, (double)(clock_wall() - at) / 1e6);
+}
+
+static void push_notice(lua_State *L, const void *row)
+{
+	const struct notify_info *i = row;
+
+	lua_createtable(L, 0, 12);
+	set_text(L, "state", str_of(i->state));
+	set_text(L, "target", i->target);
+	set_text(L, "sur", i->sur);
+	set_number(L, "sub", (double)i->sub);
+	set_number(L, "id", (double)i->id);
+	set_number(L, "at", (double)i->at);
+	set_age(L, "age", i->at);
+	set_number(L, "attempts", i->attempts);
+	set_number(L, "bytes", (double)i->bytes);
+	set_error(L, i->code, i->error, i->error_at);
+}
+
+static void push_account(lua_State *L, const void *row)
+{
+	const struct notify_account *a = row;
+
+	lua_createtable(L, 0, 16);
+	set_text(L, "state", str_of(a->state));
+	set_text(L, "target", a->target);
+	set_text(L, "sur", a->sur);
+	set_number(L, "sub", (double)a->sub);
+	set_number(L, "events", (double)a->events);
+	set_number(L, "sent", (double)a->sent);
+	set_number(L, "acknowledged", (double)a->acknowledged);
+	set_number(L, "answered", (double)a->answered);
+	set_number(L, "failed", (double)a->failed);
+	set_number(L, "dropped", (double)a->dropped);
+	set_number(L, "queued", (double)a->queued);
+	set_number(L, "held", (double)a->held);
+	set_age(L, "oldest", a->oldest);
+	set_error(L, a->code, a->error, a->error_at);
+}
+
+static void push_stat(lua_State *L, const void *row)
+{
+	const struct notify_account *a = row;
+
+	lua_createtable(L, 0, 4);
+	set_text(L, "tg", a->target);
+	set_number(L, "rqs", (double)a->sent);
+	set_number(L, "rsr", (double)a->answered);
+	set_number(L, "noec", (double)a->events);
+}
+
+static void gather_notice(void *arg, const struct notify_info *i)
+{
+	struct rows *r = arg;
+
+	buf_add(&r->all, i, sizeof(*i));
+	r->n++;
+}
+
+static void gather_account(void *arg, const struct notify_account *a)
+{
+	struct rows *r = arg;
+
+	buf_add(&r->all, a, sizeof(*a));
+	r->n++;
+}
+
+static int push_rows(lua_State *L)
+{
+	const struct rows *r = lua_touserdata(L, 1);
+
+	lua_createtable(L, (int)r->n, 0);
+	for (size_t i = 0; i < r->n; i++) {
+		r->push(L, r->all.p + i * r->size);
+		lua_rawseti(L, -2, (int)i + 1);
+	}
+	return 1;
+}
+
+/* Frees the rows, and raises when there was no memory. */
+static int give_rows(lua_State *L, struct rows *r)
+{
+	int rc;
+
+	lua_pushcfunction(L, push_rows);
+	lua_pushlightuserdata(L, r);
+	lua_gc(L, LUA_GCSTOP, 0);
+	rc = lua_pcall(L, 1, 1, 0);
+	lua_gc(L, LUA_GCRESTART, 0);
+	buf_free(&r->all);
+	return rc ? lua_error(L) : 1;
+}
+
+/* {target=, sub=, limit=} at 1: a filter, and *limit. */
+static struct notify_filter check_listing(lua_State *L, size_t *limit)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	*limit = (size_t)lua_field_number(L, 1, "limit", 0, 100000);
+	if (*limit == 0)
+		*limit = 1000;
+	lua_getfield(L, 1, "target");
+	lua_getfield(L, 1, "sub");
+	return check_filter(L, 2);
+}
+
+static int cse_notices(lua_State *L)
+{
+	struct rows r = { .push = push_notice, .size = sizeof(struct notify_info) };
+	size_t limit;
+	struct notify_filter f = check_listing(L, &limit);
+
+	notify_notices(&f, limit, gather_notice, &r);
+	return give_rows(L, &r);
+}
+
+static int cse_accounts(lua_State *L)
+{
+	struct rows r = { .push = push_account, .size = sizeof(struct notify_account) };
+	size_t limit;
+	struct notify_filter f = check_listing(L, &limit);
+
+	notify_accounts(&f, limit, gather_account, &r);
+	return give_rows(L, &r);
+}
+
+static int cse_sub_stats(lua_State *L)
+{
+	struct rows r = { .push = push_stat, .size = sizeof(struct notify_account) };
+	struct notify_filter f = { .sub = lua_check_id(L, 1) };
+
+	if (f.sub)
+		notify_accounts(&f, SIZE_MAX, gather_account, &r);
+	return give_rows(L, &r);
+}
+
 static int cse_replay(lua_State *L)
 {
 	struct notify_filter f = check_filter(L, 1);
@@ -260,6 +425,9 @@ void lua_notices_functions(lua_State *L)
 		{ "lane_done", cse_lane_done },
 		{ "lane_drop", cse_lane_drop },
 		{ "reformat", cse_reformat },
+		{ "notices", cse_notices },
+		{ "accounts", cse_accounts },
+		{ "sub_stats", cse_sub_stats },
 		{ "replay", cse_replay },
 		{ "drop", cse_drop },
 		{ NULL, NULL },

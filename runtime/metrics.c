@@ -6,6 +6,7 @@
  */
 #include "metrics.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -27,6 +28,7 @@ static struct metric overflow = { .name = "moon2m_metrics_overflow_total",
 
 static struct metric *first;
 static size_t registered;
+static void (*collect[8])(struct buf *out);
 static struct labelled *table[LABEL_BUCKETS];
 
 static bool same_text(const char *a, const char *b)
@@ -217,13 +219,36 @@ static void put_help(struct buf *out, const char *help)
 	}
 }
 
-static void put_head(struct buf *out, const struct metric *m)
+void metrics_head(struct buf *out, const char *name, const char *help, enum metric_kind kind)
 {
 	static const char *const kinds[] = { "counter", "gauge", "histogram" };
 
-	buf_fmt(out, "# HELP %s ", m->name);
-	put_help(out, m->help);
-	buf_fmt(out, "\n# TYPE %s %s\n", m->name, kinds[m->kind]);
+	buf_fmt(out, "# HELP %s ", name);
+	put_help(out, help);
+	buf_fmt(out, "\n# TYPE %s %s\n", name, kinds[kind]);
+}
+
+void metrics_label(struct buf *out, struct str value)
+{
+	for (size_t i = 0; i < value.n; i++) {
+		if (value.p[i] == '\n') {
+			buf_str(out, STR("\\n"));
+			continue;
+		}
+		if (value.p[i] == '"' || value.p[i] == '\\')
+			buf_char(out, '\\');
+		buf_char(out, value.p[i]);
+	}
+}
+
+void metrics_collect(void (*fn)(struct buf *out))
+{
+	size_t n = 0;
+
+	while (n < countof(collect) && collect[n] && collect[n] != fn)
+		n++;
+	assert(n < countof(collect));
+	collect[n] = fn;
 }
 
 /* name + suffix, the labels and, when bound is not NULL, le="bound"; then value. */
@@ -271,7 +296,7 @@ void metrics_write(struct buf *out)
 		double v;
 
 		if (strcmp(m->name, name) != 0)
-			put_head(out, m);
+			metrics_head(out, m->name, m->help, m->kind);
 		name = m->name;
 		if (m->kind == METRIC_HISTOGRAM) {
 			put_histogram(out, m);
@@ -280,4 +305,6 @@ void metrics_write(struct buf *out)
 		__atomic_load(&m->value, &v, __ATOMIC_RELAXED);
 		put_sample(out, m, "", NULL, m->read ? m->read(m->arg) : v);
 	}
+	for (size_t i = 0; i < countof(collect) && collect[i]; i++)
+		collect[i](out);
 }

@@ -40,4 +40,9 @@ double metric_quantile(const struct metric *m, double q); /* upper bound of the 
 struct metric *metric_labelled(const char *name, const char *help, enum metric_kind kind,
 			       const char *labels, unsigned max);
 
+/* Text of families whose members change: fn appends whole families, heads included, whenever the
+ * metrics are written.  At most 8 such functions. */
+void metrics_collect(void (*fn)(struct buf *out));
+void metrics_head(struct buf *out, const char *name, const char *help, enum metric_kind kind);
+void metrics_label(struct buf *out, struct str value); /* as it stands between the quotes */
 void metrics_write(struct buf *out); /* Prometheus text format 0.0.4 */

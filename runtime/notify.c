@@ -12,7 +12,6 @@
 
 #include "clock.h"
 #include "log.h"
-#include "metrics.h"
 #include "notify_int.h"
 
 #define ASKED_PER_TURN 32 /* routes of unknown targets */
@@ -197,107 +196,6 @@ static void flush(void *arg)
 	keep_flush();
 }
 
-/* ---- counters -------------------------------------------------------------------------------- */
-
-static size_t parked_now(void)
-{
-	size_t n = ng.parked;
-
-	for (size_t i = 0; i < ng.targets.cap; i++) {
-		for (struct node *x = ng.targets.slot[i]; x; x = x->next) {
-			const struct target *t = container_of(x, struct target, by_key);
-
-			n += t->link || t->nroutes || t->lane ? 0 : t->count;
-		}
-	}
-	return n;
-}
-
-static uint64_t dropped_now(void)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < DROPS; i++)
-		n += ng.dropped[i];
-	return n;
-}
-
-void notify_stats(struct notify_stats *out)
-{
-	*out = (struct notify_stats){
-		.events = ng.count[C_EVENTS],
-		.notices = ng.count[C_NOTICES],
-		.sent = ng.count[C_SENT],
-		.acknowledged = ng.count[C_ACKNOWLEDGED],
-		.failed = ng.count[C_FAILED],
-		.dropped = dropped_now(),
-		.requeued = ng.count[C_REQUEUED],
-		.queued = ng.total,
-		.parked = parked_now(),
-		.bytes = ng.kept_bodies,
-		.targets = ng.targets.n,
-	};
-}
-
-static double read_u64(void *arg)
-{
-	return (double)*(uint64_t *)arg;
-}
-
-static double read_size(void *arg)
-{
-	return (double)*(size_t *)arg;
-}
-
-static double read_parked(void *arg)
-{
-	(void)arg;
-	return (double)parked_now();
-}
-
-#define NOTICES "moon2m_notices_total"
-#define NOTICES_HELP "Notices (an event for one target) by what became of them"
-#define DROPPED "moon2m_notices_dropped_total"
-#define DROPPED_HELP "Notices that were dropped, by reason"
-#define COUNTER(n, h, l, v)                                                                        \
-	{                                                                                          \
-		.name = (n), .help = (h), .labels = (l), .kind = METRIC_COUNTER, .read = read_u64, \
-		.arg = (v)                                                                         \
-	}
-#define GAUGE(n, h, v)                                                                             \
-	{                                                                                          \
-		.name = (n), .help = (h), .kind = METRIC_GAUGE, .read = read_size, .arg = (v)      \
-	}
-
-static struct metric metrics[] = {
-	COUNTER("moon2m_events_total", "Events that concerned a subscription", NULL,
-		&ng.count[C_EVENTS]),
-	COUNTER(NOTICES, NOTICES_HELP, "state=\"queued\"", &ng.count[C_NOTICES]),
-	COUNTER(NOTICES, NOTICES_HELP, "state=\"sent\"", &ng.count[C_SENT]),
-	COUNTER(NOTICES, NOTICES_HELP, "state=\"acknowledged\"", &ng.count[C_ACKNOWLEDGED]),
-	COUNTER(NOTICES, NOTICES_HELP, "state=\"failed\"", &ng.count[C_FAILED]),
-	COUNTER(NOTICES, NOTICES_HELP, "state=\"unanswered\"", &ng.count[C_UNANSWERED]),
-	COUNTER(NOTICES, NOTICES_HELP, "state=\"requeued\"", &ng.count[C_REQUEUED]),
-	COUNTER(NOTICES, NOTICES_HELP, "state=\"released\"", &ng.count[C_RELEASED]),
-	COUNTER(DROPPED, DROPPED_HELP, "reason=\"overflow\"", &ng.dropped[DROP_OVERFLOW]),
-	COUNTER(DROPPED, DROPPED_HELP, "reason=\"age\"", &ng.dropped[DROP_AGE]),
-	COUNTER(DROPPED, DROPPED_HELP, "reason=\"forgotten\"", &ng.dropped[DROP_FORGOTTEN]),
-	COUNTER(DROPPED, DROPPED_HELP, "reason=\"replaced\"", &ng.dropped[DROP_REPLACED]),
-	COUNTER(DROPPED, DROPPED_HELP, "reason=\"lost\"", &ng.dropped[DROP_LOST]),
-	COUNTER(DROPPED, DROPPED_HELP, "reason=\"policy\"", &ng.dropped[DROP_POLICY]),
-	COUNTER(DROPPED, DROPPED_HELP, "reason=\"operator\"", &ng.dropped[DROP_OPERATOR]),
-	COUNTER("moon2m_notice_gaps_total", "Gap notices sent", NULL, &ng.count[C_GAPS]),
-	COUNTER("moon2m_notice_retries_total", "Back-offs of targets that are dialled", NULL,
-		&ng.count[C_RETRIES]),
-	GAUGE("moon2m_notices_waiting", "Notices not done: waiting, sent or parked", &ng.total),
-	GAUGE("moon2m_notice_bytes", "Bodies of waiting notices held in memory", &ng.kept_bodies),
-	GAUGE("moon2m_notice_targets", "Notification targets known", &ng.targets.n),
-	{ .name = "moon2m_notices_parked",
-	  .help = "Notices whose target is away or whose format failed",
-	  .kind = METRIC_GAUGE,
-	  .read = read_parked },
-};
-
 /* ---- start and stop -------------------------------------------------------------------------- */
 
 static void set_heads(const struct notify_opts *o)
@@ -359,6 +257,7 @@ bool notify_open(const struct notify_opts *o, struct err *e)
 		TAILQ_INIT(&ng.list[l]);
 	TAILQ_INIT(&ng.live);
 	TAILQ_INIT(&ng.told);
+	TAILQ_INIT(&ng.resting);
 	TAILQ_INIT(&ng.dials);
 	ng.seed = random_u64();
 	ng.boot = random_u64() >> 32;
@@ -369,8 +268,7 @@ bool notify_open(const struct notify_opts *o, struct err *e)
 	ng.open = true;
 	keep_open();
 	keep_restore();
-	for (size_t i = 0; i < countof(metrics); i++)
-		metric_register(&metrics[i]);
+	books_open();
 	session_observe(send_observe, NULL);
 	if (turns_of != o->net)
 		net_on_turn(o->net, turn, NULL);
@@ -461,6 +359,7 @@ void notify_close(void)
 	net_timer_free(ng.tick);
 	dial_close_all();
 	keep_free();
+	members_free();
 	free_targets();
 	while ((e = TAILQ_FIRST(&ng.live))) { /* not published: their owner abandons them */
 		TAILQ_REMOVE(&ng.live, e, on_live);
@@ -569,4 +468,5 @@ void notify_forget_sub(int64_t sub)
 		if (m->waiting)
 			target_list(m->target, L_SWEEP);
 	}
+	sub_forget(s);
 }

@@ -169,6 +169,35 @@ struct notify_filter { /* what is not given matches everything */
 	struct str sur; /* the subscription's reference, or what follows its last slash */
 };
 
+struct notify_info { /* a notice that is not done */
+	const char *state; /* "queued", "sent", "parked" (target away, format failed), "held" */
+	struct str target, sur;
+	int64_t sub, id;
+	int64_t at; /* us, wall clock: when it came about; 0: not known */
+	unsigned attempts; /* since the start */
+	size_t bytes;
+	int code; /* of the last fault of this subscription and target: rsc, HTTP status, or 0 */
+	const char *error; /* its text, or NULL */
+	int64_t error_at; /* us, wall clock */
+};
+/* Up to `limit` notices, those of a target oldest first. */
+void notify_notices(const struct notify_filter *f, size_t limit,
+		    void (*fn)(void *arg, const struct notify_info *i), void *arg);
+
+struct notify_account { /* a subscription and one of its targets, since the start */
+	const char *state; /* of the target: "connected", "polls", "dialled", "backs off", "away" */
+	struct str target, sur;
+	int64_t sub;
+	uint64_t events, sent, acknowledged, answered, failed, dropped; /* in events */
+	size_t queued, held; /* notices; held: of queued, in a lane */
+	int64_t oldest; /* us, wall clock: when the oldest of them came about; 0: none, not known */
+	int code; /* as above */
+	const char *error;
+	int64_t error_at;
+};
+void notify_accounts(const struct notify_filter *f, size_t limit,
+		     void (*fn)(void *arg, const struct notify_account *a), void *arg);
+
 /* Another try now for what is parked, not answered or backing off; returns how many notices. */
 size_t notify_replay(const struct notify_filter *f);
 /* Drops what waits and is not under way, told to its targets as a gap; returns how many notices.  A
@@ -176,7 +205,7 @@ size_t notify_replay(const struct notify_filter *f);
 size_t notify_drop(const struct notify_filter *f);
 
 struct notify_stats {
-	uint64_t events, notices, sent, acknowledged, failed, dropped, requeued;
-	size_t queued, parked, bytes, targets;
+	uint64_t events, notices, sent, acknowledged, failed, dropped, requeued, released;
+	size_t queued, parked, held, bytes, targets;
 };
 void notify_stats(struct notify_stats *out);

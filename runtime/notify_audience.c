@@ -52,6 +52,16 @@ static void sub_free(struct sub *s)
 	free(s);
 }
 
+/* Somebody refers to it again, or it is about to go. */
+static void rest_over(struct member *m)
+{
+	if (!m->resting)
+		return;
+	m->resting = false;
+	TAILQ_REMOVE(&ng.resting, m, on_rest);
+	ng.nresting--;
+}
+
 struct member *member_get(int64_t sub, struct str sur, struct str cr, struct target *t)
 {
 	struct sub *s = sub_get(sub, sur, cr);
@@ -59,8 +69,10 @@ struct member *member_get(int64_t sub, struct str sur, struct str cr, struct tar
 
 	while (m && m->target != t)
 		m = m->next;
-	if (m)
+	if (m) {
+		rest_over(m);
 		return m;
+	}
 	m = xcalloc(1, sizeof(*m));
 	m->sub = s;
 	m->target = t;
@@ -72,20 +84,54 @@ struct member *member_get(int64_t sub, struct str sur, struct str cr, struct tar
 	return m;
 }
 
-void member_unref(struct member *m)
+static void member_free(struct member *m)
 {
 	struct sub *s = m->sub;
 	struct member **at = &s->members;
 
-	if (--m->refs)
-		return;
+	rest_over(m);
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
 	target_unref(m->target);
 	if (--s->refs == 0)
 		sub_free(s);
+	free(m->fault);
 	free(m);
+}
+
+/* What was counted stays, while there is room. */
+void member_unref(struct member *m)
+{
+	if (--m->refs)
+		return;
+	if (!ng.open || m->sub->dead || !(m->events | m->sent | m->dropped)) {
+		member_free(m);
+		return;
+	}
+	m->resting = true;
+	TAILQ_INSERT_TAIL(&ng.resting, m, on_rest);
+	if (++ng.nresting > RESTING_MAX)
+		member_free(TAILQ_FIRST(&ng.resting));
+}
+
+void members_free(void)
+{
+	struct member *m;
+
+	while ((m = TAILQ_FIRST(&ng.resting)))
+		member_free(m);
+}
+
+void sub_forget(struct sub *s)
+{
+	struct member *next;
+
+	for (struct member *m = s->members; m; m = next) {
+		next = m->next; /* s goes with its last member */
+		if (m->resting)
+			member_free(m);
+	}
 }
 
 /* ---- rosters --------------------------------------------------------------------------------- */

@@ -83,7 +83,7 @@ static void dial_closed(void *arg, struct conn *c, int code)
 		t->dial = NULL;
 		target_unlist(t, L_RAW);
 		if (t->post.state == POST_DIAL || t->post.state == POST_SENT)
-			url_failed(t);
+			url_lost(t, code, d->open ? "connection lost" : "cannot connect");
 		ask_lost(t, NULL, c);
 		target_unref(t);
 	}
@@ -140,7 +140,7 @@ void dial_post(struct target *t)
 		return;
 	}
 	t->post.state = POST_SENT;
-	ng.count[C_SENT]++;
+	book_sent(&t->post.n);
 	(void)conn_frame(d->c, binary, ng.piece, ng.pieces);
 	if (t->url || n.e->kind->frame == FRAME_RAW)
 		target_list(t, L_RAW);

@@ -373,7 +373,7 @@ static struct str own(struct str s)
 struct kind *kind_get(const struct event_opts *o)
 {
 	struct str failed = str_of(o->format_failed);
-	struct buf mid = BUF_INIT;
+	struct buf mid = BUF_INIT, why = BUF_INIT;
 	struct kind *k;
 
 	for (k = kinds; k; k = k->next) {
@@ -392,6 +392,11 @@ struct kind *kind_get(const struct event_opts *o)
 			    .ec = o->ec,
 			    .type = own(o->type),
 			    .failed = own(failed) };
+	if (failed.p) {
+		buf_fmt(&why, "format %.*s failed", STRFMT(failed));
+		buf_char(&why, '\0');
+		k->why = buf_steal(&why, &(size_t){ 0 });
+	}
 	if (o->ec)
 		buf_fmt(&mid, "\"ec\":%d,", o->ec);
 	buf_str(&mid, STR("\"pc\":"));
@@ -411,6 +416,7 @@ void kind_unref(struct kind *k)
 	free((char *)k->type.p);
 	free((char *)k->failed.p);
 	free((char *)k->mid.p);
+	free(k->why);
 	free(k);
 }
 

@@ -6,6 +6,7 @@
  *   notify_event.c     bodies, their slots and forms, events from preparation to publication
  *   notify_audience.c  subscriptions, members, audiences and their text in the store
  *   notify_target.c    targets and their queues: order, bounds, gaps, what stays in memory
+ *   notify_books.c     counters of targets and subscriptions, metrics
  *   notify_drop.c      what leaves a queue without being sent: room, age, forgotten, released
  *   notify_lane.c      targets that hold notices back until someone takes them
  *   notify_send.c      connected targets: frames, window, answers
@@ -41,6 +42,7 @@
 #define IDLE_TARGETS 4096u
 #define TOTAL_MAX 4000000u /* waiting notices of all targets together */
 #define PARKED_MAX 10000u /* events whose format failed */
+#define RESTING_MAX 65536u /* members kept for their counters */
 
 /* ---- small tools ----------------------------------------------------------------------------- */
 
@@ -100,6 +102,7 @@ struct kind {
 	bool binary;
 	int ec;
 	struct str type, failed; /* owned; failed: the format's name or p NULL */
+	char *why; /* "format NAME failed" or NULL */
 	struct str mid; /* "\"ec\":4,\"pc\":" */
 };
 
@@ -163,17 +166,27 @@ struct sub {
 };
 TAILQ_HEAD(sub_list, sub);
 
+struct fault {
+	int code; /* rsc, HTTP status, or 0 */
+	int64_t at; /* us, wall clock */
+	char text[];
+};
+
 struct member { /* a subscription's interest of one target */
 	struct sub *sub;
 	struct target *target;
-	struct member *next; /* of the subscription */
 	size_t refs; /* rosters, notices, the target's gap list */
 	size_t waiting;
+	uint64_t events, sent, done; /* counted in events, but for those a lane counted before */
 	uint64_t latest; /* ec 4: place of the one that waits */
-	bool has_latest, in_gap;
+	bool has_latest, in_gap, resting;
+	struct member *next; /* of the subscription */
+	uint64_t answered, failed, dropped; /* in events */
+	struct fault *fault; /* the last, or NULL */
 	const struct roster *stamp; /* the roster it was last added to: finds repeats */
 	uint64_t gap, gap_told; /* dropped; told and not yet confirmed */
 	TAILQ_ENTRY(member) on_gap;
+	TAILQ_ENTRY(member) on_rest; /* nobody refers to it, its counters stay */
 };
 TAILQ_HEAD(member_list, member);
 
@@ -190,6 +203,8 @@ struct audience {
 
 struct member *member_get(int64_t sub, struct str sur, struct str cr, struct target *t);
 void member_unref(struct member *m);
+void members_free(void); /* those that rest */
+void sub_forget(struct sub *s); /* its members that rest */
 struct sub *sub_find(int64_t id);
 void roster_unref(struct roster *r);
 void aud_unref(struct aud *a);
@@ -205,7 +220,8 @@ struct notice {
 	struct event *e; /* NULL: done or dropped, the place is skipped */
 	struct member *m;
 	int64_t id; /* the event's */
-	int64_t due; /* sent: us, monotonic, when the answer is late; 0: raw, no answer */
+	int64_t due : 54; /* sent: us, monotonic, when the answer is late; 0: raw, no answer */
+	uint64_t tries : 10;
 };
 struct ring {
 	struct notice *v;
@@ -280,6 +296,7 @@ struct target {
 	unsigned raw_out; /* entries of fly that need no answer */
 	struct fetch *fetch;
 
+	uint64_t n[4]; /* notices by tally */
 	uint64_t gap, gap_told;
 	struct member_list gap_list;
 	int64_t gap_mark; /* an answer to this id or a later one confirms the gap notice */
@@ -362,6 +379,18 @@ void target_sweep(struct target *t); /* takes out the notices of dead subscripti
 void target_clear(struct target *t, enum drop_reason why);
 bool target_expire(struct target *t); /* drops what is too old; true: something was */
 
+/* ---- the books ------------------------------------------------------------------------------- */
+
+enum tally { TALLY_SENT, TALLY_DONE, TALLY_FAILED, TALLY_DROPPED };
+extern const char *const tally_name[4];
+
+void books_open(void); /* registers metrics */
+void book_sent(struct notice *n); /* its frame or request left */
+void book_failed(struct target *t, struct notice *n, int code, const char *why); /* for good */
+void book_fault(struct member *m, int code, const char *why);
+size_t held_now(void);
+size_t parked_now(void);
+
 /* ---- lanes ----------------------------------------------------------------------------------- */
 
 void lane_link(struct target *t); /* finds its real target */
@@ -422,6 +451,9 @@ void parked_add(struct event *e, struct roster *r); /* only its row stays */
 void parked_age(void);
 size_t parked_retry(const struct notify_filter *f); /* how many notices */
 size_t parked_drop(const struct notify_filter *f);
+/* Lists them; returns what is left of limit. */
+size_t parked_list(const struct notify_filter *f, size_t limit,
+		   void (*fn)(void *arg, const struct notify_info *i), void *arg);
 void parked_free(void);
 
 /* ---- for the operator ------------------------------------------------------------------------ */
@@ -436,6 +468,8 @@ void url_free(struct target *t);
 void url_pump(struct target *t);
 void url_tick(struct target *t, int64_t now);
 void url_failed(struct target *t); /* this route: try the next one */
+void url_lost(struct target *t, int code, const char *why); /* the same, and remembers why */
+void url_answered(struct target *t); /* before url_done, when it was */
 void url_done(struct target *t, int rsc); /* answered, or handed over (2000) */
 void url_head(struct buf *out, struct str rqi, int ec, struct str type);
 bool url_is(struct str key);
@@ -509,9 +543,11 @@ struct engine {
 	struct event_list live;
 	struct event *pending; /* of live: the oldest that is stored and not published */
 	struct sub_list told;
+	struct member_list resting;
+	size_t nresting;
 	struct dial_list dials;
 	struct net_timer *flush, *tick;
-	bool ticking;
+	bool ticking, restoring;
 	size_t total, bytes, parked, kept_bodies;
 	uint64_t count[COUNTS], dropped[DROPS];
 	struct str *piece;

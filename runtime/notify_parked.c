@@ -74,8 +74,14 @@ static void take_out(struct parked *p)
 static void drop(struct parked *p, enum drop_reason why)
 {
 	ng.dropped[why] += p->r->n;
-	for (size_t i = 0; i < p->r->n; i++)
-		target_lost(p->r->m[i]->target, p->r->m[i]);
+	for (size_t i = 0; i < p->r->n; i++) {
+		struct member *m = p->r->m[i];
+
+		m->events++;
+		m->dropped++;
+		m->target->n[TALLY_DROPPED]++;
+		target_lost(m->target, m);
+	}
 	keep_event_gone(p->id);
 	take_out(p);
 }
@@ -314,4 +320,39 @@ size_t parked_drop(const struct notify_filter *f)
 		drop(p, DROP_OPERATOR);
 	}
 	return n;
+}
+
+static struct notify_info info(const struct parked *p, const struct member *m)
+{
+	const struct target *t = m->target->real ? m->target->real : m->target;
+
+	return (struct notify_info){ .state = "parked",
+				     .target = t->key,
+				     .sur = m->sub->sur.raw,
+				     .sub = m->sub->id,
+				     .id = p->id,
+				     .at = p->at,
+				     .attempts = p->tries,
+				     .bytes = p->bytes,
+				     .error = p->kind->why,
+				     .error_at = p->at };
+}
+
+size_t parked_list(const struct notify_filter *f, size_t limit,
+		   void (*fn)(void *arg, const struct notify_info *i), void *arg)
+{
+	struct parked *p;
+
+	TAILQ_FOREACH(p, &all, on)
+	{
+		for (size_t i = 0; i < p->r->n && limit; i++) {
+			struct notify_info x = info(p, p->r->m[i]);
+
+			if (!filter_member(f, p->r->m[i]))
+				continue;
+			fn(arg, &x);
+			limit--;
+		}
+	}
+	return limit;
 }

@@ -130,15 +130,15 @@ static bool take(struct target *t, struct notice *front, struct buf *out)
 	target_hold_shift(t);
 	if (ok) {
 		n.due = clock_mono() + (int64_t)(ng.o.answer_time * 1e6);
+		book_sent(&n);
 		ring_push(&t->fly, n);
-		ng.count[C_SENT]++;
 		target_list(t, L_POLL);
 	}
 	event_cool(n.e);
 	if (!ok) {
 		log_warn("notify", "binary, not for a polling channel target=%s sur=%s",
 			 log_quote(t->key), log_quote(n.m->sub->sur.raw));
-		ng.count[C_FAILED]++;
+		book_failed(t, &n, 0, "binary, and its target polls");
 		notice_done(t, n);
 	}
 	return ok;
@@ -245,8 +245,10 @@ bool notify_poll_answer(struct str target, struct str rqi, int rsc)
 			target_gap_clear(t);
 	} else {
 		ok = text[0] == 'n' && find(t, (int64_t)v[0], (int64_t)v[1], &n);
-		if (ok)
+		if (ok) {
+			n.m->answered += event_weight(n.e);
 			notice_answered(t, n, rsc);
+		}
 	}
 	target_kick(t);
 	target_unref(t);

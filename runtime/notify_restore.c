@@ -289,7 +289,9 @@ void keep_restore(void)
 	store_scan_tgt(ng.o.store, restore_tgt, &w);
 	lane_links();
 	store_scan_aud(ng.o.store, restore_aud, &w);
+	ng.restoring = true;
 	store_scan_ntf(ng.o.store, restore_ntf, &w);
+	ng.restoring = false;
 	for (size_t i = 0; i < w.n; i++) {
 		roster_unref(w.v[i].r);
 		aud_unref(w.v[i].aud);

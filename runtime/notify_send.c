@@ -261,7 +261,7 @@ static bool send_one(struct target *t, struct notice *front)
 	if (!notice_frame(front, session_serial(s), &binary)) {
 		target_hold_shift(t);
 		event_cool(n.e);
-		ng.count[C_FAILED]++;
+		book_failed(t, &n, 0, "its body does not fit the connection");
 		notice_done(t, n);
 		return true;
 	}
@@ -269,8 +269,8 @@ static bool send_one(struct target *t, struct notice *front)
 		return false;
 	target_hold_shift(t);
 	n.due = n.e->kind->frame == FRAME_RAW ? 0 : ng.now + (int64_t)(ng.o.answer_time * 1e6);
+	book_sent(&n);
 	ring_push(&t->fly, n);
-	ng.count[C_SENT]++;
 	if (n.due) {
 		t->link->out++;
 		target_list(t, L_BUSY);
@@ -354,7 +354,7 @@ void notice_answered(struct target *t, struct notice n, int rsc)
 		notice_delivered(t, n);
 		return;
 	}
-	ng.count[C_FAILED]++;
+	book_failed(t, &n, rsc, "refused");
 	log_debug("notify", "refused target=%s sur=%s rsc=%d", log_quote(t->key),
 		  log_quote(n.m->sub->sur.raw), rsc);
 	if ((rsc == 4101 || rsc == 5205) && ng.on_refused && !n.m->sub->dead)
@@ -397,6 +397,7 @@ static bool answer_sent(struct target *t, int64_t id, int64_t sub, int rsc)
 	if (!at)
 		return false;
 	n = *at;
+	n.m->answered += event_weight(n.e);
 	at->e = NULL;
 	ring_trim(&t->fly);
 	ring_trim(&t->late);
@@ -470,6 +471,7 @@ bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, stru
 				   : answer_gap(t, v[0], v[1]);
 	if (c && t->dial && t->dial->c == c && t->post.state == POST_SENT && t->post.n.e &&
 	    t->post.n.id == (int64_t)v[0] && t->post.n.m->sub->id == (int64_t)v[1]) {
+		url_answered(t);
 		url_done(t, rsc);
 		return true;
 	}
@@ -541,6 +543,7 @@ void send_late(int64_t now)
 			ring_shift(&t->fly, 1);
 			ring_trim(&t->fly);
 			t->link->out--;
+			book_fault(n.m, 0, "no answer in time");
 			ring_push(&t->late, n);
 			ng.count[C_UNANSWERED]++;
 		}

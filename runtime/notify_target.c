@@ -212,8 +212,10 @@ void notice_delivered(struct target *t, struct notice n)
 	struct sub *s = n.m->sub;
 
 	ng.count[C_ACKNOWLEDGED]++;
+	t->n[TALLY_DONE]++;
+	n.m->done += event_weight(n.e);
 	if (ng.on_delivered && !s->dead) {
-		s->delivered++;
+		s->delivered += event_weight(n.e);
 		if (!s->telling)
 			TAILQ_INSERT_TAIL(&ng.told, s, on_told);
 		s->telling = true;
@@ -262,6 +264,8 @@ void notice_dropped(struct target *t, struct notice n, enum drop_reason why, boo
 	const struct target *to = t->real ? t->real : t;
 
 	ng.dropped[why]++;
+	t->n[TALLY_DROPPED]++;
+	n.m->dropped += event_weight(n.e);
 	tear(t, n.id);
 	if (tell && !to->lane)
 		gap_count(t, n.m);
@@ -361,9 +365,11 @@ static void replace(struct target *t, struct member *m)
 void target_push(struct target *t, struct event *e, struct member *m)
 {
 	ng.count[C_NOTICES]++;
+	m->events += e->count == 0 && !ng.restoring;
 	t->last = e->id;
 	if (unwanted(t, m)) {
 		ng.dropped[DROP_FORGOTTEN]++;
+		t->n[TALLY_DROPPED]++;
 		t->unsaved++;
 		target_list(t, L_DIRTY);
 		keep_soon();

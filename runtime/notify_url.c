@@ -221,8 +221,9 @@ static void posted(void *arg, const struct http_answer *a, const struct err *e)
 		log_debug("notify", "not delivered target=%s status=%d reason=%s",
 			  log_quote(t->key), a->status,
 			  log_quote(a->status || !e ? STR("-") : str_of(e->msg)));
-		url_failed(t);
+		url_lost(t, a->status, a->status || !e ? "not accepted" : e->msg);
 	} else if (ours) {
+		url_answered(t);
 		/* What a URL answers is its own business: a response is for resources (7.3.1.3). */
 		url_done(t, t->url && a->status < 300 ? 2000 : url_rsc(a));
 	}
@@ -251,7 +252,7 @@ static bool post_http(struct target *t, const struct route *r)
 	*j = (struct job){ ng.generation, t };
 	t->refs++;
 	t->post.state = POST_HTTP;
-	ng.count[C_SENT]++;
+	book_sent(n);
 	http_send(ng.o.net, "POST", r->url, buf_view(&head), buf_view(&body), ng.o.answer_time,
 		  posted, j);
 	buf_free(&head);
@@ -281,6 +282,19 @@ static void try_routes(struct target *t)
 			return;
 	}
 	give_up(t);
+}
+
+void url_answered(struct target *t)
+{
+	if (t->post.n.e)
+		t->post.n.m->answered += event_weight(t->post.n.e);
+}
+
+void url_lost(struct target *t, int code, const char *why)
+{
+	if (t->post.n.e)
+		book_fault(t->post.n.m, code, why);
+	url_failed(t);
 }
 
 void url_failed(struct target *t)
@@ -337,7 +351,7 @@ void url_tick(struct target *t, int64_t now)
 	if (waits && now >= t->post.due) {
 		ng.count[C_UNANSWERED]++;
 		dial_drop(t);
-		url_failed(t);
+		url_lost(t, 0, "no answer in time");
 	}
 	waits = t->post.state == POST_DIAL || t->post.state == POST_SENT;
 	if (t->dial && !waits && now >= t->dial->idle_at)

@@ -13,7 +13,7 @@ local LEVELS = {
     "net_dial", "net_out", "net_link" },
   { "embed", "vm", "guard", "task", "lua_file", "lua_json", "lua_sys" },
   { "session", "notify.h", "notify_int", "notify", "notify_tool", "notify_event",
-    "notify_audience", "notify_target", "notify_lane", "notify_drop", "notify_send",
+    "notify_audience", "notify_target", "notify_books", "notify_lane", "notify_drop", "notify_send",
     "notify_keep", "notify_restore", "notify_parked", "notify_list", "notify_url", "notify_dial",
     "notify_poll", "notify_ask", "primitive",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",

@@ -73,6 +73,35 @@ static const char boot[] =
     "  fail_reads()\n"
     "  note(select(2, cse.lane_read(KEY, 1)))\n"
     "end\n"
+    "function b.reformat(id, format, body)\n"
+    "  note('reformat ' .. format .. ' ' .. body)\n"
+    "  if body == '1' then cse.reformat(id, { format_failed = format }, body)\n"
+    "  elseif body == '2' then cse.reformat(id, {}, nil)\n"
+    "  else note(tostring(cse.reformat(id, { frame = 'raw' }, 'new ' .. body))) end\n"
+    "end\n"
+    "function b.parked()\n"
+    "  for i = 1, 3 do publish('Ca', tostring(i), { format_failed = 'senml' }) end\n"
+    "  note(cse.replay('Ca', 7) .. ' ' .. cse.replay('Ca', 's8') .. ' ' .. cse.replay('Cb'))\n"
+    "  note(tostring(cse.reformat(12345, {}, 'x')))\n"
+    "end\n"
+    "function b.listing()\n"
+    "  for i = 1, 3 do publish(KEY, tostring(i)) end\n"
+    "  publish('Ca', '4')\n"
+    "  publish('Ca', '5', { format_failed = 'senml' })\n"
+    "  local l = cse.notices { target = 'Ca', sub = 's7' }\n"
+    "  note(#l .. ' ' .. #cse.notices { sub = 7, limit = 2 } .. ' ' .. #cse.notices { sub = 8 })\n"
+    "  table.sort(l, function(x, y) return x.id < y.id end)\n"
+    "  for _, n in ipairs { l[1], l[4], l[5] } do\n"
+    "    note(table.concat({ n.state, n.target, n.sur, n.sub, n.attempts, n.bytes,\n"
+    "      tostring(n.error) }, ' '))\n"
+    "    assert(n.age >= 0 and n.age < 60 and n.at > 1e15)\n"
+    "  end\n"
+    "  local a = cse.accounts { sub = 7 }\n"
+    "  note(#a .. ' ' .. table.concat({ a[1].state, a[1].events, a[1].queued, a[1].held }, ' '))\n"
+    "  local s = cse.sub_stats(7)\n"
+    "  note(#s .. ' ' .. table.concat({ s[1].tg, s[1].rqs, s[1].rsr, s[1].noec }, ' '))\n"
+    "  note(cse.drop(nil, 7) .. ' ' .. cse.drop() .. ' ' .. #cse.notices {})\n"
+    "end\n"
     "return b\n";
 
 const struct embed embed_modules[] = {
@@ -247,6 +276,26 @@ static void test_drop(void **state)
 	assert_string_equal(notes, "lane lane:7:Ca\n1\n3\n5\n1\n");
 }
 
+static void test_parked(void **state)
+{
+	(void)state;
+	run("parked");
+	assert_string_equal(notes, "3 0 0\nfalse\nreformat senml 1\nreformat senml 2\n"
+				   "reformat senml 3\ntrue\n");
+	assert_string_equal(fake_read(connect_as("Ca", SESSION_JSON))->p, "new 3");
+	assert_int_equal(stats().parked, 1);
+}
+
+static void test_listing(void **state)
+{
+	(void)state;
+	run("listing");
+	assert_string_equal(notes, "lane lane:7:Ca\n5 2 0\nheld Ca /moon/s7 7 0 1 nil\n"
+				   "parked Ca /moon/s7 7 0 1 nil\n"
+				   "parked Ca /moon/s7 7 0 1 format senml failed\n"
+				   "1 away 4 4 3\n1 Ca 0 0 4\n5 0 0\n");
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -266,6 +315,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_hold, lua_setup, lua_teardown),
 		cmocka_unit_test_setup_teardown(test_drop, lua_setup, lua_teardown),
+		cmocka_unit_test_setup_teardown(test_parked, lua_setup, lua_teardown),
+		cmocka_unit_test_setup_teardown(test_listing, lua_setup, lua_teardown),
 		cmocka_unit_test_setup_teardown(test_refused, lua_setup, lua_teardown),
 	};
 
