@@ -194,6 +194,7 @@ function boot.delivered(sub, n)
 end
 
 function boot.lane(key)
+  if require("moon2m.target").of_lane(key) then return require("moon2m.forward").lane(key) end
   return require("moon2m.lane").wake(key)
 end
 

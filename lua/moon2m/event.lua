@@ -65,7 +65,7 @@ local function parked(name, e, why)
   sys.log("error", "format", ("format %s failed; its notices are parked: %s"):format(name, why))
   local body = { to = e.to, rep = e.rep, old = e.old, net = e.net, om = e.om, op = e.op,
     fr = e.fr, at = e.at, cr = e.cr, sub = e.sub, target = e.target, sur = e.sur,
-    creator = e.creator, ec = e.ec }
+    creator = e.creator, nfu = e.nfu, ec = e.ec }
   return { frame = "raw", format_failed = name }, json.encode(body)
 end
 
@@ -80,7 +80,8 @@ end
 
 -- Classes that are told the same in the same format share one call of it.
 local function make(out, name, audience, e, made)
-  local key = made and table.concat({ name, tostring(e.cr), tostring(e.ec) }, "\0")
+  local key = made and table.concat({ name, tostring(e.cr), tostring(e.ec), tostring(e.nfu),
+    tostring(e.sur) }, "\0")
   local same = made and made[key] and made[key][e.rep]
   if not same then
     same = { rendered(name, e) }
@@ -119,12 +120,20 @@ local function tell(out, class, e, made, name, audience, prefers)
   end
 end
 
+-- A subscription that a group forwards: its notices wait in the group's lane, so they are complete.
+local function hold(out, class, e, made)
+  local m = class.only
+  e.sur, e.creator = m.sur, m.cr
+  make(out, "standard", class.audience, e, made)
+end
+
 local function notify_class(out, class, net, subject, opts)
   opts.at = opts.at or event.sequence()
   opts.to = opts.to or "/" .. subject.path
   local e = { to = opts.to, rep = representation(class, net, subject, opts), old = opts.old,
     net = net, op = opts.op or OP_OF_NET[net], om = opts.om, fr = opts.originator, at = opts.at,
-    cr = class.cr or class.eeno and opts.originator, ec = class.ec }
+    cr = class.cr or class.eeno and opts.originator, nfu = class.nfu, ec = class.ec }
+  if class.forwards then return hold(out, class, e, opts.made) end
   if not class.by_format then
     return tell(out, class, e, opts.made, class.format, class.audience)
   end

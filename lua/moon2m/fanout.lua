@@ -122,7 +122,7 @@ local function subscription(req, g)
   if inner and core.type(inner) == "object" then attrs, names = core.members(inner) end
   local nfu = attrs and attrs.nfu and attrs.nu and core.string(attrs.nfu)
   if not nfu then return nil end
-  local e = verify.targets({ nfu }, path.sp_relative(g.ri), req.who, req)
+  local e = not req.fanned and verify.targets({ nfu }, path.sp_relative(g.ri), req.who, req)
   if e then return nil, rsc.err(e.rsc, "%s", (e.msg:gsub("^nu:", "nfu:"))) end
   local csi = path.configured()
   attrs.nu, attrs.gpi = "[" .. quote(csi) .. "]", quote(path.sp_relative(g.ri))
@@ -196,12 +196,12 @@ end
 
 -- Sends all requests; the answers in the order of the members, and the set of members that are
 -- deleted now.
-local function send(req, fan, list, tail, pc, perform)
+local function send(req, fan, g, list, tail, pc, perform)
   local answers, gone = {}, {}
   local closed = false
   parallel.each(#list, function(i)
     local sub = member_request(req, fan, i, list[i] .. tail)
-    if pc then sub.pc, sub.fanned = pc, true end
+    if pc then sub.pc, sub.fanned = pc, g.id end
     local code, content, extra = perform(sub)
     if closed then return end
     answers[i] = answer(req, fan, sub, list[i], code, content, extra)
@@ -228,7 +228,7 @@ function fanout.perform(req, target, attr, perform)
   pc, e = subscription(req, g)
   if e then return nil, e end
   local tail = (rest and "/" .. rest or "") .. (attr and "#" .. attr or "")
-  local answers, gone = send(req, fan, list, tail, pc, perform)
+  local answers, gone = send(req, fan, g, list, tail, pc, perform)
   if #answers == 0 then
     return nil, rsc.err(rsc.GROUP_MEMBERS_NOT_RESPONDED, "to: no member answered in time")
   end

@@ -105,14 +105,14 @@ local function unwrap(text)
 end
 
 --- The table that a format is handed.
--- e = { to, rep, old, net, om, op, fr, at, cr }: rep and old are JSON text; cr is true (each
+-- e = { to, rep, old, net, om, op, fr, at, cr, nfu }: rep and old are JSON text; cr is true (each
 -- subscription's creator) or an identifier; for one target also sub, target, and its own sur and
 -- creator, which then are no slots.
 function format.notice(f, e)
   local n = {
     to = e.to, at = e.at, event = { net = e.net, op = e.op, fr = e.fr, om = e.om },
-    sur = cse.slot("sur"), rqi = cse.slot("rqi"),
-    cr = e.cr and (e.cr == true and cse.slot("cr") or e.cr) or nil,
+    sur = e.sur or cse.slot("sur"), rqi = cse.slot("rqi"), nfu = e.nfu,
+    cr = e.cr and (e.cr == true and (e.creator or cse.slot("cr")) or e.cr) or nil,
   }
   if f.encoded then
     n.rep = e.rep
@@ -120,8 +120,7 @@ function format.notice(f, e)
     n.res, n.old = unwrap(e.rep), unwrap(e.old)
   end
   if f.per == "target" then
-    n.sub, n.target, n.sur = e.sub, e.target, e.sur or n.sur
-    if e.cr == true then n.cr = e.creator or n.cr end
+    n.sub, n.target = e.sub, e.target
     return n
   end
   return setmetatable(n, PER_TARGET)
@@ -158,7 +157,8 @@ end
 format.register("standard", function(n)
   local cr, net, om = n.cr and ',"cr":' .. core_json.quote(n.cr) or "", n.event.net, n.event.om
   return '{"m2m:sgn":{"nev":{"rep":' .. n.rep .. (om and ',"om":' .. json.encode(om) or "") ..
-    (net and ',"net":' .. net or "") .. '},"sur":"' .. n.sur .. '"' .. cr .. "}}"
+    (net and ',"net":' .. net or "") .. '},"sur":"' .. n.sur .. '"' ..
+    (n.nfu and ',"nfu":' .. core_json.quote(n.nfu) or "") .. cr .. "}}"
 end, { frame = "primitive", encoded = true })
 by_name["m2m:sgn"] = by_name.standard
 

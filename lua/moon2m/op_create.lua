@@ -17,6 +17,7 @@ local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local script = require "moon2m.script"
+local target = require "moon2m.target"
 local tree = require "moon2m.tree"
 local types = require "moon2m.types"
 local verify = require "moon2m.verify"
@@ -119,6 +120,7 @@ local function complete(req, parent, r, ops)
   if r.ty == SUBSCRIPTION then
     e = blocking.claim(req, parent, r.values)
     if e then return e end
+    if req.fanned then return target.mark(r.raw, req.fanned) end
     return verify.targets(r.values.nu, path.sp_relative(r.ri), r.raw.cr and req.who, req)
   end
 end

@@ -432,7 +432,7 @@ local function tell(key)
     lane.told, lane.watch = nil, nil
   elseif not lane.told or lane.watch and #lane >= lane.watch then
     lane.told, lane.watch = true, nil
-    later(function() fake.task(require("moon2m.lane").wake, key) end)
+    later(function() fake.task(require("moon2m.boot").lane, key) end)
   end
 end
 

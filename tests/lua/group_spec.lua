@@ -419,3 +419,178 @@ describe("a group in nu", function()
     assert.equal(4000, subscribe({ "moon/alice/g" }, { enc = { net = { 7 } } }))
   end)
 end)
+
+describe("a subscription through a group with nfu", function()
+  before_each(setup)
+
+  local function through(attrs, fr)
+    attrs.enc = { net = { 3 } }
+    local rsc, pc = w:request { op = 1, to = "moon/alice/g/fopt", fr = fr or "Calice", ty = 23,
+      pc = { ["m2m:sub"] = attrs } }
+    return rsc, pc["m2m:agr"] and pc["m2m:agr"]["m2m:rsp"] or world.dbg(pc)
+  end
+
+  local function forwarded() return through { nu = { "Calice" }, nfu = "Calice", rn = "s" } end
+
+  local function add(i, con)
+    assert.equal(2001, (w:create("Calice", ABC[i], 4, { con = con })))
+    while w.fake.soon() do end
+  end
+
+  -- The contents of the aggregates that were sent to `to`.
+  local function aggregates(to)
+    local list = {}
+    for _, ev in ipairs(w.fake.published) do
+      assert.equal(to, ev.to[1].target)
+      local agn = require("moon2m.json").decode(ev.body)["m2m:agn"]["m2m:sgn"]
+      local cons = {}
+      for i, sgn in ipairs(agn) do cons[i] = sgn.nev.rep["m2m:cin"].con end
+      list[#list + 1] = table.concat(cons, " ")
+    end
+    return list
+  end
+
+  it("makes the group's host the target, and names the group", function()
+    local _, g = group { rn = "g", mid = ABC }
+    local rsc, list = forwarded()
+    assert.equal(2000, rsc)
+    for i = 1, 3 do
+      local sub = list[i].pc["m2m:sub"]
+      assert.same({ 2001, { "/moon" }, "Calice", "/moon/" .. g.ri, "Calice" },
+        { list[i].rsc, sub.nu, sub.nfu, sub.gpi, sub.cr })
+    end
+    assert.same({}, w.fake.asked)
+  end)
+
+  it("nfu is verified, once", function()
+    group { rn = "g", mid = ABC }
+    local rsc, dbg = through { nu = { "Cbob" }, nfu = "Cbob" }
+    assert.equal(5204, rsc)
+    assert.matches("^nfu: Cbob: no answer", dbg)
+    w.fake.answers.Cbob, w.fake.asked = 2000, {}
+    assert.equal(2000, (through { nu = { "Cbob" }, nfu = "Cbob" }))
+    assert.equal(1, #w.fake.asked)
+    assert.equal(5204, (through { nu = { "Cnobody" }, nfu = "Cnobody" }))
+  end)
+
+  it("forwards as many together as there are members", function()
+    group { rn = "g", mid = ABC }
+    forwarded()
+    add(1, "1")
+    add(2, "2")
+    assert.same({}, aggregates "Calice")
+    add(1, "3")
+    assert.same({ "1 2 3" }, aggregates "Calice")
+    add(3, "4")
+    assert.same({ "1 2 3" }, aggregates "Calice")
+    w.fake.fire()
+    assert.same({ "1 2 3", "4" }, aggregates "Calice")
+  end)
+
+  it("each notice is whole: sur, nfu, creator", function()
+    group { rn = "g", mid = { ABC[1] } }
+    local _, list = forwarded()
+    add(1, "1")
+    local sgn = require("moon2m.json").decode(w.fake.published[1].body)["m2m:agn"]["m2m:sgn"][1]
+    assert.same({ "/moon/" .. list[1].pc["m2m:sub"].ri, "Calice", "Calice", 3 },
+      { sgn.sur, sgn.nfu, sgn.cr, sgn.nev.net })
+  end)
+
+  it("nar.num and nar.dur end a window", function()
+    group { rn = "g", mid = ABC, nar = { num = 2, dur = "PT5S" } }
+    forwarded()
+    add(1, "1")
+    local t = w.fake.timers[#w.fake.timers]
+    assert.equal(5, t.seconds)
+    add(2, "2")
+    add(3, "3")
+    assert.same({ "1 2" }, aggregates "Calice")
+    assert.equal(2004, (update("g", { nar = { num = 1 } })))
+    while w.fake.soon() do end
+    add(1, "4")
+    assert.same({ "1 2", "3", "4" }, aggregates "Calice")
+  end)
+
+  it("what waits is there after a restart", function()
+    group { rn = "g", mid = ABC }
+    forwarded()
+    add(1, "1")
+    package.loaded["moon2m.forward"] = nil
+    w.fake.timers = {}
+    w.fake.tell_lanes()
+    w.fake.run()
+    assert.same({}, aggregates "Calice")
+    w.fake.fire()
+    assert.same({ "1" }, aggregates "Calice")
+  end)
+
+  it("a store that fails loses nothing", function()
+    group { rn = "g", mid = ABC }
+    forwarded()
+    add(1, "1")
+    w.fake.fail "io"
+    w.fake.fire()
+    w.fake.fail(nil)
+    assert.same({}, aggregates "Calice")
+    w.fake.fire()
+    w.fake.fire()
+    assert.same({ "1" }, aggregates "Calice")
+  end)
+
+  it("ends with the group", function()
+    local _, g = group { rn = "g", mid = ABC }
+    forwarded()
+    add(1, "1")
+    assert.equal(2002, (w:delete("Calice", "moon/alice/g")))
+    while w.fake.soon() do end
+    assert.same(require("moon2m.path").parse_ri(g.ri), w.fake.called("forget_sub")[1][2])
+    assert.same({}, aggregates "Calice")
+    add(2, "2")
+    w.fake.fire()
+    assert.same({}, aggregates "Calice")
+  end)
+
+  it("exc counts what was forwarded", function()
+    group { rn = "g", mid = { ABC[1], ABC[2] } }
+    local rsc = through { nu = { "Calice" }, nfu = "Calice", rn = "s", exc = 2 }
+    assert.equal(2000, rsc)
+    add(1, "1")
+    add(2, "2")
+    local _, pc = w:retrieve("Calice", ABC[1] .. "/s")
+    assert.equal(1, pc["m2m:sub"].exc)
+    add(1, "3")
+    add(1, "4")
+    assert.equal(4004, (w:retrieve("Calice", ABC[1] .. "/s")))
+    assert.equal(2000, (w:retrieve("Calice", ABC[2] .. "/s")))
+  end)
+
+  it("without nfu each member notifies nu itself", function()
+    group { rn = "g", mid = { ABC[1], ABC[2] } }
+    local _, list = through { nu = { "Calice" } }
+    assert.same({ "Calice" }, list[1].pc["m2m:sub"].nu)
+    assert.is_nil(list[1].pc["m2m:sub"].gpi)
+    add(1, "1")
+    assert.equal("Calice", w.fake.published[1].to[1].target)
+    assert.truthy(w.fake.published[1].body:find('^{"m2m:sgn"'))
+  end)
+
+  it("in groups of groups the innermost gathers", function()
+    group { rn = "inner", mid = { ABC[1], ABC[2] } }
+    group { rn = "g", mid = { "moon/alice/inner/fopt" } }
+    local _, list = forwarded()
+    assert.equal(2001, list[1].pc["m2m:agr"]["m2m:rsp"][2].rsc)
+    add(1, "1")
+    add(2, "2")
+    assert.same({ "1 2" }, aggregates "Calice")
+  end)
+
+  it("nfu without a group goes with the notice to nu", function()
+    assert.equal(2001, (w:create("Calice", ABC[1], 23,
+      { nu = { "Calice" }, nfu = "Cbob", enc = { net = { 3 } } })))
+    add(1, "1")
+    assert.equal("Calice", w.fake.published[1].to[1].target)
+    assert.truthy(w.fake.published[1].body:find('"nfu":"Cbob"', 1, true))
+    assert.equal(5204, (w:create("Calice", ABC[1], 23,
+      { nu = { "/moon" }, nfu = "Cbob", gpi = "moon/alice/g" })))
+  end)
+end)

@@ -98,6 +98,8 @@ local VALUES = {
     .. '{"actw":["* * 8-17 * * 1-5 *"],"acip":{"ipv4":["10.0.0.0/8"],"ipv6":["::1"]},'
     .. '"aclr":{"accc":["KR"],"accr":[37.5,-127,500]}}]}]}', "{}", '{"acr":[]}' },
 }
+VALUES.gpi = { '"15"', "5" }
+VALUES.nfu = { '"Cx"', "5" }
 VALUES.mt = { "3", "33", "20004", '"3"', "-1", "10033" }
 VALUES.spty = { '"org.x"', "1.5", '""', "[]", "true" }
 VALUES.mnm = { "9", "0", '"5"', "1.5" }
@@ -112,7 +114,7 @@ VALUES.eeno = { "true", "1" }
 local LATER = {
   daci = { '["x"]', unpack(LIST) }, at = { '["/cse"]', unpack(LIST) }, aa = { '["lbl"]', "[]" },
   ast = { "1", "3" }, cstn = { '"Cx"', "5" }, esi = { "{}", "5" }, trps = { "true", unpack(BOOL) },
-  dcnt = { "1", "0" }, gpi = { '"15"', "5" }, nfu = { '"Cx"', "5" },
+  dcnt = { "1", "0" },
   psn = { "1", "0" }, pn = { "2", "3" }, nsp = { "1", "0" },
   acrs = { '["15"]', unpack(LIST) },
   nse = { "true", "1" }, ma = { '"PT1S"', "5", '"x"' },
@@ -427,9 +429,9 @@ describe("subscription", function()
   end)
 
   it("says what comes in a later release", function()
-    assert.same("gpi: attribute not supported by this CSE",
-      refused(5001, create("m2m:sub", '{"nu":["Cx"],"gpi":"1"}')))
-    assert.is_table(update("m2m:sub", '{"gpi":null}', { nu = '["Cx"]' }))
+    assert.same("ma: attribute not supported by this CSE",
+      refused(5001, create("m2m:sub", '{"nu":["Cx"],"ma":"PT1S"}')))
+    assert.is_table(update("m2m:sub", '{"ma":null}', { nu = '["Cx"]' }))
   end)
 
   it("asks one AE, and nothing else, for a blocking update", function()

@@ -15,7 +15,7 @@ local err, BAD, null = rsc.err, rsc.BAD_REQUEST, json.null
 
 -- What the standard has and this release does not act on: the form is checked (4000), then 5001.
 local later = {
-  attrs = { gpi = true, nfu = true, psn = true, pn = true, nsp = true, acrs = true, nse = true,
+  attrs = { psn = true, pn = true, nsp = true, acrs = true, nse = true,
     ma = true, daci = true, cstn = true },
 }
 
