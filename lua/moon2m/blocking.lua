@@ -201,6 +201,9 @@ function blocking.check_target(parent, enc, nu)
   if not is_blocking(enc) then return nil end
   local who, e = target.of(nu[1])
   if e and e.group then return rsc.err(rsc.BAD_REQUEST, "nu: net 7 needs one AE, not a group") end
+  if who and target.is_local(who) then
+    return rsc.err(rsc.BAD_REQUEST, "nu: net 7 needs an AE, not a crossResourceSubscription")
+  end
   if who and not access.allowed(parent, access.UPDATE, { who = who }) then
     return rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "nu: %s may not update the resource itself",
       who)

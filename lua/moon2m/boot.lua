@@ -6,7 +6,7 @@
 --   request(id, req)                 task: one primitive; ends in core.cse.reply
 --   identify(conn, how, text)        task: who a WebSocket connection speaks for
 --   timer(id) delivered(sub, n) lane(key) unknown_target(key) reformat(id, format, body)
---   polled(key)                      tasks
+--   polled(key) removal(sub, key)    tasks
 --   stop()                           task: the scripts' stop functions have run
 --   check(file) -> true | nil, text  moon2m check
 
@@ -46,6 +46,8 @@ local function configure()
   require("moon2m.polling").configure { release = cfg.notification.release }
   require("moon2m.nonblocking").configure { limit = cfg.limits.nonblocking,
     each = cfg.limits.nonblocking_each, keep = cfg.result_time, patience = cfg.flex_time }
+  require("moon2m.removal").configure { action = cfg.notification.target_removal,
+    answer_time = cfg.notification.answer_time }
   require("moon2m.defaults").configure(cfg.notification.batch_time)
   require("moon2m.aggregate").configure(cfg.notification.agn_key)
   require("moon2m.lane").configure(cfg.notification.max_count)
@@ -167,6 +169,7 @@ function boot.start()
     url = cfg.url ~= "" and cfg.url or nil, listen = sockets }
   base.ensure { releases = cfg.cse.releases, poa = points_of_access(sockets) }
   expire.start()
+  require("moon2m.cross").start()
   require("moon2m.lane").open()
   start_scripts()
   core.replay()                -- notices whose format is there now
@@ -194,6 +197,7 @@ function boot.delivered(sub, n)
 end
 
 function boot.lane(key)
+  if require("moon2m.target").is_local(key) then return require("moon2m.cross").lane(key) end
   if require("moon2m.target").of_lane(key) then return require("moon2m.forward").lane(key) end
   return require("moon2m.lane").wake(key)
 end
@@ -208,6 +212,10 @@ function boot.reformat(id, name, body)
     return core.reformat(id, { format_failed = name }, body)
   end
   return core.reformat(id, require("moon2m.event").reformat(name, body))
+end
+
+function boot.removal(sub, key)
+  return require("moon2m.removal").indicated(sub, key)
 end
 
 function boot.polled(key)

@@ -166,6 +166,8 @@ keys.list = {
   { "notification.max_bytes", bytes(1024), 16 * 1048576, "bytes kept per target" },
   { "notification.max_age", number(0), 0, "seconds to keep one; 0: no limit" },
   { "notification.answer_time", number(0.1, 3600), 10, "seconds to wait for an answer" },
+  { "notification.target_removal", one_of("accept", "reject", "seek", "inform"), "accept",
+    "what happens when a target wants to be removed and no policy says" },
   { "notification.retry_min", number(0.01, 3600), 1, "seconds before the first retry of a URL" },
   { "notification.retry_max", number(0.01, 86400), 60, "seconds between retries at most" },
 

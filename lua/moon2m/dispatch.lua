@@ -15,6 +15,7 @@ local op_update = require "moon2m.op_update"
 local nonblocking = require "moon2m.nonblocking"
 local polling = require "moon2m.polling"
 local preference = require "moon2m.preference"
+local removal = require "moon2m.removal"
 local request = require "moon2m.request"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
@@ -61,6 +62,7 @@ local function execute(req)
   for _ = 1, ATTEMPTS do
     local target, attr = tree.resolve(req.to)
     if not target then return nil, absent(req, attr) end
+    if target.virtual == "ntsr" then return target.parent, removal.perform(req, target.parent) end
     if target.virtual == "pcu" then return target.parent, polling.perform(req, target.parent) end
     if (req.gid or req.fan) and not passed then
       local e = request.check_group(req, members.key(target))

@@ -133,7 +133,7 @@ end
 -- subscription is deleted.  Yields.
 function expire.delivered(id, n)
   local r = tree.by_id(id)
-  local exc = r and r.ty == 23 and tonumber(r.raw.exc)
+  local exc = r and (r.ty == 23 or r.ty == 48) and tonumber(r.raw.exc)
   if not exc then return end
   if exc <= n then return delete(id) end
   r.raw.exc = ("%d"):format(exc - n)

@@ -6,6 +6,7 @@ local json = require "moon2m.core.json"
 local access = require "moon2m.access"
 local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
+local cross = require "moon2m.cross"
 local event = require "moon2m.event"
 local members = require "moon2m.members"
 local monitor = require "moon2m.monitor"
@@ -24,6 +25,7 @@ local verify = require "moon2m.verify"
 local write = require "moon2m.write"
 
 local ACP, AE, INSTANCE, CHANNEL, REQUEST, SUBSCRIPTION, GROUP = 1, 2, 4, 15, 17, 23, 9
+local CSE_BASE, POLICY, CROSS = 5, 26, 48
 local MAX_PATH, MAX_LEVELS = 2000, 50
 local default_life = 365 * 86400 * 1e6
 
@@ -36,6 +38,12 @@ end
 
 -- ---- checks ------------------------------------------------------------------------------------
 
+-- Policies for notification targets have no other place than the CSEBase, and concern nobody but
+-- their creator: every AE may make its own.
+local function may_make_policy(req, parent)
+  return req.ty == POLICY and parent.ty == CSE_BASE and req.ae ~= nil
+end
+
 -- Rows 18 to 21 of the receiver's checks: access, type implemented, type allowed here.
 local function check_place(req, parent)
   local ok, e
@@ -43,7 +51,7 @@ local function check_place(req, parent)
   if req.ty == REQUEST then
     return rsc.err(rsc.OPERATION_NOT_ALLOWED, "ty: a request is created by the CSE only")
   end
-  if req.ty ~= AE then
+  if req.ty ~= AE and not may_make_policy(req, parent) then
     ok, e = access.check(parent, access.CREATE, req, req.ty)
     if ok and req.ty == SUBSCRIPTION then ok, e = access.check(parent, access.RETRIEVE, req) end
     if not ok then return e end
@@ -137,6 +145,8 @@ local function committed(req, parent, r, body)
     access.changed()
   elseif r.ty == GROUP then
     members.changed(r.id)
+  elseif r.ty == CROSS then
+    cross.created(r)
   elseif r.ty == AE then
     register.created(r)
   elseif r.ty == CHANNEL then
@@ -176,6 +186,17 @@ local function store(req, parent, r, ops)
   return nil, e
 end
 
+-- Completes and stores r: its representation | false: try again | nil, err.
+local function finish(req, parent, r)
+  local ops = {}
+  local rn = r.values.rn
+  local e = rn and check_instance_name(parent, rn) or complete(req, parent, r, ops)
+  if e then return nil, e end
+  event.index(parent)
+  if parent.gone then return false end
+  return store(req, parent, r, ops)
+end
+
 --- CREATE.  rsc, pc, extra | false: try again | nil, err.  Yields.
 function op.perform(req, parent)
   local e = check_place(req, parent)
@@ -189,13 +210,11 @@ function op.perform(req, parent)
   if not raw then return nil, values end
   r, e = make(req, parent, T, raw, values)
   if not r then return nil, e end
-  local ops = {}
-  e = values.rn and check_instance_name(parent, values.rn) or complete(req, parent, r, ops)
-  if e then return nil, e end
-  event.index(parent)
-  if parent.gone then return false end
-  body, e = store(req, parent, r, ops)
-  if not body then return nil, e end
+  body, e = finish(req, parent, r)
+  if not body then
+    if r.undo then r.undo() end               -- what its type's hook did elsewhere
+    return body, e
+  end
   committed(req, parent, r, body)
   return rsc.CREATED, result.created(req.rcn, r, body, members),
     { location = result.location(req.rcn, r), service = r.service,

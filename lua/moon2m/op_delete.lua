@@ -7,8 +7,10 @@ local core = require "moon2m.core.cse"
 local store = require "moon2m.core.store"
 local access = require "moon2m.access"
 local blocking = require "moon2m.blocking"
+local cross = require "moon2m.cross"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
+local json = require "moon2m.json"
 local lane = require "moon2m.lane"
 local members = require "moon2m.members"
 local missing = require "moon2m.missing"
@@ -27,6 +29,7 @@ local view = require "moon2m.view"
 local write = require "moon2m.write"
 
 local ACP, AE, INSTANCE, CSE_BASE, CHANNEL, SUBSCRIPTION, GROUP = 1, 2, 4, 5, 15, 23, 9
+local CROSS = 48
 local PAGE = 500
 local MAX_TOLD = 2000            -- descendants with subscriptions that are told of their deletion
 
@@ -77,12 +80,14 @@ local function notices(r, parent, others, who)
   return events
 end
 
--- pid: the resource that it was a subscription to.
-local function after_subscription(id, pid, ri, su)
+-- pid: the resource that it was a subscription to; acrs: the cross-resource subscriptions that rest
+-- on it.
+local function after_subscription(id, pid, ri, su, acrs)
   missing.forget(id)
   lane.deleted(id)
   if pid then monitor.forget(pid) end
   if su then verify.deleted(su, ri) end
+  for _, address in ipairs(acrs or {}) do verify.deleted(address, ri) end
   return id
 end
 
@@ -97,18 +102,24 @@ local function after(r, parent, descendants)
   for _, row in ipairs(descendants) do
     if row.ty == AE then register.deleted(row.aei) end
     if row.ty == GROUP then after_group(row.id) end
-    if row.ty == SUBSCRIPTION then after_subscription(row.id, row.pid, path.ri(row.id), row.su) end
+    if row.ty == SUBSCRIPTION then
+      after_subscription(row.id, row.pid, path.ri(row.id), row.su,
+        row.acrs and json.decode(row.acrs))
+    end
+    if row.ty == CROSS then cross.deleted(cross.description_of_row(row)) end
     policies = policies or row.ty == ACP
   end
   if policies then access.changed() end
   if r.ty == AE then register.deleted(r.ri) end
   if r.ty == GROUP then after_group(r.id) end
+  if r.ty == CROSS then cross.deleted(cross.description(r)) end
   if r.ty == CHANNEL then
     polling.closed(parent.ri)
     register.routes(parent)
   end
   if r.ty == SUBSCRIPTION then
-    core.forget_sub(after_subscription(r.id, nil, r.ri, tree.value(r, "su")))
+    core.forget_sub(after_subscription(r.id, nil, r.ri, tree.value(r, "su"),
+      tree.value(r, "acrs")))
     tree.subs_changed(parent, r, "delete")
   end
 end

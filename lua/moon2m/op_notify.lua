@@ -1,14 +1,16 @@
 -- NOTIFY (TS-0004 7.3.3.9): to an AE it is passed on and the AE's answer comes back; to the
--- CSEBase it ends here, the scripts' handlers see it.  Nothing else takes notifications.
+-- CSEBase it ends here, the scripts' handlers see it; to a crossResourceSubscription it counts as
+-- the notification of one of its subscriptions.  Nothing else takes notifications.
 
 local json = require "moon2m.core.json"
 local access = require "moon2m.access"
+local cross = require "moon2m.cross"
 local event = require "moon2m.event"
 local polling = require "moon2m.polling"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
 
-local AE, CSE_BASE = 2, 5
+local AE, CSE_BASE, CROSS = 2, 5, 48
 local ROOTS = { ["m2m:sgn"] = true, ["m2m:agn"] = true, ["m2m:rsp"] = true, ["m2m:seci"] = true }
 
 local op = {}
@@ -30,8 +32,10 @@ end
 
 --- NOTIFY.  rsc, pc | nil, err.  Yields.
 function op.perform(req, target)
-  if target.virtual or target.ty ~= AE and target.ty ~= CSE_BASE then
-    return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED, "to: only an AE or the CSEBase takes a NOTIFY")
+  local ty = target.ty
+  if target.virtual or ty ~= AE and ty ~= CSE_BASE and ty ~= CROSS then
+    return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED,
+      "to: only an AE, the CSEBase or a crossResourceSubscription takes a NOTIFY")
   end
   local ok, e = access.check(target, access.NOTIFY, req)
   if not ok then return nil, e end
@@ -44,6 +48,10 @@ function op.perform(req, target)
       return nil, rsc.err(rsc.TARGET_NOT_REACHABLE, "to: %s is not reachable, or gave no answer",
         target.ri)
     end
+  end
+  if ty == CROSS then
+    code, pc = cross.notified(target, req.pc)
+    if not code then return nil, pc end
   end
   if script.has.on then
     script.committed { op = "notify", to = "/" .. target.path, fr = req.who, rep = req.pc,

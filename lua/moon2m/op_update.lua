@@ -5,6 +5,7 @@
 local access = require "moon2m.access"
 local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
+local cross = require "moon2m.cross"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
 local lane = require "moon2m.lane"
@@ -28,6 +29,7 @@ local verify = require "moon2m.verify"
 local write = require "moon2m.write"
 
 local ACP, AE, INSTANCE, CSE_BASE, SUBSCRIPTION, GROUP = 1, 2, 4, 5, 23, 9
+local CROSS = 48
 
 local op = {}
 
@@ -86,7 +88,7 @@ local function prepare(req, r, new)
     if not ok then return e end
   end
   local values = new.values
-  if r.ty == SUBSCRIPTION and values.nu then
+  if (r.ty == SUBSCRIPTION or r.ty == CROSS) and values.nu then
     local parent = tree.parent(r)
     local e = parent and check_targets(req, r, parent, values.nu)
     if e then return e end
@@ -134,9 +136,11 @@ local function operations(r, new)
   return ops
 end
 
--- The new md counts from here on; the next event meets the new subscription.
+-- The new md counts from here on; the next event meets the new subscription; cross-resource
+-- subscriptions that it names no longer are told (TS-0004 7.4.8.2.3).
 local function subscription_changed(r, parent, new, policies)
   if new.values.enc ~= nil then missing.forget(r.id) end
+  for _, address in ipairs(new.left or {}) do verify.deleted(address, r.ri) end
   tree.subs_changed(parent, r, "update")
   event.changed(parent, r, "update")
   monitor.changed(parent, r)
@@ -150,6 +154,8 @@ local function after(req, r, parent, new, old, rep, policies)
     access.changed()
   elseif r.ty == GROUP then
     members.changed(r.id)
+  elseif r.ty == CROSS then
+    cross.updated(r, new.values)
   elseif r.ty == AE then
     register.routes(r)
   end

@@ -4,11 +4,13 @@
 
 local sql_life = {}
 
---- The AEs, groups, subscriptions and policies below a path, by id: columns id pid ty path aei su.
+--- The AEs, groups, subscriptions and policies below a path, by id: columns id pid ty path aei su
+-- acrs, and doc of a crossResourceSubscription.
 -- Parameters: the path with "/" behind, the path with "0" behind, the id to start after.
 sql_life.below = [[
-SELECT id, pid, ty, path, aei, json_extract(doc, '$.su') AS su FROM res
-WHERE path >= ?1 AND path < ?2 AND ty IN (1, 2, 9, 23) AND id > ?3 ORDER BY id]]
+SELECT id, pid, ty, path, aei, json_extract(doc, '$.su') AS su,
+json_extract(doc, '$.acrs') AS acrs, CASE ty WHEN 48 THEN doc END AS doc FROM res
+WHERE path >= ?1 AND path < ?2 AND ty IN (1, 2, 9, 23, 48) AND id > ?3 ORDER BY id]]
 
 --- The latest expiration time of a resource's children that are no instances: column et.
 -- Parameter: the resource's id.
@@ -45,6 +47,9 @@ ORDER BY c.path]]
 sql_life.pending = [[
 SELECT id, path FROM res WHERE ty = 17 AND path > ?1 AND json_extract(doc, '$.rs') = 3
 ORDER BY path]]
+
+--- The crossResourceSubscriptions, by id: column id.  Parameter: the id to start after.
+sql_life.cross = "SELECT id FROM res WHERE ty = 48 AND id > ?1 ORDER BY id"
 
 --- The schedules of subscriptions, by id: columns id pid doc.  Parameter: the id to start after.
 sql_life.schedules = [[

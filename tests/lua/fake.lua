@@ -267,7 +267,8 @@ function find.below(p)
   return by_id(function(row)
     if row.path < p[1] or row.path >= p[2] or row.id <= p[3] then return false end
     row.su = json.member(row.doc, "su") and json.string(json.member(row.doc, "su"))
-    return row.ty == 1 or row.ty == 2 or row.ty == 9 or row.ty == 23
+    row.acrs = json.member(row.doc, "acrs")
+    return row.ty == 1 or row.ty == 2 or row.ty == 9 or row.ty == 23 or row.ty == 48
   end)
 end
 
@@ -300,6 +301,10 @@ function find.pending(p)
   end
   table.sort(list, function(a, b) return a.path < b.path end)
   return list
+end
+
+function find.cross(p)
+  return by_id(function(row) return row.ty == 48 and row.id > p[1] end)
 end
 
 function find.expired(p)
@@ -648,6 +653,18 @@ local function install_timers()
     return due[1] ~= nil
   end
 
+  --- Runs the tasks that were started for soon, and those that these start.
+  function fake.soon()
+    repeat
+      local due, rest = {}, {}
+      for _, t in ipairs(fake.timers) do
+        if t.seconds == 0 then due[#due + 1] = t else rest[#rest + 1] = t end
+      end
+      fake.timers = rest
+      for _, t in ipairs(due) do fake.task(timers.fire, t.id) end
+      fake.run()
+    until not due[1]
+  end
   --- Lets time pass: every timer is due, every sleep is over.
   function fake.fire()
     local due, awake, closed = fake.timers, sleepers, gates

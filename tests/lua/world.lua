@@ -68,7 +68,8 @@ function world:ae(fr, rn, more)
 end
 
 local ROOT = { [1] = "m2m:acp", [3] = "m2m:cnt", [4] = "m2m:cin", [15] = "m2m:pch",
-  [17] = "m2m:req", [23] = "m2m:sub" }
+  [17] = "m2m:req", [23] = "m2m:sub", [25] = "m2m:ntpr", [26] = "m2m:ntp", [27] = "m2m:pdr",
+  [48] = "m2m:crs" }
 
 function world:create(fr, to, ty, attrs, more)
   local req = { op = 1, to = to, fr = fr, ty = ty,

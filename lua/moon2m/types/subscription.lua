@@ -15,8 +15,8 @@ local err, BAD, null = rsc.err, rsc.BAD_REQUEST, json.null
 
 -- What the standard has and this release does not act on: the form is checked (4000), then 5001.
 local later = {
-  attrs = { psn = true, pn = true, nsp = true, acrs = true, nse = true,
-    ma = true, daci = true, cstn = true },
+  attrs = { psn = true, pn = true, nsp = true, nse = true, ma = true,
+    daci = true, cstn = true },
 }
 
 -- notificationContentType that goes with each notificationEventType (TS-0001 Table 9.6.8-4), the
@@ -240,9 +240,20 @@ local function create(ctx, parent, new)
   return true
 end
 
+-- The entries of acrs that are no longer there.
+local function left(r, acrs)
+  local list, kept = {}, {}
+  for _, address in ipairs(acrs ~= null and acrs or {}) do kept[address] = true end
+  for _, address in ipairs(json.decode(r.raw.acrs or "[]")) do
+    if not kept[address] then list[#list + 1] = address end
+  end
+  return list
+end
+
 local function update(ctx, r, new)
   complete(new)
   local enc = new.values.enc
+  if new.values.acrs ~= nil then new.left = left(r, new.values.acrs) end
   if enc and enc ~= null then
     local parent = ctx.tree.parent(r)
     local e = parent and check_parent(enc, parent)
@@ -259,6 +270,7 @@ end
 return {
   ty = 23, name = "subscription", short = "m2m:sub",
   children = {},
+  virtual = { ntsr = "notificationTargetSelfReference" },
   check = check, create = create, update = update,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", { "daci", later = false }, "cr",

@@ -1,0 +1,220 @@
+-- A notification target that wants to be told no more (TS-0001 10.2.10.8, 10.2.10.9; TS-0004 7.4.30
+-- to 7.4.33): by a DELETE of the subscription's virtual child `ntsr`, or by a word in its answer to
+-- a notification.  A policy says whether it goes: the one that a notificationTargetMgmtPolicyRef
+-- of the subscription names for it, else the subscription creator's own with the label "default",
+-- else one of the administrator's with that label, else the configuration
+-- (notification.target_removal).
+-- With "seek" and "inform" the target is told that its wish was taken (TS-0001) before the creator
+-- was asked.  When the last target goes the subscription goes with it: `nu` cannot be empty.
+
+local json = require "moon2m.core.json"
+local sys = require "moon2m.core.sys"
+local access = require "moon2m.access"
+local encode = require("moon2m.json").encode
+local new_array = require("moon2m.json").array
+local path = require "moon2m.path"
+local polling = require "moon2m.polling"
+local rsc = require "moon2m.rsc"
+local schedule = require "moon2m.schedule"
+local script = require "moon2m.script"
+local target = require "moon2m.target"
+local timers = require "moon2m.timers"
+local tree = require "moon2m.tree"
+local turns = require "moon2m.turns"
+local view = require "moon2m.view"
+
+local DELETE = 4
+local REFERENCE, POLICY, RULES, CSE_BASE = 25, 26, 27, 1
+local ACCEPT, REJECT, SEEK, INFORM = 1, 2, 3, 4
+local ACTIONS = { accept = ACCEPT, reject = REJECT, seek = SEEK, inform = INFORM }
+local OR = 2
+
+local removal = {}
+
+local default_action = ACCEPT
+local answer_time = 10
+
+--- o.action: "accept", "reject", "seek" or "inform" when no policy says; o.answer_time: s that the
+-- creator of a subscription has to answer.
+function removal.configure(o)
+  default_action, answer_time = ACTIONS[o.action], o.answer_time
+end
+
+-- ---- which policy ------------------------------------------------------------------------------
+
+-- The policy that the subscription refers to for this target.  Yields.
+local function referred(sub, key)
+  for ref in tree.children(sub, REFERENCE) do
+    local npi = tree.value(ref, "npi")
+    for _, address in ipairs(npi and tree.value(ref, "ntu") or {}) do
+      if target.of(address) == key then
+        local p = tree.resolve(npi)
+        if p and not p.virtual and p.ty == POLICY then return p end
+      end
+    end
+  end
+end
+
+-- The default policy of the creator; else of the administrator or the CSE.  Yields.
+local function default_policy(creator)
+  local general
+  for p in tree.children(tree.by_id(CSE_BASE), POLICY) do
+    if tree.value(p, "plbl"):lower() == "default" then
+      if p.creator == creator then return p end
+      if not general and access.privileged(p.creator) then general = p end
+    end
+  end
+  return general
+end
+
+-- ---- its rules ---------------------------------------------------------------------------------
+
+local function combined(list, relation)
+  local some, all = false, true
+  for _, v in ipairs(list) do
+    some, all = some or v, all and v
+  end
+  if relation == OR then return some or #list == 0 end
+  return all
+end
+
+local function in_window(entries, now)
+  for _, text in ipairs(entries) do
+    local s = schedule.parse(text)
+    if s and schedule.covers(s, now) then return true end
+  end
+  return false
+end
+
+-- Where a target is nobody knows: a rule about regions never holds.
+local function rules_hold(rules, now)
+  local list = {}
+  for _, context in ipairs(tree.value(rules, "dr") or {}) do
+    if context.tod then list[#list + 1] = in_window(context.tod, now) end
+    if context.lr then list[#list + 1] = false end
+  end
+  return combined(list, tree.value(rules, "drr"))
+end
+
+local function policy_holds(p)
+  local list, now = {}, sys.now()
+  for rules in tree.children(p, RULES) do list[#list + 1] = rules_hold(rules, now) end
+  return combined(list, tree.value(p, "rrs"))
+end
+
+-- What is to be done about a target: an action, or nil, err.  Yields.
+local function decide(sub, key)
+  local p = referred(sub, key) or default_policy(sub.creator)
+  local action = p and tree.value(p, "acn") or default_action
+  if p and not policy_holds(p) then
+    return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE,
+      "the rules of the policy %s do not allow the removal now", path.structured(p.path))
+  end
+  if action == REJECT then
+    return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "%s does not let its targets go",
+      path.structured(sub.path))
+  end
+  return action
+end
+
+-- ---- removal -----------------------------------------------------------------------------------
+
+local function without(sub, key)
+  local rest, found = new_array {}, false
+  for _, address in ipairs(tree.value(sub, "nu")) do
+    if target.of(address) == key then found = true else rest[#rest + 1] = address end
+  end
+  return found and rest or nil
+end
+
+-- Takes the target off the subscription with this number.  nil, or an err.  Yields.
+local function remove(id, key)
+  local sub = tree.by_id(id)
+  local rest = sub and without(sub, key)
+  if not rest then return nil end
+  if not rest[1] then
+    for _ = 1, 5 do
+      local ok, e = require("moon2m.op_delete").resource(sub, nil)
+      if ok ~= false then return e end
+      sub = tree.by_id(id)
+      if not sub then return nil end
+    end
+  end
+  local code, pc = require("moon2m.dispatch").perform { op = 3, to = sub.ri,
+    fr = (path.configured()), rqi = "removal-" .. sys.random(6), rvi = "3", via = "script",
+    pc = sub.type.head .. '{"nu":' .. encode(rest) .. "}}" }
+  if code ~= rsc.UPDATED then return rsc.err(code, "nu: %s", tostring(pc)) end
+end
+
+local function remove_in_turn(sub, key)
+  return turns.take("nu/" .. sub.id, remove, sub.id, key)
+end
+
+-- Asks (tra) or tells (trr) the creator.  Yields.
+local function consult(sub, key, what)
+  local ntt = target.is_url(key) and key or path.sp_relative(key)
+  local to = target.of(sub.creator)
+  if not to then return 0 end
+  return (polling.ask(to, '{"m2m:sgn":{"sur":' .. json.quote(path.sp_relative(sub.ri)) ..
+    ',"ntt":' .. json.quote(ntt) .. ',"' .. what .. '":true}}', nil, answer_time))
+end
+
+-- What follows from an action, after the target was answered.
+local function consult_later(sub, key, action)
+  timers.spawn(function()
+    local code = consult(sub, key, action == SEEK and "tra" or "trr")
+    local e = action == SEEK and code == rsc.OK and remove_in_turn(sub, key)
+    if e then sys.log("warn", "removal", sub.path .. ": " .. e.msg) end
+  end)
+end
+
+-- true | nil, err.  Yields.
+local function act(sub, key)
+  local action, e = decide(sub, key)
+  if not action then return nil, e end
+  if action == ACCEPT then
+    e = remove_in_turn(sub, key)
+    if e then return nil, e end
+  else
+    consult_later(sub, key, action)
+  end
+  return true
+end
+
+-- ---- how it is asked for -----------------------------------------------------------------------
+
+--- An operation on the `ntsr` of a subscription.  rsc | nil, err: 4005 for anything but a DELETE,
+-- 4103 unless the originator is a target and may go.  Yields.
+function removal.perform(req, sub)
+  if req.op ~= DELETE then
+    return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED, "to: ntsr can only be deleted")
+  end
+  if script.has.policy then
+    local ok, e = access.policies(sub, access.DELETE, req)
+    if not ok then return nil, e end
+  end
+  if script.has.check then
+    local verdict, why, code = script.check(view.request(req, { virtual = "ntsr", parent = sub }))
+    if verdict == false then return nil, rsc.err(code or rsc.BAD_REQUEST, "%s", tostring(why)) end
+  end
+  if not without(sub, req.who) then
+    return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "%s is no target of %s", req.who,
+      path.structured(sub.path))
+  end
+  local ok, e = act(sub, req.who)
+  if not ok then return nil, e end
+  return rsc.DELETED
+end
+
+--- Entry of the C core: a target asked for its removal in its answer to a notification of the
+-- subscription with this number.  Refusals are logged: nobody waits for an answer.  Yields.
+function removal.indicated(id, key)
+  local sub = tree.by_id(id)
+  if not sub or not sub.raw.nu or not without(sub, key) then return end
+  local ok, e = act(sub, key)
+  if not ok then
+    sys.log("info", "removal", ("%s stays a target: %s"):format(key, e.msg))
+  end
+end
+
+return removal
