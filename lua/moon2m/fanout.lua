@@ -137,12 +137,22 @@ end
 local OWN = { "target", "deferred", "locked", "claimed", "consent", "monitored", "gave_up", "rt",
   "silent" }
 
+-- The parameters without those that the group host acts on.
+local function own_params(params)
+  if not params.grtm then return params end
+  local p = {}
+  for k, v in pairs(params) do p[k] = v end
+  p.grtm = nil
+  return p
+end
+
 -- The request to member i.
 local function member_request(req, fan, i, to)
   local sub = {}
   for k, v in pairs(req) do sub[k] = v end
   for _, name in ipairs(OWN) do sub[name] = nil end
   sub.to, sub.rqi = to, ("%s/%d"):format(tostring(req.rqi), i)
+  sub.params = own_params(req.params)
   sub.via, sub.fan, sub.depth = "group", fan, (req.depth or 0) + 1
   return sub
 end

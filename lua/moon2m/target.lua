@@ -24,8 +24,8 @@ end
 
 local making = {}                -- address of a CRS that is being made -> its identifier
 
---- A CRS that is not in the tree yet is a target already, for the subscriptions it makes; ri nil: it
--- is there, or will never be.
+--- A CRS that is not in the tree yet is a target already, for the subscriptions it makes; ri nil:
+-- it is there, or will never be.
 function target.expect(address, ri)
   making[address] = ri
 end

@@ -235,7 +235,7 @@ describe("fopt", function()
     local _, pc = w:retrieve("Calice", ABC[2])
     local q = "grtm=" .. pc["m2m:cnt"].ri
     local list = answers(request(2, "moon/alice/g/fopt", { query = q }))
-    assert.same({ 1, ABC[2] }, { #list, list[1].fr })
+    assert.same({ 1, ABC[2], 2000 }, { #list, list[1].fr, list[1].rsc })
     list = answers(request(2, "moon/alice/g/fopt", { query = "grtm=" .. ABC[3] .. "+" .. ABC[1] }))
     assert.same({ 2, ABC[1] }, { #list, list[1].fr })
     assert.equal(4000, (request(2, "moon/alice/g/fopt", { query = "grtm=moon/bob" })))
