@@ -226,6 +226,7 @@ function boot.stop()
   require("moon2m.expire").stop()
   require("moon2m.script").stop_all()
   require("moon2m.lane").stop()
+  require("moon2m.statistics").save()
 end
 
 -- ---- moon2m check -------------------------------------------------------------------------------

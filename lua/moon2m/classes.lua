@@ -11,6 +11,7 @@ local members = require "moon2m.members"
 local path = require "moon2m.path"
 local policy = require "moon2m.policy"
 local preference = require "moon2m.preference"
+local statistics = require "moon2m.statistics"
 local target = require "moon2m.target"
 local tree = require "moon2m.tree"
 
@@ -113,6 +114,7 @@ local function depend(index, r, groups)
 end
 
 local function join(index, sub, targets)
+  statistics.joined(sub, targets)
   local lane = policy.lane_of(sub, targets)
   local class = class_of(index, sub, policy.category(sub, lane))
   local sur = path.sp_relative(sub.ri)

@@ -7,6 +7,7 @@
 local core = require "moon2m.core.cse"
 local sys = require "moon2m.core.sys"
 local aggregate = require "moon2m.aggregate"
+local classes = require "moon2m.classes"
 local opening = require "moon2m.opening"
 local path = require "moon2m.path"
 local policy = require "moon2m.policy"
@@ -112,9 +113,9 @@ local function closed(l, p, n)
     return 0
   end
   local seconds = opening.seconds(list, now)
-  if p.pn == 1 then
+  l.newest = p.pn == 1 or nil
+  if l.newest then
     if n > 1 then keep_newest(l) end
-    l.newest = true
     seconds = math.min(seconds, TIDY)
   end
   return seconds
@@ -330,9 +331,13 @@ function lane.changed(sub, old)
   end)
 end
 
---- The schedule of subscription `id` was created, changed or deleted.
-function lane.rescheduled(id)
-  each(id, function(l) timers.spawn(function() return lane.wake(l.key) end) end)
+--- The schedule of a subscription was created, changed or (se nil) deleted; se: JSON text.  Yields.
+function lane.rescheduled(sub, se)
+  opening.set(sub.id, se)
+  local now = tree.by_id(sub.id)
+  local parent = now and tree.parent(now)
+  if parent then classes.changed(parent, now, "update") end
+  each(sub.id, function(l) timers.spawn(function() return lane.wake(l.key) end) end)
 end
 
 return lane

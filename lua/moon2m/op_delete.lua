@@ -23,13 +23,14 @@ local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local script = require "moon2m.script"
 local sql_life = require "moon2m.sql_life"
+local statistics = require "moon2m.statistics"
 local tree = require "moon2m.tree"
 local verify = require "moon2m.verify"
 local view = require "moon2m.view"
 local write = require "moon2m.write"
 
 local ACP, AE, INSTANCE, CSE_BASE, CHANNEL, SUBSCRIPTION, GROUP = 1, 2, 4, 5, 15, 23, 9
-local CROSS = 48
+local SCHEDULE, CROSS = 18, 48
 local PAGE = 500
 local MAX_TOLD = 2000            -- descendants with subscriptions that are told of their deletion
 
@@ -85,6 +86,7 @@ end
 local function after_subscription(id, pid, ri, su, acrs)
   missing.forget(id)
   lane.deleted(id)
+  statistics.forget(id)
   if pid then monitor.forget(pid) end
   if su then verify.deleted(su, ri) end
   for _, address in ipairs(acrs or {}) do verify.deleted(address, ri) end
@@ -117,6 +119,7 @@ local function after(r, parent, descendants)
     polling.closed(parent.ri)
     register.routes(parent)
   end
+  if r.ty == SCHEDULE then lane.rescheduled(parent, nil) end
   if r.ty == SUBSCRIPTION then
     core.forget_sub(after_subscription(r.id, nil, r.ri, tree.value(r, "su"),
       tree.value(r, "acrs")))

@@ -22,6 +22,7 @@ local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local script = require "moon2m.script"
 local sql_life = require "moon2m.sql_life"
+local statistics = require "moon2m.statistics"
 local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local tree = require "moon2m.tree"
@@ -29,7 +30,7 @@ local verify = require "moon2m.verify"
 local write = require "moon2m.write"
 
 local ACP, AE, INSTANCE, CSE_BASE, SUBSCRIPTION, GROUP = 1, 2, 4, 5, 23, 9
-local CROSS = 48
+local SCHEDULE, CROSS = 18, 48
 
 local op = {}
 
@@ -141,6 +142,7 @@ end
 local function subscription_changed(r, parent, new, policies)
   if new.values.enc ~= nil then missing.forget(r.id) end
   for _, address in ipairs(new.left or {}) do verify.deleted(address, r.ri) end
+  statistics.changed(r, new.values.nse)
   tree.subs_changed(parent, r, "update")
   event.changed(parent, r, "update")
   monitor.changed(parent, r)
@@ -150,6 +152,8 @@ end
 local function after(req, r, parent, new, old, rep, policies)
   if r.ty == SUBSCRIPTION then
     subscription_changed(r, parent, new, policies)
+  elseif r.ty == SCHEDULE then
+    lane.rescheduled(tree.parent(r), r.raw.se)
   elseif r.ty == ACP then
     access.changed()
   elseif r.ty == GROUP then

@@ -46,7 +46,7 @@ end
 
 local function needs_lane(sub)
   local raw = sub.raw
-  return raw.bn ~= nil or raw.rl ~= nil or opening.of(sub.id) ~= nil
+  return raw.bn ~= nil or raw.rl ~= nil or policy.schedule(policy.of(sub), sub.id) ~= nil
 end
 
 --- The key of the lane that holds what is for target `to`.

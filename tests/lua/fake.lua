@@ -510,6 +510,11 @@ function core.lane_drop(key, which, reason)
   return n
 end
 
+--- What the core counted: fake.stats[number of a subscription] = { { tg, rqs, rsr, noec }, ... }.
+function core.sub_stats(id)
+  return fake.stats[id] or {}
+end
+
 --- What a lane holds, oldest first.
 function fake.lane(key) return lanes[key] or {} end
 
@@ -682,6 +687,7 @@ function fake.reset()
   fake.published, fake.abandoned, fake.calls, fake.asked, fake.answers = {}, {}, {}, {}, {}
   fake.reads, fake.kept, fake.given, fake.last_notice = 0, {}, {}, 0
   lanes, last_notice, fake.dropped, fake.lane_reads = {}, 0, {}, 0
+  fake.stats = {}
   for name in pairs(package.loaded) do
     if name:match("^moon2m") and not name:match("^moon2m%.core%.") then
       package.loaded[name] = nil

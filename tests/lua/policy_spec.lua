@@ -337,3 +337,211 @@ describe("what waits", function()
     assert.equal("1 2", sent())
   end)
 end)
+
+describe("a schedule", function()
+  -- An entry that covers the seconds from now + from to now + to of this minute, or all time.
+  local function entry(from, to)
+    local now = math.floor(sys.now() / 1e6)
+    local list = {}
+    for s = from, to do list[#list + 1] = (now + s) % 60 end
+    return table.concat(list, ",") .. " * * * * * *"
+  end
+
+  local function schedule(sce, rn)
+    local rsc, pc = w:request { op = 1, to = C .. "/s", fr = "Calice", ty = 18,
+      pc = { ["m2m:sch"] = { rn = rn, se = { sce = { sce } } } } }
+    return rsc, pc["m2m:sch"] or pc
+  end
+
+  local CLOSED = "* * * * * * 2001"
+
+  local function open_it()
+    local rsc = w:update("Calice", C .. "/s/notificationSchedule", "m2m:sch",
+      { se = { sce = { "* * * * * * *" } } })
+    assert.equal(2004, rsc)
+    w.fake.fire()
+  end
+
+  it("keeps nothing without pn", function()
+    subscribe {}
+    add(1)
+    assert.equal(2001, (schedule(CLOSED)))
+    add(2, 3)
+    assert.equal("1", sent())
+    assert.equal(2, w.fake.dropped.policy)
+    open_it()
+    assert.equal("", sent())
+    add(4)
+    assert.equal("4", sent())
+  end)
+
+  it("keeps all with pn 2, the newest with pn 1", function()
+    subscribe { pn = 2 }
+    schedule(CLOSED)
+    add(1, 3)
+    assert.equal("", sent())
+    open_it()
+    assert.equal("1 2 3", sent())
+    assert.is_nil(last().opts.ec)
+    w:update("Calice", C .. "/s/notificationSchedule", "m2m:sch", { se = { sce = { CLOSED } } })
+    change { pn = 1 }
+    add(4, 6)
+    open_it()
+    assert.equal("6", sent())
+    assert.equal(4, last().opts.ec)
+    add(7)
+    assert.equal("7", sent())
+    assert.is_nil(last().opts.ec)
+  end)
+
+  it("opens by itself", function()
+    subscribe { pn = 2 }
+    schedule(entry(5, 20))
+    add(1)
+    assert.equal("", sent())
+    world.advance(6)
+    w.fake.fire()
+    assert.equal("1", sent())
+  end)
+
+  it("comes after the batch and before the rate limit", function()
+    subscribe { pn = 2, bn = { num = 2 }, rl = { mnn = 1, tww = "PT10S" } }
+    schedule(CLOSED)
+    add(1, 5)
+    open_it()
+    assert.equal("[1 2]", sent())
+    pass(10.1)
+    assert.equal("[3 4]", sent())
+    pass(61)
+    assert.equal("[5]", sent())
+  end)
+
+  it("does not hold what cannot wait (nec 2)", function()
+    subscribe { nec = 2 }
+    schedule(CLOSED)
+    add(1)
+    assert.equal("1", sent())
+    assert.equal(2, last().opts.ec)
+  end)
+
+  it("loses what it kept when pn is taken away, all but the newest when it becomes 1", function()
+    subscribe { pn = 2 }
+    schedule(CLOSED)
+    add(1, 3)
+    change { pn = 1 }
+    w.fake.fire()
+    assert.equal(2, w.fake.dropped.replaced)
+    change { pn = json.null }
+    w.fake.fire()
+    assert.equal(1, w.fake.dropped.policy)
+  end)
+
+  it("that is deleted holds nothing back", function()
+    subscribe { pn = 2 }
+    schedule(CLOSED)
+    add(1, 2)
+    assert.equal(2002, (w:delete("Calice", C .. "/s/notificationSchedule")))
+    w.fake.fire()
+    assert.equal("1 2", sent())
+    add(3)
+    assert.equal("3", sent())
+  end)
+
+  it("is read again at the start", function()
+    subscribe { pn = 2 }
+    schedule(CLOSED)
+    local opening = require "moon2m.opening"
+    opening.set(5, nil)
+    w.fake.task(opening.open)
+    w.fake.run()
+    assert.is_truthy(opening.of(5))
+  end)
+
+  it("is refused where and how it cannot be", function()
+    subscribe {}
+    assert.equal(4000, (schedule(CLOSED, "other")))
+    assert.equal(4000, (schedule("* * *")))
+    assert.equal(4000, (schedule("61 * * * * * *")))
+    assert.equal(4102, (w:request { op = 1, to = C .. "/s", fr = "Calice", ty = 18,
+      pc = { ["m2m:sch"] = { nco = true, se = { sce = { CLOSED } } } } }))
+    local rsc, s = schedule(CLOSED)
+    assert.equal(2001, rsc)
+    assert.equal("notificationSchedule", s.rn)
+    assert.equal(4105, (schedule(CLOSED)))
+    assert.equal(4108, (w:request { op = 1, to = C, fr = "Calice", ty = 18,
+      pc = { ["m2m:sch"] = { se = { sce = { CLOSED } } } } }))
+    assert.equal(4102, (w:update("Calice", C .. "/s/notificationSchedule", "m2m:sch",
+      { nco = false })))
+  end)
+end)
+
+describe("statistics", function()
+  local function nsi()
+    local _, pc = w:retrieve("Calice", C .. "/s")
+    return pc["m2m:sub"].nsi
+  end
+
+  local function counts(rqs, rsr, noec)
+    w.fake.stats[5] = { { tg = "Calice", rqs = rqs, rsr = rsr, noec = noec } }
+  end
+
+  it("are shown from the first event on", function()
+    subscribe { nse = true }
+    assert.is_nil(nsi())
+    add(1)
+    assert.is_nil(nsi())
+    counts(3, 2, 4)
+    assert.same({ { tg = "Calice", rqs = 3, rsr = 2, noec = 4 } }, nsi())
+    w.fake.stats[5][2] = { tg = "lane:5:Calice", rqs = 0, rsr = 0, noec = 2 }
+    assert.equal(6, nsi()[1].noec)
+  end)
+
+  it("are not counted without nse, kept with false, removed with null, anew with true", function()
+    subscribe {}
+    add(1)
+    counts(1, 1, 1)
+    assert.is_nil(nsi())
+    change { nse = true }
+    assert.is_nil(nsi())
+    counts(3, 3, 3)
+    assert.same({ { tg = "Calice", rqs = 2, rsr = 2, noec = 2 } }, nsi())
+    change { nse = false }
+    counts(9, 9, 9)
+    assert.equal(2, nsi()[1].rqs)
+    change { nse = true }
+    assert.is_nil(nsi())
+    counts(10, 9, 9)
+    assert.equal(1, nsi()[1].rqs)
+    change { nse = true }
+    assert.is_nil(nsi())
+    change { nse = json.null }
+    counts(11, 9, 9)
+    assert.is_nil(nsi())
+  end)
+
+  it("are kept over a restart, and go with their target", function()
+    subscribe { nse = true }
+    add(1)
+    counts(1, 1, 1)
+    local statistics = require "moon2m.statistics"
+    w.fake.task(statistics.save)
+    w.fake.run()
+    counts(2, 2, 2)
+    assert.equal(2, nsi()[1].rqs)
+    statistics.forget(5)                      -- a new process knows nothing
+    w.fake.stats = {}
+    assert.equal(1, nsi()[1].rqs)
+    require("moon2m.tree").drop()
+    add(2)
+    counts(1, 0, 1)
+    assert.same({ { tg = "Calice", rqs = 2, rsr = 1, noec = 2 } }, nsi())
+    change { nu = { "http://u.example/x" } }
+    assert.is_nil(nsi())
+  end)
+
+  it("are not for clients to write", function()
+    assert.equal(4000, (subscribe { nsi = json.array {} }))
+    subscribe {}
+    assert.equal(4000, (w:update("Calice", C .. "/s", "m2m:sub", { nsi = json.array {} })))
+  end)
+end)

@@ -15,8 +15,7 @@ local err, BAD, null = rsc.err, rsc.BAD_REQUEST, json.null
 
 -- What the standard has and this release does not act on: the form is checked (4000), then 5001.
 local later = {
-  attrs = { psn = true, pn = true, nsp = true, nse = true, ma = true,
-    daci = true, cstn = true },
+  attrs = { ma = true, daci = true, cstn = true },
 }
 
 -- notificationContentType that goes with each notificationEventType (TS-0001 Table 9.6.8-4), the
@@ -27,7 +26,7 @@ local content_types = {
 }
 
 local UPDATE, NO_DATA, TRIGGER, BLOCKING, MISSING = 1, 5, 6, 7, 8
-local AE, CONTAINER, TIME_SERIES = 2, 3, 29
+local AE, CONTAINER, TIME_SERIES, SCHEDULE = 2, 3, 29, 18
 local PARENT = { [NO_DATA] = { CONTAINER, "a container" }, [TRIGGER] = { AE, "an AE" },
   [MISSING] = { TIME_SERIES, "a timeSeries" } }
 local STATE_TAGS = { "crb", "cra", "us", "ms", "sts", "stb", "exb", "exa", "sza", "szb", "fo" }
@@ -252,6 +251,8 @@ end
 
 local function update(ctx, r, new)
   complete(new)
+  local nse = new.values.nse
+  if nse ~= nil then new.raw._nsi = require("moon2m.statistics").update(r, nse) end
   local enc = new.values.enc
   if new.values.acrs ~= nil then new.left = left(r, new.values.acrs) end
   if enc and enc ~= null then
@@ -267,11 +268,25 @@ local function update(ctx, r, new)
   return true
 end
 
+-- What only the library can tell: it is not loaded where nothing is counted.
+local function statistics(r)
+  local raw = r.raw
+  if raw.nse == nil and raw._nsi == nil then return nil end
+  return require("moon2m.statistics").text(r)
+end
+
+-- Its schedule: from now on its notices wait for it.
+local function child_created(_, parent, child)
+  if child.ty == SCHEDULE then require("moon2m.lane").rescheduled(parent, child.raw.se) end
+  return true
+end
+
 return {
   ty = 23, name = "subscription", short = "m2m:sub",
-  children = {},
+  children = { "schedule" },
   virtual = { ntsr = "notificationTargetSelfReference" },
-  check = check, create = create, update = update,
+  check = check, create = create, update = update, child_created = child_created,
+  getters = { nsi = statistics },
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", { "daci", later = false }, "cr",
     { "cstn", later = false },
