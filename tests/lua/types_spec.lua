@@ -189,7 +189,7 @@ for root, minimal in pairs(MINIMAL) do
         else
           assert(v, "no value for " .. name)
           local raw, e = schema.check_create(T, with(root, name, v[1]))
-          if LATER[name] then
+          if LATER[name] or a.later then
             assert.same(name .. ": attribute not supported by this CSE", refused(5001, raw, e))
           else
             assert.is_table(raw, e and e.msg)
@@ -214,7 +214,7 @@ for root, minimal in pairs(MINIMAL) do
           return
         end
         local raw, e = schema.check_update(T, { [name] = v[1] }, r)
-        if LATER[name] then
+        if LATER[name] or a.later then
           refused(5001, raw, e)
         else
           assert.is_table(raw, e and e.msg)
