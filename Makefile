@@ -161,6 +161,12 @@ UNIT_EXTRA_http1 := $(LLOBJ)
 UNIT_EXTRA_net := $(LLOBJ)
 UNIT_EXTRA_net_ws := $(LLOBJ)
 
+UNIT += net_unix admin
+UNIT_net_unix := $(GROUND) $(NET) net_unix
+UNIT_EXTRA_net_unix := $(LLOBJ)
+UNIT_admin := $(GROUND) $(NOTIFY) admin
+UNIT_EXTRA_admin := tests/unit/fake_net.c tests/unit/fake_store.c
+
 define unit_rule
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(addprefix $(B)/,$$(addsuffix .o,$$(UNIT_$(1)))) $$(UNIT_EXTRA_$(1))
 	$(call say,CC,$$@)

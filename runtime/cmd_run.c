@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "clock.h"
 #include "guard.h"
 #include "lua_cse.h"
@@ -262,6 +263,16 @@ static bool open_notify(struct err *e)
 	return srv.notify_up;
 }
 
+/* Without it the server works, and its operator is told why it is missing. */
+static void open_admin(void)
+{
+	struct err e;
+
+	if (!admin_open(srv.net, srv.conf.data, &e))
+		log_warn("run", "no operator's socket, `moon2m notices` will not work reason=%s",
+			 log_quote(str_of(e.msg)));
+}
+
 static bool open_all(struct err *e)
 {
 	if (!open_vm(e))
@@ -271,6 +282,7 @@ static bool open_all(struct err *e)
 	if (!open_net(e) || !open_store(e) || !open_notify(e))
 		return false;
 	lua_cse_use(srv.net);
+	open_admin();
 	return true;
 }
 
@@ -289,6 +301,7 @@ static void on_started(void *arg, bool ok, struct str error)
 static void close_all(void)
 {
 	net_timer_free(srv.tick);
+	admin_close();
 	lua_cse_close();
 	if (srv.notify_up)
 		notify_close();

@@ -304,6 +304,8 @@ static void add_notify_stats(lua_State *L)
 	set_number(L, "failed", (double)s.failed);
 	set_number(L, "dropped", (double)s.dropped);
 	set_number(L, "requeued", (double)s.requeued);
+	set_number(L, "released", (double)s.released);
+	set_number(L, "held", (double)s.held);
 	set_number(L, "queued", (double)s.queued);
 	set_number(L, "parked", (double)s.parked);
 	set_number(L, "bytes", (double)s.bytes);

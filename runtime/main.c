@@ -6,7 +6,8 @@
 
 #include "cmd.h"
 
-static const struct cmd *const commands[] = { &cmd_run, &cmd_listen, &cmd_check, &cmd_lua };
+static const struct cmd *const commands[] = { &cmd_run, &cmd_listen, &cmd_check, &cmd_notices,
+					      &cmd_lua };
 
 static int help(FILE *out, int code)
 {

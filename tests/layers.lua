@@ -10,7 +10,7 @@ local LEVELS = {
     "store_sql", "store_sqlite_cs", "store_sqlite_gc", "store_sqlite_ops", "store_sqlite_read" },
   { "net", "http1.h", "http1_priv", "http1", "http1_body", "http1_msg", "net_lws", "net_loop",
     "net_listen", "net_url", "net_dns", "net_tls", "net_http", "net_hconn", "net_frame", "net_ws",
-    "net_dial", "net_out", "net_link" },
+    "net_dial", "net_out", "net_link", "net_unix" },
   { "embed", "vm", "guard", "task", "lua_file", "lua_json", "lua_sys" },
   { "session", "notify.h", "notify_int", "notify", "notify_tool", "notify_event",
     "notify_audience", "notify_target", "notify_books", "notify_lane", "notify_drop", "notify_send",
@@ -18,7 +18,8 @@ local LEVELS = {
     "notify_poll", "notify_ask", "primitive",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse" },
-  { "lua_config", "cmd", "options", "cmd_check", "cmd_listen", "cmd_lua", "cmd_run", "main" },
+  { "lua_config", "admin", "cmd", "options", "cmd_check", "cmd_listen", "cmd_lua",
+    "cmd_notices", "cmd_run", "main" },
 }
 local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",

@@ -1,6 +1,7 @@
 -- What became of each notification: formats that failed and are tried again, the counters, the
 -- operator's command `moon2m notices`.
 
+local cjson = require "cjson"
 local h = require "harness"
 local expect = h.expect
 
@@ -8,7 +9,7 @@ local function prepare(s, label)
   local ae = s:register("dev")
   expect(2001, s:create("/moon/dev", "Cdev", 3, { rn = "c" }))
   expect(2001, s:create("/moon/dev/c", "Cdev", 23, { rn = "s", nu = { "Cdev" }, lbl = { label },
-    enc = { net = { 3 } } }))
+    enc = { net = { 3 }, chty = { 4 } } }))
   return ae
 end
 
@@ -45,5 +46,106 @@ describe("a format that is not there", function()
     assert.equal("later v4", (ws.ws:receive(5)))
     assert.equal(0, s:metric("moon2m_notices_parked"))
     ws:close()
+  end)
+end)
+
+describe("moon2m notices", function()
+  local s, ae
+
+  setup(function()
+    s = h.start()
+    ae = prepare(s, "x")
+    expect(2001, s:create("/moon/dev/c", "Cdev", 23, { rn = "t", nu = { "http://127.0.0.1:1/x" },
+      enc = { net = { 3 }, chty = { 4 } } }))
+    for i = 1, 2 do s:add("/moon/dev/c", "Cdev", "v" .. i) end
+  end)
+  teardown(h.stop_all)
+
+  -- The output and exit code of the command.
+  local function notices(args)
+    return h.sh("%s notices --data %s %s", h.bin, s.data, args)
+  end
+
+  -- The rows of its JSON output.
+  local function rows(args)
+    local text, rc = notices("--json " .. args)
+    local list = {}
+    assert.equal(0, rc, text)
+    for line in text:gmatch("[^\n]+") do list[#list + 1] = cjson.decode(line) end
+    return list
+  end
+
+  it("prints a table of what waits", function()
+    local text, rc = notices ""
+    assert.equal(0, rc)
+    local lines = {}
+    for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.matches("^STATE +TARGET +SUBSCRIPTION +AGE +ATTEMPTS +BYTES +ERROR$", lines[1])
+    assert.matches("^parked +Cdev +/moon/%w+ +%d+s +0 +%d+ +%-$", lines[2])
+    assert.matches("http://127.0.0.1:1/x +/moon/%w+ +%d+s +%d+ +%d+", lines[4])
+    assert.equal("4 notices", lines[6])
+    assert.matches("\n1 notices, and more: see %-%-limit$", (notices "--limit 1"))
+    assert.equal("0 notices", (notices "--target Cnone"))
+  end)
+
+  it("prints JSON", function()
+    local list = rows "--target Cdev"
+    assert.equal(2, #list)
+    assert.equal("parked", list[1].state)
+    assert.is_true(list[1].id < list[2].id)
+    assert.is_true(list[1].age >= 0 and list[1].at > 1e15)
+    assert.equal(2, #rows("--sub " .. list[1].sur))
+    assert.equal(2, #rows("--sub " .. list[1].sur:match("[^/]+$")))
+    assert.equal(0, #rows("--sub nonsense"))
+  end)
+
+  it("counts", function()
+    local failed = h.wait("a failure", function()
+      local a = rows("--counters --target http://127.0.0.1:1/x")[1]
+      return a.error and a
+    end)
+    assert.equal(2, failed.events)
+    assert.is_true(failed.sent >= 1)
+    assert.equal(2, failed.queued)
+    assert.equal(0, failed.acknowledged)
+    local ws = s:listen(ae)
+    for _ = 1, 2 do assert(ws:notification(5, true)) end
+    local a = h.wait("acknowledgements", function()
+      local x = rows("--counters --target Cdev")[1]
+      return x.acknowledged == 2 and x
+    end)
+    assert.same({ 2, 2, 2, 0, 0, "connected" },
+      { a.events, a.sent, a.answered, a.failed, a.queued, a.state })
+    assert.equal(2, s:metric("moon2m_target_notices_total",
+      'target="Cdev",state="acknowledged"'))
+    ws:close()
+    assert.matches("SUBSCRIPTION +TARGET +IS +EVENTS", (notices "--counters"))
+  end)
+
+  it("tries again and drops", function()
+    local text, rc = notices "--replay --target http://127.0.0.1:1/x"
+    assert.equal(0, rc)
+    assert.matches("^%d+ notices tried again$", text)
+    text, rc = notices "--drop"
+    assert.equal(2, rc)
+    assert.matches("%-%-target, %-%-sub or %-%-all", text)
+    h.wait("an end of all", function()
+      notices "--drop --all"
+      return #rows "" == 0
+    end)
+    assert.is_true(s:metric("moon2m_notices_dropped_total", 'reason="operator"') >= 1)
+  end)
+
+  it("says what is wrong", function()
+    local text, rc = h.sh("%s notices --data /nowhere", h.bin)
+    assert.equal(1, rc)
+    assert.matches("no server to ask: /nowhere/moon2m.sock: ", text)
+    for _, args in ipairs { "--replay --drop", "--limit 0", "--limit x", "--what" } do
+      assert.equal(2, select(2, notices(args)))
+    end
+    text, rc = notices "extra"
+    assert.equal(2, rc)
+    assert.matches("unexpected argument 'extra'", text)
+    assert.matches("^600 srw", (h.sh("stat -c '%%a %%A' %s/moon2m.sock", s.data)))
   end)
 end)

@@ -1,0 +1,244 @@
+/*
+ * net_unix.c - see net_unix.h.
+ * Guarantees: never blocks; clients, the length of their line and the time they take are bounded; a
+ * client that goes away costs nothing.
+ */
+#define _GNU_SOURCE /* accept4 */
+#include "net_unix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "net_lws.h"
+
+#define CLIENTS_MAX 16u
+#define LINE_MAX_BYTES 65536u
+#define CLIENT_TIME 30.0 /* s without progress */
+
+struct client {
+	struct link on;
+	struct net_unix *u;
+	int fd;
+	ev_io io;
+	ev_timer timer;
+	struct buf in, out;
+	size_t sent;
+	bool answering;
+};
+
+struct net_unix {
+	struct net *net;
+	char *path;
+	int fd;
+	ev_io io;
+	ev_timer again; /* when there was no descriptor for a client */
+	struct link clients;
+	unsigned n;
+	net_unix_line line;
+	void *arg;
+};
+
+/* ---- clients --------------------------------------------------------------------------------- */
+
+static void client_free(struct client *c)
+{
+	struct net_unix *u = c->u;
+
+	ev_io_stop(u->net->loop, &c->io);
+	ev_timer_stop(u->net->loop, &c->timer);
+	close(c->fd);
+	link_drop(&c->on);
+	u->n--;
+	buf_free(&c->in);
+	buf_free(&c->out);
+	free(c);
+}
+
+/* False: the client is gone. */
+static bool client_write(struct client *c)
+{
+	while (c->sent < c->out.n) {
+		ssize_t n = send(c->fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return true;
+		if (n <= 0)
+			break;
+		c->sent += (size_t)n;
+		ev_timer_again(c->u->net->loop, &c->timer);
+	}
+	client_free(c);
+	return false;
+}
+
+static void client_answer(struct client *c, struct str line)
+{
+	struct net_unix *u = c->u;
+
+	c->answering = true;
+	u->line(u->arg, line, &c->out);
+	if (!client_write(c))
+		return;
+	ev_io_stop(u->net->loop, &c->io);
+	ev_io_set(&c->io, c->fd, EV_WRITE);
+	ev_io_start(u->net->loop, &c->io);
+}
+
+static void client_read(struct client *c)
+{
+	char piece[4096];
+	ssize_t n = recv(c->fd, piece, sizeof(piece), 0);
+	const char *end;
+
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return;
+	if (n <= 0 || c->in.n + (size_t)n > LINE_MAX_BYTES) {
+		client_free(c);
+		return;
+	}
+	buf_add(&c->in, piece, (size_t)n);
+	end = memchr(c->in.p, '\n', c->in.n);
+	if (end)
+		client_answer(c, (struct str){ c->in.p, (size_t)(end - c->in.p) });
+}
+
+static void on_client(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct client *c = w->data;
+
+	(void)loop;
+	(void)events;
+	if (c->answering)
+		client_write(c);
+	else
+		client_read(c);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	client_free(w->data);
+}
+
+static void on_accept(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct net_unix *u = w->data;
+	int fd = accept4(u->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct client *c;
+
+	(void)events;
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			ev_io_stop(loop, &u->io);
+			ev_timer_again(loop, &u->again);
+		}
+		return;
+	}
+	if (u->n >= CLIENTS_MAX) {
+		close(fd);
+		return;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->u = u;
+	c->fd = fd;
+	link_init(&c->on);
+	link_add(&u->clients, &c->on);
+	u->n++;
+	ev_io_init(&c->io, on_client, fd, EV_READ);
+	ev_init(&c->timer, on_timer);
+	c->timer.repeat = CLIENT_TIME;
+	c->io.data = c->timer.data = c;
+	ev_io_start(loop, &c->io);
+	ev_timer_again(loop, &c->timer);
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct net_unix *u = w->data;
+
+	(void)events;
+	ev_timer_stop(loop, w);
+	ev_io_start(loop, &u->io);
+}
+
+/* ---- the socket ------------------------------------------------------------------------------ */
+
+/* A file that nobody listens behind is removed. */
+static bool make_way(const struct sockaddr_un *a, struct err *e)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool taken = fd >= 0 && connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (taken)
+		return err_set(e, "%s: another server listens there", a->sun_path);
+	if (unlink(a->sun_path) != 0 && errno != ENOENT)
+		return err_set(e, "%s: %s", a->sun_path, strerror(errno));
+	return true;
+}
+
+static int listen_at(const struct sockaddr_un *a, struct err *e)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	mode_t mask = umask(0177);
+	bool ok = fd >= 0 && bind(fd, (const struct sockaddr *)a, sizeof(*a)) == 0;
+
+	umask(mask);
+	if (ok && listen(fd, CLIENTS_MAX) == 0)
+		return fd;
+	(void)err_set(e, "%s: %s", a->sun_path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+struct net_unix *net_unix_listen(struct net *n, const char *path, net_unix_line line, void *arg,
+				 struct err *e)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct net_unix *u;
+	int fd;
+
+	if (strlen(path) >= sizeof(a.sun_path)) {
+		(void)err_set(e, "%s: longer than the %zu bytes of a socket's name", path,
+			      sizeof(a.sun_path) - 1);
+		return NULL;
+	}
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	if (!make_way(&a, e))
+		return NULL;
+	fd = listen_at(&a, e);
+	if (fd < 0)
+		return NULL;
+	u = xcalloc(1, sizeof(*u));
+	*u = (struct net_unix){ n, xstrdup(path), fd, .line = line, .arg = arg };
+	link_init(&u->clients);
+	ev_io_init(&u->io, on_accept, fd, EV_READ);
+	ev_init(&u->again, on_again);
+	u->again.repeat = 1;
+	u->io.data = u->again.data = u;
+	ev_io_start(n->loop, &u->io);
+	return u;
+}
+
+void net_unix_close(struct net_unix *u)
+{
+	if (!u)
+		return;
+	while (!link_alone(&u->clients))
+		client_free(container_of(u->clients.next, struct client, on));
+	ev_io_stop(u->net->loop, &u->io);
+	ev_timer_stop(u->net->loop, &u->again);
+	close(u->fd);
+	unlink(u->path);
+	free(u->path);
+	free(u);
+}
