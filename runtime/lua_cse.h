@@ -44,7 +44,8 @@
  *
  * Starts the tasks delivered(sub, n events), at most one per subscription and turn of the loop,
  * unknown_target(target), lane(key) when a lane that was empty has a notice or, after a restart, when
- * it has some, and reformat(id, format, body) for each parked event that is tried again.
+ * it has some, reformat(id, format, body) for each parked event that is tried again, and
+ * removal(sub, target) when a target's answer asks for it (notify_on_leaving).
  */
 #pragma once
 

@@ -338,6 +338,28 @@ static void refused(void *arg, int64_t sub, struct str target, int rsc)
 		 (long long)sub, log_quote(target), rsc);
 }
 
+struct leaver {
+	int64_t sub;
+	struct str target;
+};
+
+static int push_leaver(lua_State *L, void *arg)
+{
+	const struct leaver *l = arg;
+
+	lua_pushnumber(L, (lua_Number)l->sub);
+	vm_push_str(L, l->target);
+	return 2;
+}
+
+static void leaving(void *arg, int64_t sub, struct str target)
+{
+	struct leaver l = { sub, target };
+
+	(void)arg;
+	task_start("removal", push_leaver, &l, NULL, NULL);
+}
+
 /* ---- module ---------------------------------------------------------------------------------- */
 
 void lua_notify_use(void)
@@ -345,6 +367,7 @@ void lua_notify_use(void)
 	notify_on_delivered(delivered, NULL);
 	notify_on_unknown_target(unknown_target, NULL);
 	notify_on_refused(refused, NULL);
+	notify_on_leaving(leaving, NULL);
 	notify_on_polled(polled, NULL);
 }
 
@@ -353,6 +376,7 @@ void lua_notify_close(void)
 	notify_on_delivered(NULL, NULL);
 	notify_on_unknown_target(NULL, NULL);
 	notify_on_refused(NULL, NULL);
+	notify_on_leaving(NULL, NULL);
 	notify_on_polled(NULL, NULL);
 }
 

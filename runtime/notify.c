@@ -249,6 +249,8 @@ bool notify_open(const struct notify_opts *o, struct err *e)
 			      .polled_arg = ng.polled_arg,
 			      .on_refused = ng.on_refused,
 			      .refused_arg = ng.refused_arg,
+			      .on_leaving = ng.on_leaving,
+			      .leaving_arg = ng.leaving_arg,
 			      .on_lane = ng.on_lane,
 			      .lane_arg = ng.lane_arg,
 			      .on_reformat = ng.on_reformat,
@@ -406,6 +408,12 @@ void notify_on_refused(void (*fn)(void *arg, int64_t sub, struct str target, int
 {
 	ng.on_refused = fn;
 	ng.refused_arg = arg;
+}
+
+void notify_on_leaving(void (*fn)(void *arg, int64_t sub, struct str target), void *arg)
+{
+	ng.on_leaving = fn;
+	ng.leaving_arg = arg;
 }
 
 void notify_on_unknown_target(void (*fn)(void *arg, struct str target), void *arg)

@@ -88,6 +88,10 @@ void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), voi
  * deleted (TS-0001 10.2.10.7).  The notice itself is done, counted as failed. */
 void notify_on_refused(void (*fn)(void *arg, int64_t sub, struct str target, int rsc), void *arg);
 
+/* Told when a target's answer to a notice has "trr": true in its content, by itself or in an m2m:sgn:
+ * it wants to be told no more (TS-0001 10.2.10.8).  The notice itself is done as any other. */
+void notify_on_leaving(void (*fn)(void *arg, int64_t sub, struct str target), void *arg);
+
 /* ---- lanes ----------------------------------------------------------------------------------- */
 
 /* A target whose key is "lane:<subscription id>:<target key>" holds notices back: it is never

@@ -560,6 +560,8 @@ struct engine {
 	void *polled_arg;
 	void (*on_refused)(void *arg, int64_t sub, struct str target, int rsc);
 	void *refused_arg;
+	void (*on_leaving)(void *arg, int64_t sub, struct str target);
+	void *leaving_arg;
 	void (*on_lane)(void *arg, struct str key);
 	void *lane_arg;
 	void (*on_reformat)(void *arg, int64_t id, struct str format, struct str body);
@@ -570,4 +572,5 @@ extern struct engine ng;
 void tick_need(void); /* something has a deadline */
 void tick_soon(void);
 bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, struct str pc);
+void answer_content(struct target *t, int64_t sub, struct str pc); /* of an answer to a notice */
 uint64_t random_u64(void);

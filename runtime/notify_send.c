@@ -12,6 +12,7 @@
 
 #include "cbor.h"
 #include "clock.h"
+#include "jscan.h"
 #include "log.h"
 
 /* ---- links ----------------------------------------------------------------------------------- */
@@ -412,6 +413,44 @@ static bool answer_sent(struct target *t, int64_t id, int64_t sub, int rsc)
 	return true;
 }
 
+static bool says_trr(struct str pc)
+{
+	struct str sgn, v;
+
+	if (!jscan_check(pc, JSCAN_DEFAULT, NULL) || jscan_type(pc) != JSCAN_OBJECT)
+		return false;
+	if (jscan_member(pc, "m2m:sgn", &sgn) && jscan_type(sgn) == JSCAN_OBJECT)
+		pc = sgn;
+	return jscan_member(pc, "trr", &v) && str_eq(v, STR("true"));
+}
+
+void answer_content(struct target *t, int64_t sub, struct str pc)
+{
+	if (pc.n && ng.on_leaving && says_trr(pc))
+		ng.on_leaving(ng.leaving_arg, sub, t->key);
+}
+
+static bool answer_over_link(struct target *t, int64_t id, int64_t sub, int rsc, struct str pc)
+{
+	bool ours;
+
+	t->refs++;
+	ours = answer_sent(t, id, sub, rsc);
+	if (ours)
+		answer_content(t, sub, pc);
+	target_unref(t);
+	return ours;
+}
+
+static void answer_over_dial(struct target *t, int64_t sub, int rsc, struct str pc)
+{
+	t->refs++;
+	url_answered(t);
+	url_done(t, rsc);
+	answer_content(t, sub, pc);
+	target_unref(t);
+}
+
 static bool get_hex(struct str *s, uint64_t *v)
 {
 	size_t n = 0;
@@ -467,12 +506,11 @@ bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, stru
 	if (!t)
 		return false;
 	if (t->link && s && t->link->s == s)
-		return what == 'n' ? answer_sent(t, (int64_t)v[0], (int64_t)v[1], rsc)
+		return what == 'n' ? answer_over_link(t, (int64_t)v[0], (int64_t)v[1], rsc, pc)
 				   : answer_gap(t, v[0], v[1]);
 	if (c && t->dial && t->dial->c == c && t->post.state == POST_SENT && t->post.n.e &&
 	    t->post.n.id == (int64_t)v[0] && t->post.n.m->sub->id == (int64_t)v[1]) {
-		url_answered(t);
-		url_done(t, rsc);
+		answer_over_dial(t, (int64_t)v[1], rsc, pc);
 		return true;
 	}
 	return false;

@@ -215,6 +215,7 @@ static void posted(void *arg, const struct http_answer *a, const struct err *e)
 	struct job *j = arg;
 	struct target *t = j->t;
 	bool ours = j->generation == ng.generation && ng.open;
+	int64_t sub = ours && t->post.n.e ? t->post.n.m->sub->id : 0;
 
 	free(j);
 	if (ours && url_retry(a->status)) {
@@ -226,6 +227,8 @@ static void posted(void *arg, const struct http_answer *a, const struct err *e)
 		url_answered(t);
 		/* What a URL answers is its own business: a response is for resources (7.3.1.3). */
 		url_done(t, t->url && a->status < 300 ? 2000 : url_rsc(a));
+		if (sub)
+			answer_content(t, sub, a->body);
 	}
 	target_unref(t);
 }

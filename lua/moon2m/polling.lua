@@ -220,6 +220,16 @@ local function ended(ch, r, code, pc)
   timers.wake(r.gate)
 end
 
+-- The content of an answer to a notice may ask for the target's removal ("trr", TS-0001 10.2.10.8).
+-- The notice's rqi has the number of its subscription.
+local function wants_out(aei, rqi, pc)
+  local sub = pc and tonumber(rqi:match("^n%x+%.(%x+)%.") or "", 16)
+  local content = sub and json.type(pc) == "object" and (json.member(pc, "m2m:sgn") or pc)
+  if content and json.type(content) == "object" and json.member(content, "trr") == "true" then
+    timers.spawn(function() return require("moon2m.removal").indicated(sub, aei) end)
+  end
+end
+
 -- NOTIFY on pcu: the AE's answer to something that was handed out.
 local function answered(req, aei)
   local rqi, code, pc = response(req.pc)
@@ -228,7 +238,9 @@ local function answered(req, aei)
   local r = ch and ch.waiting[rqi]
   if r then
     ended(ch, r, code, pc)
-  elseif not core.poll_answer(aei, rqi, code) then
+  elseif core.poll_answer(aei, rqi, code) then
+    wants_out(aei, rqi, pc)
+  else
     sys.log("debug", "polling", ("%s answered %s, which nobody waits for"):format(aei, rqi))
   end
   return rsc.OK

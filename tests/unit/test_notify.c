@@ -204,6 +204,53 @@ static void test_refused(void **state)
 	audience_unref(a);
 }
 
+static unsigned leaving;
+
+static void on_leaving(void *arg, int64_t sub, struct str target)
+{
+	(void)arg;
+	assert_int_equal(sub, 4);
+	assert_true(str_is(target, "Ca"));
+	leaving++;
+}
+
+/* A word in the content of an answer asks for the target's removal; the notice is done as any. */
+static void test_leaving(void **state)
+{
+	static const struct {
+		const char *pc;
+		bool leaves;
+	} answers[] = {
+		{ "{\"trr\":true}", true },
+		{ "{\"m2m:sgn\":{\"sur\":\"x\",\"trr\":true}}", true },
+		{ "{\"trr\":false}", false },
+		{ "{\"trr\":\"true\"}", false },
+		{ "{\"m2m:sgn\":{}}", false },
+		{ "[{\"trr\":true}]", false },
+		{ "{\"trr\":true", false },
+		{ "", false },
+	};
+	struct audience *a = audience_of(4, "Ca");
+	struct conn *c = connect_as("Ca", SESSION_JSON);
+
+	(void)state;
+	notify_on_leaving(on_leaving, NULL);
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		unsigned before = leaving;
+		char rqi[64];
+
+		publish(a, "1");
+		snprintf(rqi, sizeof(rqi), "%s", field(fake_read(c), "rqi"));
+		assert_true(notify_answer(c->session, str_of(rqi), 2000, str_of(answers[i].pc)));
+		assert_int_equal(leaving - before, answers[i].leaves);
+		assert_false(notify_answer(c->session, str_of(rqi), 2000, str_of(answers[i].pc)));
+		assert_int_equal(leaving - before, answers[i].leaves);
+	}
+	assert_int_equal(stats().acknowledged, sizeof(answers) / sizeof(answers[0]));
+	notify_on_leaving(NULL, NULL);
+	audience_unref(a);
+}
+
 static void test_window(void **state)
 {
 	struct audience *a;
@@ -362,13 +409,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_frame_json),   T(test_frame_escapes),
-		T(test_frame_cbor),   T(test_slots_cannot_be_imitated),
-		T(test_raw),          T(test_raw_lost),
-		T(test_acknowledged), T(test_refused),
-		T(test_window),       T(test_take_over),
-		T(test_unanswered),   T(test_many_on_one_connection),
-		T(test_abandoned),    T(test_order_of_commit),
+		T(test_frame_json),
+		T(test_frame_escapes),
+		T(test_frame_cbor),
+		T(test_slots_cannot_be_imitated),
+		T(test_raw),
+		T(test_raw_lost),
+		T(test_acknowledged),
+		T(test_refused),
+		T(test_leaving),
+		T(test_window),
+		T(test_take_over),
+		T(test_unanswered),
+		T(test_many_on_one_connection),
+		T(test_abandoned),
+		T(test_order_of_commit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
