@@ -11,9 +11,9 @@ local targets = {}
 local Target = {}
 Target.__index = Target
 
---- A server on a free port.  answer(t, request) may return a status (default 200) or wait; every
--- POST is kept in t.got as { path =, headers = {}, body = decoded, text = }, every WebSocket
--- message as { body =, text =, protocol = }.
+--- A server on a free port.  answer(t, request) may return a status (default 200) and JSON text, or
+-- wait; every POST is kept in t.got as { path =, headers = {}, body = decoded, text = }, every
+-- WebSocket message as { body =, text =, protocol = }.
 function targets.new(answer)
   local t = setmetatable({ got = {}, cq = cqueues.new() }, Target)
   t.server = assert(http_server.listen {
@@ -61,13 +61,16 @@ function Target:serve(stream, answer)
   local entry = keep(self, { path = headers:get(":path"), method = headers:get(":method"),
     headers = h,
     text = stream:get_body_as_string(5) or "" })
-  local status = answer and answer(self, entry) or 200
+  local status, body
+  if answer then status, body = answer(self, entry) end
   local out = new_headers()
-  out:append(":status", tostring(status))
+  out:append(":status", tostring(status or 200))
   out:append("x-m2m-rsc", "2000")
   out:append("x-m2m-ri", h["x-m2m-ri"] or "")
-  out:append("content-length", "0")
-  stream:write_headers(out, true, 5)
+  out:append("content-length", tostring(body and #body or 0))
+  if body then out:append("content-type", "application/json") end
+  stream:write_headers(out, not body, 5)
+  if body then stream:write_chunk(body, true, 5) end
 end
 
 --- Serves until fn() is true; fails with `what` after `seconds`.

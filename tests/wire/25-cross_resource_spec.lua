@@ -1,0 +1,181 @@
+-- Cross-resource subscriptions on the wire (TS-0004 7.4.58, 7.5.1.2.18, 7.5.1.2.20): creation with
+-- status codes and roll back, windows, notices over WebSocket, kept while the target is away and
+-- over kill -9, the end.
+
+local h = require "harness"
+local expect = h.expect
+
+local ME = "Cfarm"
+local A, B = "/moon/farm/a", "/moon/farm/b"
+local NEW = { net = { 3 } }
+
+describe("crossResourceSubscription", function()
+  local s, ws, me
+
+  setup(function()
+    s = h.start { config = "return { notification = { answer_time = 1 } }" }
+    me = s:register("farm")
+    ws = s:listen(me)
+    s:register("other")
+    for _, rn in ipairs { "a", "b" } do expect(2001, s:create("/moon/farm", ME, 3, { rn = rn })) end
+  end)
+  teardown(function()
+    pcall(ws.close, ws)
+    h.stop_all()
+  end)
+
+  local function create(attrs, where)
+    attrs.nu, attrs.twt, attrs.tws = attrs.nu or { ME }, attrs.twt or 2, attrs.tws or "PT5S"
+    if not attrs.rrat and not attrs.srat then
+      attrs.rrat, attrs.encs = { "moon/farm/a", "moon/farm/b" }, { NEW }
+    end
+    return s:create(where or "/moon/farm", ME, 48, { ["m2m:crs"] = attrs })
+  end
+
+  local function gone(path)
+    h.wait(path .. " to be gone", function() return s:retrieve(path, "CAdmin").rsc == 4004 end)
+  end
+
+  local function finish(path)
+    expect(2002, s:delete(path, ME))
+    gone(path)
+  end
+
+  it("makes its subscriptions and tells when all have had an event", function()
+    local crs = expect(2001, create { rn = "x" })
+    assert.equal(48, crs.ty)
+    assert.equal(2, #crs.rrats)
+    local sub = expect(2000, s:retrieve("/" .. crs.rrats[1], ME))
+    assert.same({ "/moon/" .. crs.ri }, sub.nu)
+    s:add(A, ME, "1")
+    ws:expect_silence(0.2)
+    s:add(B, ME, "2")
+    local sgn, m = ws:sgn()
+    assert.same({ sur = "/moon/" .. crs.ri }, sgn)
+    assert.equal("/moon", m.fr)
+    s:add(B, ME, "3")
+    ws:expect_silence(0.2)
+    s:add(A, ME, "4")
+    assert.equal("/moon/" .. crs.ri, ws:sgn().sur)
+    finish "/moon/farm/x"
+    gone("/" .. crs.rrats[1])
+    s:add(A, ME, "5")
+    s:add(B, ME, "6")
+    ws:expect_silence(0.2)
+  end)
+
+  it("carries its event category, and counts its notifications", function()
+    local crs = expect(2001, create { rn = "x", exc = 1, nec = 100 })
+    s:add(A, ME, "1")
+    s:add(B, ME, "2")
+    local _, m = ws:sgn()
+    assert.equal(100, m.ec)
+    gone "/moon/farm/x"
+    gone("/" .. crs.rrats[2])
+  end)
+
+  it("periodic: begins again at its end, forgetting what was marked", function()
+    expect(2001, create { rn = "x", twt = 1, tws = "PT1S" })
+    s:add(A, ME, "1")
+    h.sleep(1.1)
+    s:add(B, ME, "2")
+    ws:expect_silence(0.2)
+    finish "/moon/farm/x"
+  end)
+
+  it("evaluation mode 4: nothing came in a period", function()
+    local crs = expect(2001, create { rn = "x", twt = 1, tws = "PT1S", eem = 4 })
+    assert.equal("/moon/" .. crs.ri, ws:sgn(3).sur)
+    finish "/moon/farm/x"
+    while ws:notification(0.3) do end
+  end)
+
+  it("joins subscriptions that are there, and leaves them", function()
+    expect(2001, s:create(A, ME, 23, { rn = "s", nu = { ME }, enc = NEW }))
+    local crs = expect(2001, create { rn = "x", srat = { "moon/farm/a/s" } })
+    local sub = expect(2000, s:retrieve(A .. "/s", ME))
+    assert.same({ ME, "/moon/" .. crs.ri }, sub.nu)
+    assert.same({ "/moon/" .. crs.ri }, sub.acrs)
+    s:add(A, ME, "1")
+    local seen = {}
+    for _ = 1, 2 do
+      local sgn = ws:sgn()
+      seen[sgn.sur] = sgn.nev and "event" or "cross"
+    end
+    assert.same({ ["/moon/" .. sub.ri] = "event", ["/moon/" .. crs.ri] = "cross" }, seen)
+    finish "/moon/farm/x"
+    h.wait("the subscription to be as it was", function()
+      local now = expect(2000, s:retrieve(A .. "/s", ME))
+      return #now.nu == 1 and now.acrs == nil
+    end)
+    expect(2002, s:delete(A .. "/s", ME))
+  end)
+
+  it("is refused with what is wrong, and leaves nothing behind", function()
+    expect(4000, s:create("/moon/farm", ME, 48,
+      { ["m2m:crs"] = { nu = { ME }, twt = 1, tws = "PT1S" } }), "rrat")
+    expect(4000, create { rrat = { "moon/farm/a" } }, "encs: missing")
+    expect(4000, create { rrat = { "moon/farm/a" }, encs = { NEW, NEW } }, "encs: one for all")
+    expect(4000, create { twt = 3 }, "twt")
+    expect(4000, create { tws = "PT0S" }, "tws")
+    expect(4000, create { eem = 3 }, "eem")
+    expect(4108, create({}, A), "below")
+    expect(5204, create { nu = { "Cother" } }, "no answer")
+    expect(5221, create { rrat = { "moon/farm/a", "moon/other" }, encs = { NEW } }, "4103")
+    expect(5221, create { rrat = { "moon/farm/a", "moon/farm/zz" }, encs = { NEW } }, "4004")
+    expect(5221, create { srat = { "moon/farm/a" } }, "no subscription")
+    for _, kid in ipairs(expect(2000, s:retrieve(A .. "?rcn=6", ME)).rrf or {}) do
+      assert.not_equal(23, kid.typ)
+    end
+  end)
+
+  it("refuses updates of what is set for good", function()
+    expect(2001, create { rn = "x" })
+    for _, name in ipairs { "rrat", "srat", "encs", "nec", "su", "rrats" } do
+      expect(4000, s:update("/moon/farm/x", ME, { ["m2m:crs"] = { [name] = { "x" } } }), name)
+    end
+    expect(2004, s:update("/moon/farm/x", ME, { ["m2m:crs"] = { tws = "PT9S", exc = 3 } }))
+    expect(5203, s:create("/moon/farm/x", ME, 23, { nu = { ME } }))
+    finish "/moon/farm/x"
+  end)
+
+  it("ends with one of its subscriptions and tells su", function()
+    local crs = expect(2001, create { rn = "x", su = ME })
+    expect(2002, s:delete("/" .. crs.rrats[1], ME))
+    local sgn = ws:sgn()
+    assert.same({ sud = true, sur = "/moon/" .. crs.ri }, sgn)
+    gone "/moon/farm/x"
+    gone("/" .. crs.rrats[2])
+  end)
+
+  it("takes a NOTIFY from who may send it", function()
+    local crs = expect(2001, create { rn = "x" })
+    local function notify(fr, sur)
+      return s:http("POST", "/moon/farm/x", fr, { body = { ["m2m:sgn"] = { sur = sur,
+        nev = { net = 3, rep = { ["m2m:cin"] = { con = "1" } } } } } })
+    end
+    expect(4103, notify("Cother", crs.rrats[1]))
+    expect(4000, notify(ME, nil), "sur")
+    expect(2000, notify(ME, "/moon/" .. crs.rrats[1]))
+    expect(2000, notify(ME, "/moon/" .. crs.rrats[2]))
+    assert.equal("/moon/" .. crs.ri, ws:sgn().sur)
+    finish "/moon/farm/x"
+  end)
+
+  it("keeps its notices while the target is away, and what was answered counts after kill -9",
+    function()
+      local crs = expect(2001, create { rn = "x", tws = "PT60S" })
+      ws:close()
+      s:add(A, ME, "1")
+      s:add(B, ME, "2")
+      h.sleep(0.3)
+      s:kill()
+      s:run()
+      ws = s:listen(me)
+      assert.equal("/moon/" .. crs.ri, ws:sgn().sur)
+      s:add(B, ME, "3")
+      s:add(A, ME, "4")
+      assert.equal("/moon/" .. crs.ri, ws:sgn().sur)
+      finish "/moon/farm/x"
+    end)
+end)
