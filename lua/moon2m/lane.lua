@@ -290,8 +290,8 @@ local function each(id, fn)
   end
 end
 
---- Subscription `sub` is about to be deleted by itself: its batches go out first; what only rl or pn
--- held back goes with it.  Yields.
+--- Subscription `sub` is about to be deleted by itself: its batches go out first; what only rl or
+-- pn held back goes with it.  Yields.
 function lane.leaving(sub)
   if policy.of(sub).bn then each(sub.id, function(l) flush(l, "delete") end) end
 end

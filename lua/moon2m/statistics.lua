@@ -1,6 +1,6 @@
--- The statistics of a subscription, nse and nsi (TS-0001 9.6.8): per target the events, the requests
--- sent and the responses received since nse was set to true.  The C core counts; what counted
--- before this process is in the hidden attribute `_nsi`, saved every minute and at a stop, so
+-- The statistics of a subscription, nse and nsi (TS-0001 9.6.8): per target the events, the
+-- requests sent and the responses received since nse was set to true.  The C core counts; what was
+-- counted before this process is in the hidden attribute `_nsi`, saved every minute and at a stop:
 -- kill -9 costs at most a minute of counts.  A batch counts with the notifications in it.
 
 local core = require "moon2m.core.cse"

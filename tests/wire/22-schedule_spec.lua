@@ -110,7 +110,7 @@ describe("schedule", function()
     assert.equal(2, m.ec)
   end)
 
-  it("updates: pn 2 to 1 keeps the newest, without pn nothing; a deleted schedule is open", function()
+  it("updates: pn 1 keeps the newest, without pn nothing; a deleted schedule is open", function()
     local a, ws = subscriber({ pn = 2 }, CLOSED)
     local function pn(v)
       expect(2004, s:update(a.c .. "/s", a.aei, '{"m2m:sub":{"pn":' .. v .. "}}"))

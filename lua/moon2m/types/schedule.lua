@@ -1,6 +1,6 @@
 -- schedule (TS-0001 9.6.9, TS-0004 7.4.9): when what it belongs to is active.  Here it belongs to a
--- subscription, whose notifications leave while an entry covers the time; what becomes of the others
--- says the subscription's pn.
+-- subscription, whose notifications leave while an entry covers the time; the subscription's pn
+-- says what becomes of the others.
 
 local rsc = require "moon2m.rsc"
 local schedule = require "moon2m.schedule"
