@@ -10,7 +10,7 @@ local BASE = { raw = "base", ack = "baseack" }
 local SIZES = lab.pick({ 100, 1000, 10000 }, { 100, 1000 })
 local OUTSTANDING = 64
 
-local function rounds(n) return lab.pick(math.min(300, 5e5 / n), math.min(100, 5e4 / n)) end
+local function rounds(n) return lab.pick(math.min(300, 3e5 / n), math.min(100, 5e4 / n)) end
 
 -- Runs a mode on both, in turn; the medians of each and of the ratio of neighbouring runs.
 local function side_by_side(server, run, kind)
@@ -18,6 +18,9 @@ local function side_by_side(server, run, kind)
   local base
   for i = 1, lab.reps do
     ours[i] = run(server, kind)
+    if kind == "raw" and ours[i].kept > 0 then
+      error(ours[i].kept .. " frames came late, of an earlier run", 0)
+    end
     server:quiet()
     base = base or lab.raw_fanout(math.floor(ours[i].bytes + 0.5))
     theirs[i] = run(base, BASE[kind])
