@@ -14,6 +14,7 @@ local members = require "moon2m.members"
 local parallel = require "moon2m.parallel"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
+local target = require "moon2m.target"
 local times = require "moon2m.times"
 local tree = require "moon2m.tree"
 local types = require "moon2m.types"
@@ -97,10 +98,10 @@ local function chosen(req, g)
 end
 
 -- The state of the whole fan-out, one for all groups within groups; nil, err.
-local function enter(req, target, n)
+local function enter(req, fopt, n)
   local fan = req.fan
   if not fan then
-    fan = { gid = req.gid or tostring(req.rqi), seen = { [members.key(target)] = true },
+    fan = { gid = req.gid or tostring(req.rqi), seen = { [members.key(fopt)] = true },
       left = MAX_REQUESTS }
   end
   fan.left = fan.left - n
@@ -122,6 +123,10 @@ local function subscription(req, g)
   if inner and core.type(inner) == "object" then attrs, names = core.members(inner) end
   local nfu = attrs and attrs.nfu and attrs.nu and core.string(attrs.nfu)
   if not nfu then return nil end
+  local list = target.all(nfu)
+  if list and list[1] and target.is_local(list[1]) then
+    return nil, rsc.err(rsc.BAD_REQUEST, "nfu: an AE, a group or a URL is needed")
+  end
   local e = not req.fanned and verify.targets({ nfu }, path.sp_relative(g.ri), req.who, req)
   if e then return nil, rsc.err(e.rsc, "%s", (e.msg:gsub("^nu:", "nfu:"))) end
   local csi = path.configured()
@@ -223,17 +228,17 @@ local function send(req, fan, g, list, tail, pc, perform)
   return out, gone
 end
 
---- Performs req on the members of target, a { virtual = "fopt", parent = group, rest }.  attr: the
+--- Performs req on the members of fopt, a { virtual = "fopt", parent = group, rest }.  attr: the
 -- attribute that the address names, or nil; perform(req) -> rsc, pc, extra performs one request and
 -- never raises.  rsc, pc | nil, err.  Yields.
-function fanout.perform(req, target, attr, perform)
-  local g, rest = target.parent, target.rest
+function fanout.perform(req, fopt, attr, perform)
+  local g, rest = fopt.parent, fopt.rest
   local e = check(req, g, rest)
   if e then return nil, e end
   local list, fan, pc
   list, e = chosen(req, g)
   if not list then return nil, e end
-  fan, e = enter(req, target, #list)
+  fan, e = enter(req, fopt, #list)
   if not fan then return nil, e end
   pc, e = subscription(req, g)
   if e then return nil, e end

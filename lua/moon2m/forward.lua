@@ -102,10 +102,8 @@ local function open(key)
   local g = group_of(key)
   if windows[key] then return end
   if not g then return core.lane_drop(key, "all", "forgotten") end
-  local w, dur = {}, nil
-  w.num, dur = policy(g)
-  w.timer = timers.after(dur, function() return over(key) end)
-  windows[key] = w
+  local num, dur = policy(g)
+  windows[key] = { num = num, timer = timers.after(dur, function() return over(key) end) }
 end
 
 --- Entry of the C core for lanes of this kind: notices wait.  Yields.

@@ -23,7 +23,7 @@ function parallel.each(n, fn, deadline)
   local begun, ended, helpers, closed = 0, 0, 0, false
   local gate = timers.gate()
   local function work()
-    while begun < n and not closed do
+    while begun < n and not closed and sys.mono() < deadline do
       begun = begun + 1
       local ok, why = xpcall(fn, trace, begun)
       if not ok then sys.log("error", "parallel", why) end

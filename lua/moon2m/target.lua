@@ -109,14 +109,17 @@ function target.of_lane(key)
   return tonumber(id), to
 end
 
-local function forwarded(sub, id)
-  local g, to = tree.by_id(id), target.of(tree.value(sub, "nfu"))
-  if not g or not members.group_of(g) or not to then return {}, { [id] = true } end
-  return { target.lane(id, to) }, { [id] = true }
-end
-
 local function add(into, from)
   for id in pairs(from or {}) do into[id] = true end
+end
+
+local function forwarded(sub, id)
+  local lanes, groups, g = {}, { [id] = true }, tree.by_id(id)
+  if not g or not members.group_of(g) then return lanes, groups end
+  local list, of = target.all(tree.value(sub, "nfu"))
+  add(groups, of)
+  for i, to in ipairs(list or {}) do lanes[i] = target.lane(id, to) end
+  return lanes, groups
 end
 
 --- The targets of a subscription that can be told now, each once; and the set of the numbers of the

@@ -574,6 +574,19 @@ describe("a subscription through a group with nfu", function()
     assert.truthy(w.fake.published[1].body:find('^{"m2m:sgn"'))
   end)
 
+  it("nfu may be a group: each AE in it gets the aggregates", function()
+    group { rn = "g", mid = { ABC[1] } }
+    group { rn = "ears", mid = { "moon/bob" } }
+    w.fake.answers.Cbob = 2000
+    assert.equal(2000, (through { nu = { "Calice" }, nfu = "moon/alice/ears" }))
+    add(1, "1")
+    assert.same({ "1" }, aggregates "Cbob")
+    assert.equal(2004, (update("ears", { mid = { "moon/alice" } })))
+    w.fake.published = {}
+    add(1, "2")
+    assert.same({ "2" }, aggregates "Calice")
+  end)
+
   it("in groups of groups the innermost gathers", function()
     group { rn = "inner", mid = { ABC[1], ABC[2] } }
     group { rn = "g", mid = { "moon/alice/inner/fopt" } }
