@@ -1,8 +1,10 @@
--- Cross-resource subscriptions at work (TS-0004 7.4.58, 7.5.1.2.18, 7.5.1.2.20; TS-0001 10.2.10.26):
--- making and undoing the subscriptions that they rest on, their time windows, their notices.
+-- Cross-resource subscriptions at work (TS-0004 7.4.58, 7.5.1.2.18, 7.5.1.2.20; TS-0001
+-- 10.2.10.26): making and undoing the subscriptions that they rest on, their time windows, their
+-- notices.
 -- A notice of one of these subscriptions goes into a lane of its own and is taken out by the
 -- transaction that stores what becomes of it, so an event that was answered counts, also after
--- kill -9.  Windows and marks are in memory: after a restart a window begins anew.
+-- kill -9.  Windows and marks are in memory: after a restart a window begins anew, and what a
+-- creation or deletion left half done is undone.
 -- Never: a notification or deletion taken from a subscription that is none of its own.
 
 local cjson = require "moon2m.core.json"
@@ -32,8 +34,8 @@ local cross = {}
 
 -- ---- requests of its own -----------------------------------------------------------------------
 
--- A primitive on behalf of `who`; req: the request that it is part of, or nil.  rsc, decoded content
--- or nil.  Yields.
+-- A primitive on behalf of `who`; req: the request that it is part of, or nil.  rsc, decoded
+-- content or nil.  Yields.
 local function ask(who, req, op, to, pc, ty)
   req = req or {}
   local code, content = require("moon2m.dispatch").perform { op = op, to = to, ty = ty, fr = who,
@@ -256,18 +258,56 @@ function cross.updated(crs, values)
   if tree.value(crs, "twt") == PERIODIC then open(crs) end
 end
 
---- Start only: periodic windows begin.  Yields.
-function cross.start()
-  local after, more = 0, true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.cross, { after }, PAGE)
-    for _, row in ipairs(rows) do
-      after = row.id
-      local crs = tree.by_id(row.id)
-      if crs and not windows[row.id] and tree.value(crs, "twt") == PERIODIC then open(crs) end
+-- Iterates over the resources that a statement finds by their numbers.  Yields.
+local function each(statement)
+  local rows, i, after, more = {}, 0, 0, true
+  return function()
+    while true do
+      i = i + 1
+      if rows[i] then
+        after = rows[i].id
+        local r = tree.by_id(after)
+        if r then return r end
+      elseif not more then
+        return nil
+      else
+        rows, more = store.find(statement, { after }, PAGE)
+        i = 0
+        if not rows[1] then return nil end
+      end
     end
   end
+end
+
+-- The CRS of this CSE that an entry of acrs names as `subscribe` writes it, when there is none.
+local function missing(entry)
+  local a = path.parse(entry)
+  local ri = a and #a.names == 0 and a.id or nil
+  if not ri or not path.parse_ri(ri) or target.expected(path.sp_relative(ri)) then return nil end
+  return not tree.by_id((path.parse_ri(ri))) and ri or nil
+end
+
+-- What was going on when the process ended: a subscription to nobody but a CRS that is not there is
+-- deleted, others forget it.
+local function mend(sub)
+  local csi = path.configured()
+  for _, entry in ipairs(tree.value(sub, "acrs")) do
+    local ri = missing(entry)
+    local nu = tree.value(sub, "nu")
+    if ri and #nu == 1 and names(nu[1], ri) then
+      return withdraw(csi, ri, { sub.ri }, {})
+    elseif ri then
+      withdraw(csi, ri, {}, { sub.ri })
+    end
+  end
+end
+
+--- Start only: periodic windows begin, and what is left of others is undone.  Yields.
+function cross.start()
+  for crs in each(sql_life.cross) do
+    if not windows[crs.id] and tree.value(crs, "twt") == PERIODIC then open(crs) end
+  end
+  for sub in each(sql_life.crossed) do mend(sub) end
 end
 
 -- ---- what comes in -----------------------------------------------------------------------------

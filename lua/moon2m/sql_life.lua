@@ -56,4 +56,10 @@ sql_life.schedules = [[
 SELECT s.id AS id, s.pid AS pid, s.doc AS doc FROM res s JOIN res p ON p.id = s.pid
 WHERE s.ty = 18 AND p.ty = 23 AND s.id > ?1 ORDER BY s.id]]
 
+--- The subscriptions that crossResourceSubscriptions rest on, by id: column id.  Parameter: the id
+-- to start after.
+sql_life.crossed = [[
+SELECT id FROM res WHERE ty = 23 AND id > ?1 AND json_type(doc, '$.acrs') IS NOT NULL
+ORDER BY id]]
+
 return sql_life

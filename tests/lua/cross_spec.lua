@@ -247,6 +247,30 @@ describe("a window", function()
   end)
 end)
 
+describe("after the process ended in the middle", function()
+  local function restart()
+    require("moon2m.tree").drop()
+    w.fake.timers = {}
+    w.fake.task(require("moon2m.cross").start)
+    w.fake.run()
+  end
+
+  it("what was made for a subscription that is not there goes, others forget it", function()
+    w:create("Calice", "moon/alice/a", 23, { rn = "s", nu = { "Calice" }, enc = NEW })
+    local _, crs = cross { rn = "x", srat = { "moon/alice/a/s" }, rrat = { "moon/alice/b" },
+      encs = { NEW } }
+    restart()
+    assert.is_true(exists(crs.rrats[1]))
+    w:delete("Calice", "moon/alice/x")
+    assert.is_true(exists(crs.rrats[1]))
+    restart()
+    assert.is_false(exists(crs.rrats[1]))
+    local s = sub("moon/alice/a/s")
+    assert.same({ "Calice" }, s.nu)
+    assert.is_nil(s.acrs)
+  end)
+end)
+
 describe("an update", function()
   it("refuses what is set for good", function()
     two()
@@ -377,8 +401,8 @@ describe("a NOTIFY to it", function()
   it("is needed by who subscribes for it", function()
     local _, crs = two()
     w:create("CAdmin", "moon/bob", 3, { rn = "c" })
-    w:create("CAdmin", "moon/bob", 1, { rn = "p", pv = { acr = { { acor = { "all" }, acop = 63 } } },
-      pvs = { acr = { { acor = { "all" }, acop = 63 } } } })
+    local all = { acr = { { acor = { "all" }, acop = 63 } } }
+    w:create("CAdmin", "moon/bob", 1, { rn = "p", pv = all, pvs = all })
     w:update("CAdmin", "moon/bob/c", "m2m:cnt", { acpi = { "moon/bob/p" } })
     assert.equal(5204, (w:create("Cbob", "moon/bob/c", 23, { nu = { crs.ri } })))
     assert.equal(2001, (w:create("Calice", "moon/bob/c", 23, { nu = { crs.ri } })))

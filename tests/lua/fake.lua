@@ -307,6 +307,12 @@ function find.cross(p)
   return by_id(function(row) return row.ty == 48 and row.id > p[1] end)
 end
 
+function find.crossed(p)
+  return by_id(function(row)
+    return row.ty == 23 and row.id > p[1] and json.member(row.doc, "acrs") ~= nil
+  end)
+end
+
 function find.expired(p)
   return by_id(function(row) return row.et ~= nil and row.et <= p[1] end)
 end

@@ -249,7 +249,8 @@ describe("types", function()
     local allowed = {
       cse_base = "ae container acp subscription request group cross_resource_subscription "
         .. "notification_target_policy",
-      ae = "container acp subscription polling_channel group cross_resource_subscription", polling_channel = "",
+      ae = "container acp subscription polling_channel group cross_resource_subscription",
+      polling_channel = "",
       group = "subscription",
       request = "subscription",
       container = "container content_instance subscription", content_instance = "",
