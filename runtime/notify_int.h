@@ -8,6 +8,7 @@
  *   notify_target.c    targets and their queues: order, bounds, gaps, what stays in memory
  *   notify_books.c     counters of targets and subscriptions, metrics
  *   notify_drop.c      what leaves a queue without being sent: room, age, forgotten, released
+ *   notify_gap.c       what a target has lost, and how it is told
  *   notify_lane.c      targets that hold notices back until someone takes them
  *   notify_send.c      connected targets: frames, window, answers
  *   notify_keep.c      the store: rows, cursors, gaps
@@ -311,6 +312,7 @@ struct target {
 	bool routes_known, routes_asked, routes_wanted;
 	struct {
 		struct notice n;
+		bool gap; /* instead of n: the notice of a gap */
 		enum post_state state;
 		size_t route;
 		int64_t due;
@@ -326,6 +328,7 @@ struct link { /* a connection and the targets behind it */
 	struct target_list targets;
 	size_t out; /* sent and not answered */
 	bool want;
+	bool starved; /* one of them has something and no room in the window */
 };
 
 enum drop_reason {
@@ -358,11 +361,22 @@ void target_warm(struct target *t);
 void target_cool(struct target *t);
 void target_kick(struct target *t);
 int64_t target_cursor(const struct target *t);
-void target_gap_clear(struct target *t);
-void target_lost(struct target *t, struct member *m); /* it was never in the queue: a gap */
+bool target_unwanted(const struct target *t, const struct member *m); /* its notices are */
 void notice_done(struct target *t, struct notice n); /* off the target's books, however it ended */
 void notice_delivered(struct target *t, struct notice n);
 void notice_dropped(struct target *t, struct notice n, enum drop_reason why, bool tell);
+
+/* ---- gaps ------------------------------------------------------------------------------------ */
+
+void gap_count(struct target *t, struct member *m);
+void target_lost(struct target *t, struct member *m); /* it was never in the queue: a gap */
+void target_gap_clear(struct target *t); /* the notice of it has arrived */
+bool gap_due(const struct target *t);
+void gap_frame(struct target *t, struct buf *out); /* a request's JSON text */
+void gap_post(struct target *t, bool cbor, struct buf *rqi, struct buf *body); /* over HTTP */
+void gap_sent(struct target *t); /* over a connection, or handed out */
+void gap_take(struct target *t, struct buf *out); /* both */
+bool gap_answered(struct target *t, uint64_t boot, uint64_t no);
 
 /* ---- leaving the queue ----------------------------------------------------------------------- */
 
@@ -497,8 +511,6 @@ void poll_on(struct target *t);
 void poll_off(struct target *t);
 void poll_kick(struct target *t); /* tells that there is something when that is wanted */
 void poll_late(struct target *t); /* L_POLL: what was not answered goes back in front */
-bool gap_due(const struct target *t);
-void gap_take(struct target *t, struct buf *out); /* its frame, which is on its way now */
 
 /* ---- asks ------------------------------------------------------------------------------------ */
 

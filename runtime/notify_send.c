@@ -58,14 +58,11 @@ static bool room(const struct target *t)
 	return t->fly.n < SPAN * ng.o.window && t->link->out + unsaved < ng.o.window;
 }
 
-bool gap_due(const struct target *t)
-{
-	return t->gap_told ? !t->gap_sent : t->gap > 0;
-}
-
 void send_want(struct target *t)
 {
-	if (t->link && !t->post.state && (gap_due(t) || (t->q.n > t->holes && room(t))))
+	if (!t->link)
+		return;
+	if (t->link->starved || (!t->post.state && (gap_due(t) || (t->q.n > t->holes && room(t)))))
 		want(t->link);
 }
 
@@ -117,6 +114,8 @@ void send_detach(struct target *t)
 	if (TAILQ_EMPTY(&l->targets)) {
 		map_del(&ng.links, &l->by_session);
 		free(l);
+	} else if (l->starved) {
+		want(l); /* what it had unanswered is room for the others */
 	}
 	target_unref(t);
 }
@@ -175,62 +174,6 @@ bool send_json(struct conn *c, enum session_serial serial, struct buf *frame)
 	return ok;
 }
 
-/* What was dropped until now is told in one notice; later losses wait until it is confirmed. */
-static void gap_freeze(struct target *t)
-{
-	struct member *m;
-
-	t->gap_told = t->gap;
-	t->gap = 0;
-	t->gap_no = ++ng.gaps;
-	TAILQ_FOREACH(m, &t->gap_list, on_gap)
-	{
-		m->gap_told = m->gap;
-		m->gap = 0;
-	}
-}
-
-static void gap_text(const struct target *t, struct buf *out)
-{
-	struct buf pc = BUF_INIT, rqi = BUF_INIT;
-	struct member *m;
-	unsigned n = 0;
-
-	buf_fmt(&pc, "{\"moon2m:gap\":{\"dropped\":%llu,\"sur\":[",
-		(unsigned long long)t->gap_told);
-	TAILQ_FOREACH(m, &t->gap_list, on_gap)
-	{
-		if (!m->gap_told)
-			continue;
-		if (n++ == GAP_LIST)
-			break;
-		buf_fmt(&pc, "%s{\"sur\":\"", n > 1 ? "," : "");
-		buf_str(&pc, m->sub->sur.json);
-		buf_fmt(&pc, "\",\"dropped\":%llu}", (unsigned long long)m->gap_told);
-	}
-	buf_str(&pc, STR("]}}"));
-	buf_fmt(&rqi, "g%llx.%x.%llx", (unsigned long long)ng.boot, t->gap_no,
-		(unsigned long long)t->id);
-	frame_json(out, &t->to, buf_view(&rqi), 0, buf_view(&pc));
-	buf_free(&pc);
-	buf_free(&rqi);
-}
-
-static void gap_sent(struct target *t)
-{
-	ng.count[C_GAPS]++;
-	t->gap_sent = true;
-	t->gap_mark = t->q.n ? ring_at(&t->q, 0)->id : t->last + 1;
-}
-
-void gap_take(struct target *t, struct buf *out)
-{
-	if (!t->gap_told)
-		gap_freeze(t);
-	gap_text(t, out);
-	gap_sent(t);
-}
-
 static bool send_gap(struct target *t)
 {
 	struct buf b = BUF_INIT;
@@ -238,9 +181,7 @@ static bool send_gap(struct target *t)
 
 	if (!gap_due(t))
 		return true;
-	if (!t->gap_told)
-		gap_freeze(t);
-	gap_text(t, &b);
+	gap_frame(t, &b);
 	ok = send_json(session_conn(t->link->s), session_serial(t->link->s), &b);
 	buf_free(&b);
 	if (!ok)
@@ -303,6 +244,7 @@ static enum sent send_some(struct target *t, unsigned burst)
 			return SENT_FULL;
 		r = SENT_SOME;
 	}
+	t->link->starved |= t->q.n > t->holes && !room(t);
 	return r;
 }
 
@@ -316,6 +258,7 @@ void notify_fill(struct session *s)
 	if (!l)
 		return;
 	l->want = false;
+	l->starved = false;
 	ng.now = clock_mono();
 	raw = ng.raw_sent;
 	do {
@@ -473,17 +416,6 @@ static bool get_hex(struct str *s, uint64_t *v)
 	return true;
 }
 
-static bool answer_gap(struct target *t, uint64_t boot, uint64_t no)
-{
-	if (boot != ng.boot || t->gap_no != no || !t->gap_told)
-		return false;
-	t->refs++;
-	target_gap_clear(t);
-	send_want(t);
-	target_unref(t);
-	return true;
-}
-
 bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, struct str pc)
 {
 	struct target *t;
@@ -507,7 +439,7 @@ bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, stru
 		return false;
 	if (t->link && s && t->link->s == s)
 		return what == 'n' ? answer_over_link(t, (int64_t)v[0], (int64_t)v[1], rsc, pc)
-				   : answer_gap(t, v[0], v[1]);
+				   : gap_answered(t, v[0], v[1]);
 	if (c && t->dial && t->dial->c == c && t->post.state == POST_SENT && t->post.n.e &&
 	    t->post.n.id == (int64_t)v[0] && t->post.n.m->sub->id == (int64_t)v[1]) {
 		answer_over_dial(t, (int64_t)v[1], rsc, pc);
@@ -548,8 +480,9 @@ static bool drained(const struct conn *c)
 
 void send_drained(struct target *t)
 {
-	bool dialled = t->dial && t->post.state == POST_SENT &&
-		       (t->url || (t->post.n.e && t->post.n.e->kind->frame == FRAME_RAW));
+	bool dialled =
+	    t->dial && t->post.state == POST_SENT &&
+	    (t->url || t->post.gap || (t->post.n.e && t->post.n.e->kind->frame == FRAME_RAW));
 	bool left = !dialled || drained(t->dial->c);
 
 	t->refs++;

@@ -155,6 +155,7 @@ function boot.start()
   local base, expire = require "moon2m.base", require "moon2m.expire"
   configure()
   require("moon2m.tree").open()
+  require("moon2m.orphans").drop()
   require("moon2m.opening").open()
   base.ensure { releases = cfg.cse.releases }
   require("moon2m.monitor").open()
