@@ -106,13 +106,21 @@ local function open(key)
   windows[key] = { num = num, timer = timers.after(dur, function() return over(key) end) }
 end
 
---- Entry of the C core for lanes of this kind: notices wait.  Yields.
-function forward.lane(key)
+local function look(key)
   if not windows[key] then open(key) end
   local w = windows[key]
   if not w or w.busy then return end
   if core.lane_waiting(key) >= w.num then return over(key) end
   core.lane_watch(key, w.num)
+end
+
+--- Entry of the C core for lanes of this kind: notices wait.  It is told once, so what fails is
+-- tried again.  Yields.
+function forward.lane(key)
+  local ok, why = pcall(look, key)
+  if ok then return end
+  sys.log("error", "forward", tostring(why))
+  timers.after(RETRY, function() return forward.lane(key) end)
 end
 
 -- A group that is gone, or has another policy: its windows end now.

@@ -414,6 +414,28 @@ describe("a group in nu", function()
     assert.same({}, event())
   end)
 
+  it("groups that contain each other are no loop", function()
+    group { rn = "g1", mid = { "moon/bob" } }
+    group { rn = "g2", mid = { "moon/alice/g1/fopt", "moon/alice" } }
+    assert.equal(2004, (update("g1", { mid = { "moon/alice/g2", "moon/alice/g1", "moon/bob" } })))
+    assert.equal(2001, subscribe { "moon/alice/g2" })
+    assert.same({ "Calice", "Cbob" }, event())
+  end)
+
+  it("with bn each AE has its own batch", function()
+    w.fake.task(require("moon2m.lane").open)
+    w.fake.run()
+    group { rn = "g", mid = { "moon/alice", "moon/bob" } }
+    assert.equal(2001, subscribe({ "moon/alice/g" }, { bn = { num = 2 } }))
+    assert.same({}, event())
+    w:create("Calice", "moon/alice/a", 4, { con = "2" })
+    while w.fake.soon() do end
+    assert.equal(2, #w.fake.published)
+    for _, ev in ipairs(w.fake.published) do
+      assert.truthy(ev.body:find('^{"m2m:agn"'))
+    end
+  end)
+
   it("is no target of a blocking update", function()
     group { rn = "g", mid = { "moon/bob" } }
     assert.equal(4000, subscribe({ "moon/alice/g" }, { enc = { net = { 7 } } }))
@@ -533,6 +555,18 @@ describe("a subscription through a group with nfu", function()
     w.fake.fail(nil)
     assert.same({}, aggregates "Calice")
     w.fake.fire()
+    w.fake.fire()
+    assert.same({ "1" }, aggregates "Calice")
+  end)
+
+  it("a store that cannot be read is asked again", function()
+    group { rn = "g", mid = ABC, nar = { num = 1 } }
+    forwarded()
+    local read = require("moon2m.core.cse").lane_read
+    require("moon2m.core.cse").lane_read = function() error("disk") end
+    add(1, "1")
+    require("moon2m.core.cse").lane_read = read
+    assert.same({}, aggregates "Calice")
     w.fake.fire()
     assert.same({ "1" }, aggregates "Calice")
   end)
