@@ -129,12 +129,31 @@ struct dial *dial_get(struct target *t, const struct route *r)
 	return NULL;
 }
 
+/* Handed over is done: who understands it answers, others ignore it. */
+static void dial_gap(struct target *t)
+{
+	struct dial *d = t->dial;
+	struct buf b = BUF_INIT;
+
+	t->post.state = POST_SENT;
+	gap_frame(t, &b);
+	ng.count[C_GAPS]++;
+	(void)send_json(d->c, d->cbor ? SESSION_CBOR : SESSION_JSON, &b);
+	buf_free(&b);
+	target_list(t, L_RAW);
+	tick_need();
+}
+
 void dial_post(struct target *t)
 {
 	struct dial *d = t->dial;
 	struct notice n = t->post.n;
 	bool binary;
 
+	if (t->post.gap) {
+		dial_gap(t);
+		return;
+	}
 	if (!n.e || !notice_frame(&n, d->cbor ? SESSION_CBOR : SESSION_JSON, &binary)) {
 		url_done(t, 4000);
 		return;

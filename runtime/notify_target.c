@@ -223,40 +223,9 @@ void notice_delivered(struct target *t, struct notice n)
 	notice_done(t, n);
 }
 
-static bool unwanted(const struct target *t, const struct member *m)
+bool target_unwanted(const struct target *t, const struct member *m)
 {
 	return t->gone || m->sub->dead || (t->real && t->real->gone);
-}
-
-static void gap_count(struct target *t, struct member *m)
-{
-	if (t->real) { /* a lane has nobody to tell */
-		t = t->real;
-		m = member_get(m->sub->id, m->sub->sur.raw, m->sub->cr.raw, t);
-		target_list(t, L_DIRTY);
-	}
-	t->gap++;
-	t->gap_dirty = true;
-	m->gap++;
-	if (m->in_gap)
-		return;
-	m->in_gap = true;
-	m->refs++;
-	TAILQ_INSERT_TAIL(&t->gap_list, m, on_gap);
-}
-
-void target_lost(struct target *t, struct member *m)
-{
-	const struct target *to = t->real ? t->real : t;
-
-	if (to->lane || unwanted(t, m))
-		return;
-	t->refs++;
-	gap_count(t, m);
-	target_list(t, L_DIRTY);
-	keep_soon();
-	target_kick(t);
-	target_unref(t);
 }
 
 void notice_dropped(struct target *t, struct notice n, enum drop_reason why, bool tell)
@@ -270,29 +239,6 @@ void notice_dropped(struct target *t, struct notice n, enum drop_reason why, boo
 	if (tell && !to->lane)
 		gap_count(t, n.m);
 	notice_done(t, n);
-}
-
-/* The gap notice was received: what it told is done with. */
-void target_gap_clear(struct target *t)
-{
-	struct member *next;
-
-	t->gap_told = 0;
-	t->gap_sent = false;
-	t->gap_dirty = true;
-	target_list(t, L_DIRTY);
-	keep_soon();
-	for (struct member *m = TAILQ_FIRST(&t->gap_list); m; m = next) {
-		next = TAILQ_NEXT(m, on_gap);
-		m->gap_told = 0;
-		if (m->gap)
-			continue;
-		TAILQ_REMOVE(&t->gap_list, m, on_gap);
-		m->in_gap = false;
-		t->refs++;
-		member_unref(m);
-		t->refs--;
-	}
 }
 
 /* ---- the queue ------------------------------------------------------------------------------- */
@@ -367,7 +313,7 @@ void target_push(struct target *t, struct event *e, struct member *m)
 	ng.count[C_NOTICES]++;
 	m->events += e->count == 0 && !ng.restoring;
 	t->last = e->id;
-	if (unwanted(t, m)) {
+	if (target_unwanted(t, m)) {
 		ng.dropped[DROP_FORGOTTEN]++;
 		t->n[TALLY_DROPPED]++;
 		t->unsaved++;
@@ -401,7 +347,7 @@ void target_push(struct target *t, struct event *e, struct member *m)
 void target_requeue(struct target *t, struct notice n)
 {
 	n.due = 0;
-	if (unwanted(t, n.m)) {
+	if (target_unwanted(t, n.m)) {
 		notice_dropped(t, n, DROP_FORGOTTEN, false);
 		return;
 	}
@@ -435,7 +381,7 @@ struct notice *target_front(struct target *t)
 		if (t->q.n == 0)
 			return NULL;
 		n = ring_at(&t->q, 0);
-		if (unwanted(t, n->m))
+		if (target_unwanted(t, n->m))
 			drop_at(t, 0, DROP_FORGOTTEN);
 		else if (drop_expired(n->e, now))
 			drop_at(t, 0, DROP_AGE);
@@ -455,7 +401,7 @@ void target_kick(struct target *t)
 		send_want(t);
 	else if (t->lane)
 		lane_kick(t);
-	else if (t->count || t->routes_wanted)
+	else if (t->count || t->routes_wanted || t->gap)
 		target_list(t, L_KICK);
 }
 

@@ -154,14 +154,16 @@ static void back_off(struct target *t)
 static void give_up(struct target *t)
 {
 	struct notice n = t->post.n;
+	bool again = n.e || t->post.gap;
 
 	t->post.state = POST_NONE;
 	t->post.n.e = NULL;
+	t->post.gap = false;
 	if (n.e) {
 		target_requeue(t, n);
 		event_cool(n.e);
 	}
-	if (n.e && !t->link && t->nroutes)
+	if (again && !t->link && t->nroutes)
 		back_off(t);
 	target_kick(t);
 }
@@ -233,15 +235,44 @@ static void posted(void *arg, const struct http_answer *a, const struct err *e)
 	target_unref(t);
 }
 
+static void post(struct target *t, const char *url, struct str rqi, int ec, struct str type,
+		 struct str body)
+{
+	struct buf head = BUF_INIT;
+	struct job *j = xcalloc(1, sizeof(*j));
+
+	url_head(&head, rqi, ec, type);
+	*j = (struct job){ ng.generation, t };
+	t->refs++;
+	t->post.state = POST_HTTP;
+	http_send(ng.o.net, "POST", url, buf_view(&head), body, ng.o.answer_time, posted, j);
+	buf_free(&head);
+}
+
+static bool post_gap(struct target *t, const struct route *r)
+{
+	struct buf rqi = BUF_INIT, body = BUF_INIT;
+
+	gap_post(t, r->cbor, &rqi, &body);
+	ng.count[C_GAPS]++;
+	post(t, r->url, buf_view(&rqi), 0,
+	     r->cbor ? STR("application/cbor") : STR("application/json"), buf_view(&body));
+	buf_free(&rqi);
+	buf_free(&body);
+	return true;
+}
+
 static bool post_http(struct target *t, const struct route *r)
 {
 	struct notice *n = &t->post.n;
-	const struct kind *k = n->e->kind;
+	const struct kind *k;
 	struct str type = STR("application/json");
-	struct buf head = BUF_INIT, body = BUF_INIT;
+	struct buf body = BUF_INIT;
 	char rqi[RQI_MAX];
-	struct job *j;
 
+	if (t->post.gap)
+		return post_gap(t, r);
+	k = n->e->kind;
 	if (!notice_body(n, r->cbor, &body)) {
 		buf_free(&body);
 		return false;
@@ -250,15 +281,8 @@ static bool post_http(struct target *t, const struct route *r)
 		type = STR("application/cbor");
 	else if (k->type.n)
 		type = k->type;
-	url_head(&head, (struct str){ rqi, notice_rqi(n, rqi) }, k->ec, type);
-	j = xcalloc(1, sizeof(*j));
-	*j = (struct job){ ng.generation, t };
-	t->refs++;
-	t->post.state = POST_HTTP;
 	book_sent(n);
-	http_send(ng.o.net, "POST", r->url, buf_view(&head), buf_view(&body), ng.o.answer_time,
-		  posted, j);
-	buf_free(&head);
+	post(t, r->url, (struct str){ rqi, notice_rqi(n, rqi) }, k->ec, type, buf_view(&body));
 	buf_free(&body);
 	return true;
 }
@@ -278,7 +302,7 @@ static bool post_ws(struct target *t, const struct route *r)
 
 static void try_routes(struct target *t)
 {
-	for (; t->post.n.e && t->post.route < t->nroutes; t->post.route++) {
+	for (; (t->post.n.e || t->post.gap) && t->post.route < t->nroutes; t->post.route++) {
 		const struct route *r = &t->routes[t->post.route];
 
 		if (r->scheme == SCHEME_HTTP ? post_http(t, r) : post_ws(t, r))
@@ -315,6 +339,9 @@ void url_done(struct target *t, int rsc)
 	t->post.state = POST_NONE;
 	t->post.n.e = NULL;
 	t->fails = 0;
+	if (t->post.gap && t->gap_told) /* refused or not: it was told */
+		target_gap_clear(t);
+	t->post.gap = false;
 	if (n.e) {
 		event_cool(n.e);
 		notice_answered(t, n, rsc);
@@ -333,9 +360,12 @@ void url_pump(struct target *t)
 		return;
 	t->refs++;
 	n = target_front(t);
-	if (n) {
+	t->post.route = 0;
+	if (gap_due(t)) {
+		t->post.gap = true;
+		try_routes(t);
+	} else if (n) {
 		t->post.n = *n;
-		t->post.route = 0;
 		target_hold_shift(t); /* its body is held until url_done or give_up */
 		try_routes(t);
 	}

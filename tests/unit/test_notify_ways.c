@@ -2,6 +2,7 @@
  * test_notify_ways.c - other ways to a target: URLs, points of access, dialled connections,
  * back-off; and single requests of the engine's own.
  */
+#define _GNU_SOURCE /* memmem */
 #include "notify_help.h"
 
 /* ---- URLs ------------------------------------------------------------------------------------ */
@@ -183,12 +184,129 @@ static void test_ask(void **state)
 	assert_int_equal(asked_rsc, 4101);
 }
 
+/* ---- gaps ------------------------------------------------------------------------------------ */
+
+/* The engine again, with queues of two; five events for the target, of which it loses some. */
+static void overflow(const char *target)
+{
+	struct audience *a;
+
+	notify_close();
+	opts.max_count = 2;
+	start();
+	a = audience_of(1, target);
+	for (const char *t = "1\0002\0003\0004\0005\0"; *t; t += 2)
+		publish(a, t);
+	audience_unref(a);
+}
+
+static void test_gap_url(void **state)
+{
+	char head[200];
+
+	(void)state;
+	overflow("http://h/x"); /* 1 is under way, 2 to 4 make room */
+	assert_string_equal(fake_requests->body, "1");
+	fake_answer(fake_requests, 200, NULL, NULL);
+	settle();
+	assert_string_equal(fake_requests->body, "{\"moon2m:gap\":{\"dropped\":3,\"sur\":["
+						 "{\"sur\":\"/moon/s1\",\"dropped\":3}]}}");
+	assert_non_null(strstr(fake_requests->head, "X-M2M-RI: g"));
+	assert_non_null(strstr(fake_requests->head, "Content-Type: application/json\r\n"));
+	snprintf(head, sizeof(head), "%s", fake_requests->head);
+	fake_answer(fake_requests, 0, NULL, NULL);
+	settle();
+	assert_null(fake_requests);
+	fake_advance(1.2);
+	settle();
+	assert_string_equal(fake_requests->head, head); /* the same again */
+	fake_advance(0.3);
+	restart(true); /* it was not told */
+	settle();
+	assert_non_null(strstr(fake_requests->body, "\"dropped\":3"));
+	fake_answer(fake_requests, 400, NULL, NULL); /* not understood: told all the same */
+	settle();
+	assert_string_equal(fake_requests->body, "5");
+	fake_answer(fake_requests, 200, NULL, NULL);
+	fake_advance(1);
+	settle();
+	assert_null(fake_requests);
+	restart(false);
+	settle();
+	assert_null(fake_requests);
+}
+
+static void test_gap_poa(void **state)
+{
+	struct str urls[2] = { STR("http://one/"), STR("http://two/") };
+
+	(void)state;
+	overflow("Ca");
+	assert_null(fake_requests);
+	notify_target_routes(STR("Ca"), urls, 2);
+	settle();
+	assert_string_equal(fake_requests->url, "http://one/Ca");
+	assert_non_null(strstr(fake_requests->body, "\"dropped\":3"));
+	fake_answer(fake_requests, 0, NULL, NULL);
+	assert_string_equal(fake_requests->url, "http://two/Ca");
+	assert_non_null(strstr(fake_requests->body, "\"dropped\":3"));
+	fake_answer(fake_requests, 200, NULL, NULL);
+	settle();
+	assert_string_equal(fake_requests->body, "4");
+	fake_answer(fake_requests, 200, NULL, NULL);
+	settle();
+	assert_string_equal(fake_requests->body, "5");
+}
+
+static void test_gap_dialled(void **state)
+{
+	struct str url = STR("ws://one/");
+	struct conn *c;
+
+	(void)state;
+	overflow("Ca");
+	notify_target_routes(STR("Ca"), &url, 1);
+	settle();
+	c = fake_dialled();
+	fake_dial_open(c);
+	settle();
+	assert_non_null(strstr(fake_read(c)->p, "\"op\":5,\"to\":\"Ca\""));
+	assert_non_null(strstr(c->frame[0].p, "{\"moon2m:gap\":{\"dropped\":3,"));
+	fake_advance(0.01);
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":4}")); /* nobody has to answer it */
+	fake_dial_closed(c, 1006);
+}
+
+/* A URL that is a WebSocket, and loses its connection before the gap was told. */
+static void test_gap_lost(void **state)
+{
+	struct conn *c;
+
+	(void)state;
+	overflow("ws://h/x?ct=cbor");
+	c = fake_dialled();
+	fake_dial_closed(c, 1006);
+	settle();
+	fake_advance(1.2);
+	settle();
+	c = fake_dialled();
+	fake_dial_open(c);
+	settle();
+	assert_non_null(memmem(c->frame[0].p, c->frame[0].n, "moon2m:gap", 10));
+	assert_true(c->frame[0].binary);
+	fake_advance(0.01);
+	assert_int_equal(c->nframes, 3);
+	fake_dial_closed(c, 1006);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_url), T(test_url_cbor), T(test_url_back_off_grows),
-		T(test_poa), T(test_dialled),  T(test_ask),
+		T(test_url),      T(test_url_cbor), T(test_url_back_off_grows),
+		T(test_poa),      T(test_dialled),  T(test_ask),
+		T(test_gap_url),  T(test_gap_poa),  T(test_gap_dialled),
+		T(test_gap_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
