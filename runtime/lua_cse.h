@@ -22,6 +22,7 @@
  *  publish(ev), abandon(ev)           each event once: publish when its transaction is on disk
  *  routes(target, {urls})  forget_target(target)  forget_sub(sub)
  *  ask(target, pc, ec|nil, seconds) -> rsc, pc|nil.  Yields; rsc 0: unreachable or no answer
+ *  priority(sub, n)                 its notices stay longer than those of lower ones (0 at first)
  *  lane_waiting(key) -> count        notices that a lane ("lane:<sub>:<target>") holds back
  *  lane_read(key, n, after|nil) -> { {id=, et=|nil, ec=|nil, body=, raw=, binary=, type=|nil}, ... }
  *                                   | nil, message.  Yields; oldest first, at most 1,024 and 4 MiB

@@ -6,6 +6,7 @@
 #include "lua_notify.h"
 
 #include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include <lauxlib.h>
@@ -168,6 +169,14 @@ static int cse_routes(lua_State *L)
 static int cse_forget_target(lua_State *L)
 {
 	notify_forget_target(vm_check_str(L, 1));
+	return 0;
+}
+
+static int cse_priority(lua_State *L)
+{
+	int64_t sub = lua_check_id(L, 1), priority = lua_check_id(L, 2);
+
+	notify_priority(sub, priority > UINT_MAX ? UINT_MAX : (unsigned)priority);
 	return 0;
 }
 
@@ -406,6 +415,7 @@ void lua_notify_functions(lua_State *L)
 		{ "abandon", cse_abandon },
 		{ "routes", cse_routes },
 		{ "forget_sub", cse_forget_sub },
+		{ "priority", cse_priority },
 		{ "ask", cse_ask },
 		{ "poll", cse_poll },
 		{ "poll_last", cse_poll_last },

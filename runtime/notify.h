@@ -84,6 +84,11 @@ bool notify_reformat(int64_t id, const struct event_opts *o, struct str body);
  * expirationCounter, statistics. */
 void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), void *arg);
 
+/* The higher the priority of a subscription, the longer its notices stay when a target has no room
+ * for more (notificationStoragePriority, TS-0001 9.6.8); 0 at first.  Known while it is in an
+ * audience or has notices. */
+void notify_priority(int64_t sub, unsigned priority);
+
 /* Told when a target answered that verification failed (4101, 5205): the subscription may be
  * deleted (TS-0001 10.2.10.7).  The notice itself is done, counted as failed. */
 void notify_on_refused(void (*fn)(void *arg, int64_t sub, struct str target, int rsc), void *arg);

@@ -26,6 +26,16 @@ struct sub *sub_find(int64_t id)
 	return NULL;
 }
 
+void notify_priority(int64_t id, unsigned priority)
+{
+	struct sub *s = sub_find(id);
+
+	if (!s)
+		return;
+	s->priority = priority;
+	ng.priorities |= priority > 0;
+}
+
 static struct sub *sub_get(int64_t id, struct str sur, struct str cr)
 {
 	struct sub *s = sub_find(id);

@@ -51,12 +51,50 @@ static bool drop_oldest(struct target *t, enum drop_reason why)
 	return true;
 }
 
-void drop_for_room(struct target *t, size_t bytes)
+static bool full(const struct target *t, size_t bytes)
 {
-	while ((t->count >= ng.o.max_count || t->bytes + bytes > ng.o.max_bytes ||
-		(ng.total >= TOTAL_MAX && t->count)) &&
-	       drop_oldest(t, DROP_OVERFLOW))
-		continue;
+	return t->count >= ng.o.max_count || t->bytes + bytes > ng.o.max_bytes ||
+	       (ng.total >= TOTAL_MAX && t->count);
+}
+
+/* Place of the oldest notice of the lowest priority, which is in *priority; q.n: none waits. */
+static size_t least(const struct target *t, unsigned *priority)
+{
+	size_t at = t->q.n;
+
+	for (size_t i = 0; i < t->q.n; i++) {
+		const struct notice *n = ring_at(&t->q, i);
+
+		if (n->e && (at == t->q.n || n->m->sub->priority < *priority)) {
+			at = i;
+			*priority = n->m->sub->priority;
+		}
+	}
+	return at;
+}
+
+static bool drop_least(struct target *t, unsigned priority)
+{
+	unsigned found = 0;
+	size_t at = least(t, &found);
+
+	if (at == t->q.n || found > priority)
+		return false;
+	drop_at(t, at, DROP_OVERFLOW);
+	return true;
+}
+
+bool drop_for_room(struct target *t, size_t bytes, unsigned priority)
+{
+	while (full(t, bytes)) {
+		if (ng.priorities && !t->late.n && t->q.n > t->holes) {
+			if (!drop_least(t, priority))
+				return false;
+		} else if (!drop_oldest(t, DROP_OVERFLOW)) {
+			return true;
+		}
+	}
+	return true;
 }
 
 /* ---- age ------------------------------------------------------------------------------------- */

@@ -162,6 +162,7 @@ struct sub {
 	struct text sur, cr;
 	struct member *members;
 	unsigned delivered; /* not yet told */
+	unsigned priority; /* the higher the longer it is kept */
 	bool dead, telling;
 	TAILQ_ENTRY(sub) on_told;
 };
@@ -384,7 +385,8 @@ void queue_hole(struct target *t, size_t i); /* q's entry i leaves, its place st
 void queue_shift(struct target *t);
 void queue_tidy(struct target *t); /* q's first is a notice, or q is empty */
 void drop_at(struct target *t, size_t i, enum drop_reason why);
-void drop_for_room(struct target *t, size_t bytes);
+/* False: all that waits matters more than what comes, which is to be dropped. */
+bool drop_for_room(struct target *t, size_t bytes, unsigned priority) MUSTCHECK;
 bool drop_expired(const struct event *e, int64_t now);
 /* Drops what waits in t and matches; returns how many. */
 size_t drop_where(struct target *t, bool (*match)(const struct notice *n, void *arg), void *arg,
@@ -574,6 +576,7 @@ struct engine {
 	void *refused_arg;
 	void (*on_leaving)(void *arg, int64_t sub, struct str target);
 	void *leaving_arg;
+	bool priorities; /* some subscription has one */
 	void (*on_lane)(void *arg, struct str key);
 	void *lane_arg;
 	void (*on_reformat)(void *arg, int64_t id, struct str format, struct str body);

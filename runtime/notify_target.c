@@ -321,8 +321,13 @@ void target_push(struct target *t, struct event *e, struct member *m)
 		keep_soon();
 		return;
 	}
-	if (t->count)
-		drop_for_room(t, e->n);
+	if (t->count && !drop_for_room(t, e->n, m->sub->priority)) {
+		ng.dropped[DROP_OVERFLOW]++;
+		t->n[TALLY_DROPPED]++;
+		t->unsaved++;
+		target_lost(t, m);
+		return;
+	}
 	if (e->kind->ec == 4)
 		replace(t, m);
 	ring_push(&t->q, (struct notice){ .e = e, .m = m, .id = e->id });

@@ -122,6 +122,7 @@ local function join(index, sub, targets)
   local m = { sub = sub, sur = sur, cr = cr, targets = targets, lane = lane }
   if class.forwards then class.only = m end
   enter(class, sub.id, m)
+  policy.rank(sub)
   class.members[sub.id] = m
   class.size = class.size + 1
   index.class_of[sub.id] = class

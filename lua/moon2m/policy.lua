@@ -79,9 +79,19 @@ function policy.category_out(p, newest)
   return (p.ln or newest) and LATEST or p.nec
 end
 
+local ranked = {}                -- number of a subscription that has a storage priority -> true
+
+--- Tells the core how long notices of a subscription are worth keeping (nsp).
+function policy.rank(sub)
+  local nsp = tonumber(sub.raw.nsp)
+  if not nsp and not ranked[sub.id] then return end
+  ranked[sub.id] = nsp and true
+  core.priority(sub.id, nsp or 0)
+end
+
 --- The subscription is gone.
 function policy.forget(id)
-  stays[id] = nil
+  stays[id], ranked[id] = nil, nil
   opening.set(id, nil)
 end
 

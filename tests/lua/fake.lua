@@ -542,7 +542,7 @@ local function record(name)
     return true
   end
 end
-for _, name in ipairs { "routes", "forget_target", "forget_sub", "unbind", "bind", "refuse",
+for _, name in ipairs { "routes", "forget_target", "forget_sub", "priority", "unbind", "bind", "refuse",
   "reply", "listen", "configure" } do
   record(name)
 end

@@ -545,3 +545,16 @@ describe("statistics", function()
     assert.equal(4000, (w:update("Calice", C .. "/s", "m2m:sub", { nsi = json.array {} })))
   end)
 end)
+
+describe("nsp", function()
+  it("is the core's, from the first use on and with every change", function()
+    subscribe {}
+    subscribe { rn = "t", nsp = 7 }
+    add(1)
+    change { nsp = 3 }
+    change { nsp = json.null }
+    assert.same({ { "priority", 6, 7 }, { "priority", 5, 3 }, { "priority", 5, 0 } },
+      w.fake.called("priority"))
+    assert.equal(4000, (subscribe { rn = "u", nsp = 0 }))
+  end)
+end)

@@ -82,7 +82,7 @@ static const char boot[] =
     "  cse.event(a, {}, 'lost')\n"
     "  ev, other, a = nil, nil, nil\n"
     "  collectgarbage() collectgarbage()\n"
-    "  cse.forget_sub(7) cse.forget_target('Ca')\n"
+    "  cse.priority(7, 3) cse.forget_sub(7) cse.forget_target('Ca')\n"
     "  cse.reply(id, 2000)\n"
     "end\n"
     "function to.rest(id)\n"
@@ -350,6 +350,11 @@ void notify_forget_target(struct str target)
 void notify_forget_sub(int64_t sub)
 {
 	note("forget sub %d", (int)sub);
+}
+
+void notify_priority(int64_t sub, unsigned priority)
+{
+	note("priority %d %u", (int)sub, priority);
 }
 
 void notify_ask(struct str target, struct str pc, int ec, double timeout, notify_asked done,

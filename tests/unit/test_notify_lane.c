@@ -314,6 +314,39 @@ static void test_overflow_crash(void **state)
 	assert_non_null(strstr(fake_read(connect_as("Ca", SESSION_JSON))->p, "\"dropped\":2"));
 }
 
+/* What matters least goes first, the newcomer too. */
+static void test_priority(void **state)
+{
+	struct audience *low, *high;
+	struct conn *c;
+
+	(void)state;
+	notify_close();
+	opts.max_count = 3;
+	start();
+	low = audience_of(8, "Ca");
+	high = audience_of(9, "Ca");
+	notify_priority(9, 5);
+	notify_priority(99, 5); /* there is none */
+	publish(low, "1");
+	publish(high, "2");
+	publish(low, "3");
+	publish(high, "4"); /* instead of 1 */
+	publish(high, "5"); /* instead of 3 */
+	publish(low, "6"); /* not kept */
+	publish(high, "7"); /* instead of 2 */
+	assert_int_equal(stats().queued, 3);
+	assert_int_equal(stats().dropped, 4);
+	c = connect_as("Ca", SESSION_JSON);
+	assert_non_null(strstr(fake_read(c)->p, "\"dropped\":4"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":4}"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":5}"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":7}"));
+	assert_null(fake_read(c));
+	audience_unref(low);
+	audience_unref(high);
+}
+
 static void test_forget(void **state)
 {
 	struct audience *a = held(), *b = audience_of(8, "lane:8:Ca"),
@@ -370,6 +403,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_watch, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_overflow, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_overflow_crash, lane_setup, lane_teardown),
+		cmocka_unit_test_setup_teardown(test_priority, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_forget, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_age, lane_setup, lane_teardown),
 	};
