@@ -537,7 +537,7 @@ static void test_events(void **state)
 				   "size 1 |RQI|\n"
 				   "event 1 1 text/csv 4 - x,y\nevent 0 0  0 senml {}\n"
 				   "publish x,y\nfalse\nabandon {}\nevent 0 0  0 - lost\n"
-				   "abandon lost\nunref\nforget sub 7\nforget target Ca\n"
+				   "abandon lost\nunref\npriority 7 3\nforget sub 7\nforget target Ca\n"
 				   "r1: 2000  cnst= vsi= service=\n");
 }
 
