@@ -352,6 +352,12 @@ void notify_forget_sub(int64_t sub)
 	note("forget sub %d", (int)sub);
 }
 
+void notify_on_leaving(void (*fn)(void *arg, int64_t sub, struct str target), void *arg)
+{
+	(void)fn;
+	(void)arg;
+}
+
 void notify_priority(int64_t sub, unsigned priority)
 {
 	note("priority %d %u", (int)sub, priority);

@@ -175,6 +175,27 @@ describe("policies", function()
     assert.equal("7", (next_one(ws)))
   end)
 
+  it("nsp: when a target has no room, what matters least goes; psn is accepted", function()
+    local small = h.start { config = "return { notification = { max_count = 3 } }" }
+    local a = small:register("nsp")
+    for _, name in ipairs { "low", "high" } do
+      expect(2001, small:create("/moon/nsp", a.aei, 3, { rn = name }))
+      local sub = expect(2001, small:create("/moon/nsp/" .. name, a.aei, 23, { nu = { a.aei },
+        enc = { net = { 3 } }, nsp = name == "high" and 9 or 1, psn = 2 }))
+      assert.equal(name == "high" and 9 or 1, sub.nsp)
+    end
+    for i = 1, 3 do
+      small:add("/moon/nsp/high", a.aei, "h" .. i)
+      small:add("/moon/nsp/low", a.aei, "l" .. i)
+    end
+    local ws = small:listen(a)
+    local gap = assert(ws:notification(5)).pc["moon2m:gap"]
+    assert.equal(3, gap.dropped)
+    for i = 1, 3 do assert.equal("h" .. i, (ws:content())) end
+    ws:close()
+    assert.equal(0, small:stop())
+  end)
+
   it("batches go out at shutdown", function()
     local a, ws = subscriber { bn = { num = 9, dur = "PT60S" } }
     add(a, 1, 2)
