@@ -12,6 +12,7 @@ local core = require "moon2m.core.cse"
 local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local json = require "moon2m.json"
+local opening = require "moon2m.opening"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
 local sql_life = require "moon2m.sql_life"
@@ -25,6 +26,7 @@ local write = require "moon2m.write"
 local CREATE, UPDATE, DELETE = 1, 3, 4
 local CROSS, SUBSCRIPTION = 48, 23
 local PERIODIC = 1
+local IMMEDIATE = "2"            -- event category
 local ALL_PRESENT, SOME_OR_ALL_PRESENT, SOME_MISSING, ALL_MISSING, SOME_PRESENT = 1, 2, 3, 4, 5
 local PAGE = 500
 local RETRY = 1                  -- s until a lane is looked at again after the store failed
@@ -173,8 +175,15 @@ local function expected(crs)
   return set, n
 end
 
+-- Its schedule, where it has one, must be open; nec 2 is for what cannot wait.
+local function is_open(crs)
+  local list = opening.of(crs.id)
+  return not list or crs.raw.nec == IMMEDIATE or opening.covers(list, sys.now())
+end
+
 -- The notices to its targets, to be committed.  Yields.
 local function notices(crs)
+  if not is_open(crs) then return {} end
   local audience, sur = core.audience(), path.sp_relative(crs.ri)
   for _, to in ipairs(target.list(crs)) do audience:add(crs.id, sur, nil, to) end
   if audience:size() == 0 then return {} end
@@ -405,6 +414,7 @@ end
 -- o = { id, ri, who = creator, made, attached (lists of identifiers), su }.
 function cross.deleted(o)
   close(o.id)
+  opening.set(o.id, nil)
   core.forget_sub(o.id)
   if o.su then verify.deleted(o.su, o.ri) end
   timers.spawn(function()

@@ -334,6 +334,7 @@ end
 --- The schedule of a subscription was created, changed or (se nil) deleted; se: JSON text.  Yields.
 function lane.rescheduled(sub, se)
   opening.set(sub.id, se)
+  if sub.ty ~= SUBSCRIPTION then return end   -- a cross-resource subscription has no lanes
   local now = tree.by_id(sub.id)
   local parent = now and tree.parent(now)
   if parent then classes.changed(parent, now, "update") end

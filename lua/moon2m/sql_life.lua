@@ -51,10 +51,11 @@ ORDER BY path]]
 --- The crossResourceSubscriptions, by id: column id.  Parameter: the id to start after.
 sql_life.cross = "SELECT id FROM res WHERE ty = 48 AND id > ?1 ORDER BY id"
 
---- The schedules of subscriptions, by id: columns id pid doc.  Parameter: the id to start after.
+--- The schedules of subscriptions and crossResourceSubscriptions, by id: columns id pid doc.
+-- Parameter: the id to start after.
 sql_life.schedules = [[
 SELECT s.id AS id, s.pid AS pid, s.doc AS doc FROM res s JOIN res p ON p.id = s.pid
-WHERE s.ty = 18 AND p.ty = 23 AND s.id > ?1 ORDER BY s.id]]
+WHERE s.ty = 18 AND p.ty IN (23, 48) AND s.id > ?1 ORDER BY s.id]]
 
 --- The subscriptions that crossResourceSubscriptions rest on, by id: column id.  Parameter: the id
 -- to start after.

@@ -247,6 +247,38 @@ describe("a window", function()
   end)
 end)
 
+describe("a schedule", function()
+  local function schedule(entry)
+    return w:create("Calice", "moon/alice/x", 18, '{"m2m:sch":{"se":{"sce":["' .. entry .. '"]}}}')
+  end
+
+  local function both()
+    w.fake.fire()
+    add "a"
+    add "b"
+    return #told()
+  end
+
+  it("lets notices leave while it is open only", function()
+    two()
+    assert.equal(2001, (schedule "* * * * * * 2001"))
+    assert.equal(0, both())
+    local sch = "moon/alice/x/notificationSchedule"
+    assert.equal(2004, (w:update("Calice", sch, "m2m:sch", { se = { sce = { "* * * * * * *" } } })))
+    assert.equal(1, both())
+    w:update("Calice", sch, "m2m:sch", { se = { sce = { "* * * * * * 2001" } } })
+    assert.equal(0, both())
+    assert.equal(2002, (w:delete("Calice", sch)))
+    assert.equal(1, both())
+  end)
+
+  it("is nothing to event category 2", function()
+    two { nec = 2 }
+    schedule "* * * * * * 2001"
+    assert.equal(1, both())
+  end)
+end)
+
 describe("after the process ended in the middle", function()
   local function restart()
     require("moon2m.tree").drop()

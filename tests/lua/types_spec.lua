@@ -255,7 +255,7 @@ describe("types", function()
       request = "subscription",
       container = "container content_instance subscription", content_instance = "",
       subscription = "notification_target_mgmt_policy_ref schedule", schedule = "subscription",
-      cross_resource_subscription = "notification_target_mgmt_policy_ref",
+      cross_resource_subscription = "notification_target_mgmt_policy_ref schedule",
       notification_target_policy = "policy_deletion_rules subscription",
       notification_target_mgmt_policy_ref = "subscription", policy_deletion_rules = "subscription",
       acp = "subscription",

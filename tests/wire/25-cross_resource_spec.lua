@@ -162,6 +162,27 @@ describe("crossResourceSubscription", function()
     finish "/moon/farm/x"
   end)
 
+  it("is silent while its schedule is closed, after a restart too", function()
+    local crs = expect(2001, create { rn = "x" })
+    local sch = "/moon/farm/x/notificationSchedule"
+    expect(2001, s:create("/moon/farm/x", ME, 18,
+      { ["m2m:sch"] = { se = { sce = { "* * * * * * 2001" } } } }))
+    s:add(A, ME, "1")
+    s:add(B, ME, "2")
+    ws:expect_silence(0.3)
+    s:stop()
+    s:run()
+    ws = s:listen(me)
+    s:add(A, ME, "3")
+    s:add(B, ME, "4")
+    ws:expect_silence(0.3)
+    expect(2002, s:delete(sch, ME))
+    s:add(A, ME, "5")
+    s:add(B, ME, "6")
+    assert.equal("/moon/" .. crs.ri, ws:sgn().sur)
+    finish "/moon/farm/x"
+  end)
+
   it("keeps its notices while the target is away, and what was answered counts after kill -9",
     function()
       local crs = expect(2001, create { rn = "x", tws = "PT60S" })

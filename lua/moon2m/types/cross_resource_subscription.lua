@@ -10,7 +10,7 @@ local sys = require "moon2m.core.sys"
 
 local enum, null = schema.enum, json.null
 
-local PERIODIC = 1
+local PERIODIC, SCHEDULE = 1, 18
 local SOME_MISSING, ALL_MISSING = 3, 4
 local MAX_RESOURCES = 64         -- rrat and srat together
 local MAX_WINDOW = 10 * 365 * 86400 * 1e6
@@ -64,12 +64,18 @@ local function create(ctx, _, new)
   return require("moon2m.cross").create(ctx, new)
 end
 
+-- Its schedule says when its notifications may leave; what would leave at other times is dropped.
+local function child_created(_, parent, child)
+  if child.ty == SCHEDULE then require("moon2m.lane").rescheduled(parent, child.raw.se) end
+  return true
+end
+
 return {
   ty = 48, name = "cross_resource_subscription", short = "m2m:crs",
   parents = { "ae", "cse_base" },
-  children = {},
+  children = { "schedule" },
   virtual = { ntsr = "notificationTargetSelfReference" },
-  check = check, create = create,
+  check = check, create = create, child_created = child_created,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "cr", "cstn",
     { "rrat", "uri", list = 1, create = "O", update = "-" },
