@@ -238,10 +238,28 @@ static void became_stuck(struct conn *c)
 	net_conn_arm(c);
 }
 
+/* What the kernel takes at once does not go through lws, which saves a fifth of a lone frame's cost;
+ * what it does not take, what stands behind bytes that lws holds, and TLS do. */
+static size_t write_direct(struct conn *c, const unsigned char *p, size_t len)
+{
+	ssize_t k;
+
+	if (lws_is_ssl(c->wsi) || lws_partial_buffered(c->wsi))
+		return 0;
+	k = send(lws_get_socket_fd(c->wsi), p, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return k > 0 ? (size_t)k : 0;
+}
+
 static bool write_raw(struct conn *c, unsigned char *p, size_t len)
 {
+	size_t k = write_direct(c, p, len);
+
 	c->net->counts.writes++;
 	c->net->counts.bytes_out += len;
+	if (k == len)
+		return true;
+	p += k;
+	len -= k;
 	if (lws_write(c->wsi, p, len, LWS_WRITE_RAW) < 0) {
 		c->broken = true;
 		return false;

@@ -13,9 +13,12 @@ local policy = require "moon2m.policy"
 local preference = require "moon2m.preference"
 local statistics = require "moon2m.statistics"
 local target = require "moon2m.target"
+local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
 
 local classes = {}
+
+local BUILD_TIME = 60            -- seconds to wait for an index that another task builds
 
 local default_format = "standard"
 
@@ -113,6 +116,14 @@ local function depend(index, r, groups)
   for one in pairs(groups) do index.groups[one] = true end
 end
 
+-- Members of subscriptions without `exc`: nobody needs to hear of what was delivered to them.
+local uncounted = setmetatable({}, { __mode = "v" })
+
+--- Whether deliveries of subscription `id` have to be counted down; true when in doubt.
+function classes.counts(id)
+  return uncounted[id] == nil
+end
+
 local function join(index, sub, targets)
   statistics.joined(sub, targets)
   local lane = policy.lane_of(sub, targets)
@@ -124,6 +135,7 @@ local function join(index, sub, targets)
   enter(class, sub.id, m)
   policy.rank(sub)
   class.members[sub.id] = m
+  uncounted[sub.id] = not sub.raw.exc and m or nil
   class.size = class.size + 1
   index.class_of[sub.id] = class
 end
@@ -145,6 +157,7 @@ local function leave(index, id)
   if not class then return end
   index.class_of[id] = nil
   class.members[id] = nil
+  uncounted[id] = nil
   withdraw(class, id)
   class.size = class.size - 1
   if class.size == 0 then drop(index, class) end
@@ -163,15 +176,30 @@ local function build(r)
   return index
 end
 
+-- Builds once for all tasks that want it; the others wait.  Raises what build raises.
+local function build_or_wait(r)
+  if r.building then
+    local gate = timers.gate()
+    table.insert(r.building, gate)
+    timers.wait(gate, BUILD_TIME)
+    return
+  end
+  r.building = {}
+  local version, at = r.subs_version, members.version
+  local ok, index = pcall(build, r)
+  local waiting = r.building
+  r.building = nil
+  if ok and r.subs_version == version and (at == members.version or not index.groups) then
+    r.events = r.events or index
+  end
+  for _, gate in ipairs(waiting) do timers.wake(gate) end
+  if not ok then error(index, 0) end
+end
+
 --- The index of r's subscriptions: { by_net = { [net] = { class, ... } } }.  Built at its first use
 -- (yields); built again when a subscription changed meanwhile.
 function classes.index(r)
-  while not r.events do
-    local version, at = r.subs_version, members.version
-    local index = build(r)
-    local same = r.subs_version == version and (at == members.version or not index.groups)
-    if not r.events and same then r.events = index end
-  end
+  while not r.events do build_or_wait(r) end
   return r.events
 end
 
@@ -217,6 +245,7 @@ end
 -- the index is built anew at its next use.  A deletion does not yield.
 function classes.changed(r, sub, op)
   local index = r.events
+  if sub then uncounted[sub.id] = nil end
   if not index then return end
   if not sub then
     r.events = nil

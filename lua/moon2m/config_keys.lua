@@ -190,7 +190,7 @@ keys.list = {
   { "limits.read_stall", number(1, 86400), 60, "seconds a peer may leave frames unread" },
   { "limits.deflate", bool, false, "offer permessage-deflate" },
   { "limits.origins", list_of(text), nil, "browser origins that may connect; none: any" },
-  { "limits.cache", integer(64, 100000000), 16384, "resources kept in memory" },
+  { "limits.cache", integer(64, 100000000), 12288, "resources kept in memory" },
   { "limits.nonblocking", integer(1, 30000), 10000, "non-blocking requests that are not done" },
   { "limits.nonblocking_each", integer(1, 30000), 100, "of them from one originator" },
   { "limits.memory", bytes(16 * 1048576), 1073741824, "bytes for Lua in all" },

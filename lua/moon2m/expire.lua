@@ -3,6 +3,7 @@
 -- 9.6.1.3.1, 9.6.8). Works in slices from a timer; readers leave out what has expired already, so
 -- nothing waits for it. An expiry is a deletion by the CSE: subscriptions are told (net 2 and 4).
 
+local classes = require "moon2m.classes"
 local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local event = require "moon2m.event"
@@ -132,6 +133,7 @@ end
 --- Entry of the C core: n notices of subscription `id` were delivered.  Counts `exc` down; at 0 the
 -- subscription is deleted.  Yields.
 function expire.delivered(id, n)
+  if not classes.counts(id) then return end
   local r = tree.by_id(id)
   local exc = r and (r.ty == 23 or r.ty == 48) and tonumber(r.raw.exc)
   if not exc then return end

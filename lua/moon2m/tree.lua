@@ -13,7 +13,7 @@ local types = require "moon2m.types"
 
 local tree = {}
 
-local max_cached = 16384
+local max_cached = 12288
 local by_id, by_path, by_aei = {}, {}, {}
 local kids_cached = {}           -- pid -> number of cached children
 local ring, hand, free = {}, 0, {}     -- clock (second chance) over the cached resources
@@ -132,9 +132,11 @@ local function insert(r)
   return r
 end
 
---- Bounds the cache (configuration limits.cache); default 16,384 resources.
+--- Bounds the cache (configuration limits.cache), at three quarters of a power of two at most: a
+-- table that is exactly full is laid out anew at each insertion.
 function tree.limit(n)
-  max_cached = n
+  local room = 2 ^ math.ceil(math.log(n) / math.log(2))
+  max_cached = math.min(n, math.floor(room * 3 / 4))
 end
 
 function tree.cached()
