@@ -190,6 +190,25 @@ lua-test: $(B)/moon2m
 config-table: $(B)/moon2m
 	@$(B)/moon2m lua tests/lua/config_table.lua README.md
 
+include tests/quality.mk
+
+# ---- bench ---------------------------------------------------------------------------------------
+# Figures beside baselines, about ten minutes; QUICK=1: one short run each, a minute.
+# FIGURES="fanout create read latency memory" runs some of them.
+BENCH := load raw_fanout bare_sqlite
+$(B)/bench/load: $(addprefix tests/bench/,load.c load_http.c load_ws.c client.c load.h client.h)
+$(B)/bench/raw_fanout: tests/bench/raw_fanout.c
+$(B)/bench/bare_sqlite: tests/bench/bare_sqlite.c
+$(B)/bench/store_inst: tests/bench/store_inst.c $(addprefix $(B)/,$(GROUND:=.o) $(STORE:=.o))
+$(addprefix $(B)/bench/,$(BENCH) store_inst):
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $(filter-out %.h,$^) $(LIBS)
+
+.PHONY: bench
+bench: $(B)/moon2m $(addprefix $(B)/bench/,$(BENCH))
+	@BUILD=$(B) tests/bench/run $(FIGURES)
+
 # ---- installing ----------------------------------------------------------------------------------
 .PHONY: install uninstall rock
 install: $(B)/moon2m
