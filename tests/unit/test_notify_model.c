@@ -1,7 +1,7 @@
 /*
  * test_notify_model.c - the notification engine against a model: random events, connections that
  * come, go and are taken over, answers in any order or lost, a store that stalls and fails,
- * restarts and crashes, a policy that holds events back in lanes.  Nothing may be missing, order holds per subscription and target, repeats
+ * restarts and crashes, a policy that holds events back in lanes, a format that fails.  Nothing may be missing, order holds per subscription and target, repeats
  * carry the same rqi and are few, what was dropped is told exactly.
  *   MOON2M_SEED=n test_notify_model	runs that seed alone, in every mode
  *   MOON2M_SEEDS=n			runs so many instead of 40
@@ -46,6 +46,7 @@ struct peer {
 	size_t nw;
 	char gap[40]; /* rqi of the last gap notice */
 	unsigned long long last_id;
+	bool again; /* some of this connection were sent again: ids go back */
 	unsigned repeats, unsafe; /* answered before: since the restart; answers not yet on disk */
 };
 static struct stream stream[SUBS][TARGETS];
@@ -81,6 +82,11 @@ static bool newest(int a)
 	return a == 3;
 }
 
+static bool parks(int a) /* its format fails now and then: some events come later */
+{
+	return a == 1;
+}
+
 static bool raw(int a)
 {
 	return a == 2;
@@ -92,6 +98,17 @@ static bool held(int a)
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
+
+static bool mended; /* the format never fails any more */
+
+static void on_reformat(void *arg, int64_t id, struct str format, struct str body)
+{
+	struct event_opts o = { .format_failed = mended || below(2) ? NULL : "f" };
+
+	(void)arg;
+	CHECK(str_is(format, "f"), "format %.*s", STRFMT(format));
+	CHECK(notify_reformat(id, &o, body), "parked %lld", (long long)id);
+}
 
 struct cause {
 	struct event *e;
@@ -130,6 +147,8 @@ static void submit(int a)
 	k->a = a;
 	k->v = ++next_v;
 	memcpy(k->member, member[a], sizeof(k->member));
+	if (parks(a) && below(6) == 0)
+		o.format_failed = "f";
 	buf_fmt(&b, "{\"v\":%d,\"sur\":\"%.*s\",\"to\":\"%.*s\",\"pad\":\"%*s\"}", k->v,
 		STRFMT(notify_slot_text(SLOT_SUR)), STRFMT(notify_slot_text(SLOT_TO)),
 		(int)below(80), "");
@@ -202,6 +221,14 @@ static void safe_point(void)
 		peer[t].unsafe = 0;
 }
 
+/* What was not answered in time comes again, on the same connection. */
+static void replay(void)
+{
+	(void)notify_replay(&(struct notify_filter){ .sub = 0 });
+	for (int t = 0; t < TARGETS; t++)
+		peer[t].again = true;
+}
+
 static void restart_all(bool crash)
 {
 	for (int a = 0; a < AUDIENCES; a++)
@@ -259,6 +286,8 @@ static void step(void)
 		fake_full(p->c, !p->c->full);
 	else if (what < 985)
 		fake_store_fail(1 + below(2));
+	else if (what < 986)
+		replay();
 	else if (what < 988)
 		safe_point();
 	else if (what < 990)
@@ -278,19 +307,22 @@ static bool quiet(void)
 		if (peer[t].nw || peer[t].c->read < peer[t].c->nframes)
 			return false;
 	}
-	return stats().queued == 0;
+	return stats().queued == 0 && stats().parked == 0;
 }
 
 /* Everybody comes and answers everything. */
 static void finish(void)
 {
 	fake_store_fail(0);
+	mended = true;
 	for (int t = 0; t < TARGETS; t++) {
 		hang_up(&peer[t]);
 		join(&peer[t]);
 	}
 	for (int i = 0; i < 3000 && !(i > 3 && quiet()); i++) {
 		settle();
+		if (stats().parked)
+			replay();
 		lanes_some(100);
 		for (int t = 0; t < TARGETS; t++) {
 			if (peer[t].c->full)
@@ -305,6 +337,7 @@ static void finish(void)
 	for (int t = 0; t < TARGETS; t++)
 		read_some(&peer[t], 1000);
 	CHECK(stats().queued == 0, "%zu are left", stats().queued);
+	CHECK(stats().parked == 0, "%zu are parked", stats().parked);
 	CHECK(fake_ntf_rows == 0, "%zu rows are left", fake_ntf_rows);
 }
 
@@ -352,7 +385,7 @@ static void run_seed(void)
 	rnd = seed * 2654435761u + mode;
 	next_v = 0;
 	dropped = 0;
-	late = crashed = false;
+	late = crashed = mended = false;
 	lanes_reset();
 	run = 1;
 	fake_advance(0);
@@ -424,6 +457,7 @@ int main(void)
 	};
 
 	notify_on_lane(on_lane, NULL);
+	notify_on_reformat(on_reformat, NULL);
 	log_to(open("/dev/null", O_WRONLY)); /* the failures it speaks of are made on purpose */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
