@@ -203,10 +203,10 @@ function op.perform(req, parent)
   if e then return nil, e end
   if req.ty == INSTANCE then return op_instance.create(req, parent) end
   local T = types.by_ty[req.ty]
-  local members, raw, values, r, body
-  members, e = content.members(req.pc, T)
-  if not members then return nil, e end
-  raw, values = content.check(req, T, members, nil, parent)
+  local given, raw, values, r, body
+  given, e = content.members(req.pc, T)
+  if not given then return nil, e end
+  raw, values = content.check(req, T, given, nil, parent)
   if not raw then return nil, values end
   r, e = make(req, parent, T, raw, values)
   if not r then return nil, e end
@@ -216,7 +216,7 @@ function op.perform(req, parent)
     return body, e
   end
   committed(req, parent, r, body)
-  return rsc.CREATED, result.created(req.rcn, r, body, members),
+  return rsc.CREATED, result.created(req.rcn, r, body, given),
     { location = result.location(req.rcn, r), service = r.service,
       bind = r.ty == AE and r.ri or nil }
 end
