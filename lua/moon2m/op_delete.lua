@@ -135,9 +135,9 @@ function op.resource(r, who, req)
   if not parent then return false end
   local descendants = below(r)
   local others = told(r, descendants)
+  if r.ty == SUBSCRIPTION then lane.leaving(r) end
   event.index(r)
   event.index(parent)
-  if r.ty == SUBSCRIPTION then lane.leaving(r) end
   if r.gone or parent.gone then return false end
   local events = notices(r, parent, others, who)
   if req then monitor.append(events, req, r) end
