@@ -233,13 +233,9 @@ static void set_opts(const struct notify_opts *o)
 		ng.tick_time = 0.01;
 }
 
-bool notify_open(const struct notify_opts *o, struct err *e)
+/* Nothing but the hooks stays. */
+static void fresh(unsigned generation)
 {
-	static struct net *turns_of;
-	unsigned generation = ng.generation + 1;
-
-	if (ng.open || ng.targets.n)
-		return err_set(e, "the notification engine is still in use");
 	ng = (struct engine){ .generation = generation,
 			      .on_delivered = ng.on_delivered,
 			      .delivered_arg = ng.delivered_arg,
@@ -261,6 +257,16 @@ bool notify_open(const struct notify_opts *o, struct err *e)
 	TAILQ_INIT(&ng.told);
 	TAILQ_INIT(&ng.resting);
 	TAILQ_INIT(&ng.dials);
+}
+
+bool notify_open(const struct notify_opts *o, struct err *e)
+{
+	static struct net *turns_of;
+	unsigned generation = ng.generation + 1;
+
+	if (ng.open || ng.targets.n)
+		return err_set(e, "the notification engine is still in use");
+	fresh(generation);
 	ng.seed = random_u64();
 	ng.boot = random_u64() >> 32;
 	set_opts(o);

@@ -313,8 +313,7 @@ int main(void)
 		T(test_restart),       T(test_large_audience),
 		T(test_overflow),      T(test_overflow_bytes_and_age),
 		T(test_newest_only),   T(test_forget),
-		T(test_store_trouble),
-		T(test_memory),
+		T(test_store_trouble), T(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
