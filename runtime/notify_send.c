@@ -60,10 +60,22 @@ static bool room(const struct target *t)
 
 void send_want(struct target *t)
 {
-	if (!t->link)
+	bool some = t->q.n > t->holes;
+
+	if (!t->link || t->post.state)
 		return;
-	if (t->link->starved || (!t->post.state && (gap_due(t) || (t->q.n > t->holes && room(t)))))
+	if (gap_due(t) || (some && room(t)))
 		want(t->link);
+	else
+		t->link->starved |= some;
+}
+
+/* One of its notices is not awaited any more: that is room, for whichever of its targets. */
+static void link_freed(struct link *l)
+{
+	l->out--;
+	if (l->starved)
+		want(l);
 }
 
 void send_attach(struct target *t, struct session *s)
@@ -90,7 +102,7 @@ static void requeue_all(struct target *t, struct ring *r)
 			continue;
 		ring_at(r, i)->e = NULL;
 		if (r == &t->fly && n.due)
-			t->link->out--;
+			link_freed(t->link);
 		ng.count[C_REQUEUED]++;
 		target_requeue(t, n);
 	}
@@ -114,8 +126,6 @@ void send_detach(struct target *t)
 	if (TAILQ_EMPTY(&l->targets)) {
 		map_del(&ng.links, &l->by_session);
 		free(l);
-	} else if (l->starved) {
-		want(l); /* what it had unanswered is room for the others */
 	}
 	target_unref(t);
 }
@@ -335,7 +345,7 @@ static bool answer_sent(struct target *t, int64_t id, int64_t sub, int rsc)
 	if (at && !at->due)
 		return false; /* raw: an answer means nothing */
 	if (at)
-		t->link->out--;
+		link_freed(t->link);
 	else
 		at = ring_find(&t->late, id, sub);
 	if (!at)
@@ -513,7 +523,7 @@ void send_late(int64_t now)
 				break;
 			ring_shift(&t->fly, 1);
 			ring_trim(&t->fly);
-			t->link->out--;
+			link_freed(t->link);
 			book_fault(n.m, 0, "no answer in time");
 			ring_push(&t->late, n);
 			ng.count[C_UNANSWERED]++;

@@ -204,6 +204,28 @@ describe("the window", function()
     ws:close()
   end)
 
+  it("is that of the connection: what one AE frees is room for the others behind it", function()
+    local s = h.start { config = "notification = { window = 4 }\n" }
+    local ws, aes = s:primitives(), {}
+    for i = 1, 2 do
+      local a, path = subscriber(s)
+      aes[i] = { aei = a.aei, path = path }
+      expect(2000, ws:request { op = 2, to = path:sub(2), fr = a.aei })
+    end
+    for i = 1, 4 do s:add(aes[1].path, aes[1].aei, tostring(i)) end
+    local open = {}
+    for i = 1, 4 do open[i] = assert(ws:notification(5, false)) end
+    for i = 1, 3 do s:add(aes[2].path, aes[2].aei, tostring(i)) end
+    ws:expect_silence()
+    ws:send { rsc = 2000, rqi = open[1].rqi, rvi = "3" }     -- nothing more is for this AE
+    assert.same({ "1" }, contents(ws, 1, false))
+    local other = s:primitives(aes[1].aei)                   -- the rest of it goes elsewhere
+    assert.same(sequence(2, 4), contents(other, 3))
+    assert.same(sequence(2, 3), contents(ws, 2))
+    other:close()
+    ws:close()
+  end)
+
   it("an answer that does not come in time: sent again, under its rqi", function()
     local s = h.start { config = "notification = { answer_time = 1 }\n" }
     local a, path = subscriber(s)
