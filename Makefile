@@ -39,6 +39,7 @@ help:
 #: make asan       every test under AddressSanitizer and UBSan (in build-asan/); make tsan: the store
 #: make fuzz       each fuzz target for FUZZ_TIME seconds (60); make fuzz-sockets: a live server
 #: make bench      figures beside baselines, a table and plots in out/bench/ (QUICK=1: a minute)
+#: make model      the model test of notifications, 200 seeds; SEEDS=5000: more
 #: make browser-test  the live page in headless Chromium; screenshots in out/browser/
 #: make cover      line coverage of C and Lua, in out/cover/
 #: make install    PREFIX (/usr/local) and DESTDIR; make uninstall; make rock: with luarocks
@@ -184,6 +185,11 @@ unit: $(foreach t,$(UNIT),$(B)/unit/test_$(t))
 .PHONY: lua-test
 lua-test: $(B)/moon2m
 	@$(B)/moon2m lua --lua lua tests/lua/run.lua $(T)
+
+# Random subscriptions, connections, restarts and crashes against a plain model; SEEDS=n
+.PHONY: model
+model: $(B)/moon2m
+	@MOON2M=$(B)/moon2m tests/model/run $(or $(SEEDS),200)
 
 # The README's configuration table, from the schema that the server reads files against.
 .PHONY: config-table

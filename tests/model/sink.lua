@@ -1,0 +1,101 @@
+-- A target of the model test that is a URL: an HTTP server, which also takes WebSockets.  What it
+-- receives waits in `inbox` until the test looks; how it answers is its mood: "ok", "slow",
+-- "error" (500: try again), "hang up" (before the answer), "refuse" (4xx: final).  `broke`: when a
+-- WebSocket ended, with what was in it.
+
+local cjson = require "cjson"
+local cqueues = require "cqueues"
+local socket = require "cqueues.socket"
+local wsock = require "wsock"
+
+local sink = {}
+local Sink = {}
+Sink.__index = Sink
+
+sink.MOODS = { "ok", "ok", "slow", "error", "hang up", "refuse" }
+
+local HTTP = { ok = "200 OK\r\nX-M2M-RSC: 2000", slow = "200 OK\r\nX-M2M-RSC: 2000",
+  error = "500 Internal Server Error", refuse = "403 Forbidden\r\nX-M2M-RSC: 4103" }
+
+-- Keeps what arrived; the entry, whose `done` says whether the server was told that it is done.
+local function keep(self, text, rqi)
+  local entry = { text = text, rqi = rqi, at = cqueues.monotime(), done = false }
+  table.insert(self.inbox, entry)
+  return entry
+end
+
+local function serve_http(self, s, head, rest)
+  while head do
+    local n = tonumber(head:match("[Cc]ontent%-[Ll]ength:%s*(%d+)")) or 0
+    while #rest < n do
+      local more, why = s:recv(-65536, "b")
+      if not more and why ~= 11 then return end
+      if not more then wsock.readable(s, 1) end
+      rest = rest .. (more or "")
+    end
+    local mood = self.mood
+    local entry = keep(self, rest:sub(1, n), head:match("[Xx]%-[Mm]2[Mm]%-[Rr][Ii]:%s*(%S+)"))
+    if mood == "hang up" then return end
+    if mood == "slow" then cqueues.sleep(0.03) end
+    entry.done, entry.ok = mood ~= "error", mood == "ok" or mood == "slow"
+    if not s:xwrite("HTTP/1.1 " .. HTTP[mood] .. "\r\nContent-Length: 0\r\n\r\n", "bn", 5) then
+      return
+    end
+    local more, behind = wsock.head_of(s)
+    head, rest = more, behind
+  end
+end
+
+local function serve_ws(self, s, head, rest)
+  local ws = wsock.accept(s, head, rest)
+  local function take(opcode, text)
+    if opcode ~= 1 then return end
+    local rqi = cjson.decode(text).rqi
+    local entry = keep(self, text, rqi)
+    local mood = self.mood
+    if mood == "hang up" or mood == "error" then
+      ws.ended = "dropped"
+    elseif rqi then
+      entry.ok = mood ~= "refuse"
+      entry.done = ws:send { cjson.encode { rsc = entry.ok and 2000 or 4103, rqi = rqi,
+        rvi = "3" } }
+    end
+  end
+  while not ws.ended and not self.closed do
+    ws:poll(take)
+    ws:wait(0.2)
+  end
+  self.broke = cqueues.monotime()
+end
+
+local function serve(self, s)
+  local head, rest = wsock.head_of(s)
+  if head and head:lower():find("upgrade: websocket", 1, true) then
+    serve_ws(self, s, head, rest)
+  elseif head then
+    serve_http(self, s, head, rest)
+  end
+  s:close()
+end
+
+--- A server on a free port; kind: "http" or "ws".
+function sink.new(cq, kind)
+  local self = setmetatable({ inbox = {}, mood = "ok", kind = kind }, Sink)
+  self.listener = socket.listen { host = "127.0.0.1", port = 0, nodelay = true }
+  self.listener:listen()
+  self.listener:onerror(function(_, _, why) return why end)
+  local _, _, port = self.listener:localname()
+  self.url = ("%s://127.0.0.1:%d/n"):format(kind, port)
+  cq:wrap(function()
+    while not self.closed do
+      local s = self.listener:accept(0.2)
+      if s then cq:wrap(function() serve(self, wsock.plain(s)) end) end
+    end
+    self.listener:close()
+  end)
+  return self
+end
+
+function Sink:close() self.closed = true end
+
+return sink
