@@ -1,3 +1,5 @@
+-- After a restart: notices of subscriptions that are no more.  What became of a notice is written
+-- in groups, a little later; a crash in between brings back those of a subscription whose deletion
 -- was answered.  Nobody is told of it any more, and nothing else would ever end them.
 -- Must run before the server listens.
 
