@@ -169,9 +169,9 @@ end
 
 --- Waits for its end; the exit code.
 function Server:exit_code(seconds)
-  harness.wait("process " .. self.pid .. " to end", function() return not self:alive() end,
-    seconds or 15)
-  return harness.wait("an exit code", function() return tonumber(read_file(self.rc_file)) end)
+  return harness.wait("process " .. self.pid .. " to end with an exit code", function()
+    return tonumber(read_file(self.rc_file))
+  end, seconds or 20)
 end
 
 function Server:signal(name) sh("kill -%s %d", name, self.pid) end
