@@ -200,9 +200,9 @@ include tests/quality.mk
 
 # ---- bench ---------------------------------------------------------------------------------------
 # Figures beside baselines, about ten minutes; QUICK=1: one short run each, a minute.
-# FIGURES="fanout create read latency memory" runs some of them.
+# FIGURES="fanout notify create read latency memory" runs some of them.
 BENCH := load raw_fanout bare_sqlite
-$(B)/bench/load: $(addprefix tests/bench/,load.c load_http.c load_ws.c client.c load.h client.h)
+$(B)/bench/load: $(addprefix tests/bench/,load.c load_http.c load_ws.c load_away.c client.c load.h client.h)
 $(B)/bench/raw_fanout: tests/bench/raw_fanout.c
 $(B)/bench/bare_sqlite: tests/bench/bare_sqlite.c
 $(B)/bench/store_inst: tests/bench/store_inst.c $(addprefix $(B)/,$(GROUND:=.o) $(STORE:=.o))

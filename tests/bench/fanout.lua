@@ -61,8 +61,16 @@ local function judge(report, m)
     { at_least = 0.8 }, m.single.ratio, "%.2f",
     ("%s/s of %s/s"):format(report.count(m.single.ours.rate), report.count(m.single.base.rate)))
   report.asked("(a) flood to " .. who .. ": frames/s against one send() per frame",
-    { at_least = 2 }, m.flood.ratio, "%.2f",
+    { at_least = m.kind == "raw" and m.n >= 1000 and 10 or 2 }, m.flood.ratio, "%.2f",
     ("%s/s of %s/s"):format(report.count(m.flood.ours.rate), report.count(m.flood.base.rate)))
+end
+
+-- Every notice acknowledged, against frames that nobody answers.
+local function judge_answered(report, raw, ack)
+  local ours, base = ack.flood.ours.rate, raw.flood.base.rate
+  report.asked(("(a) flood to %s subscribers, ack: against one send() per unanswered frame"):format(
+    report.count(ack.n)), { at_least = ack.n >= 1000 and 2.5 or 1 }, ours / base, "%.2f",
+    ("%s/s of %s/s"):format(report.count(ours), report.count(base)))
 end
 
 local function tables(report, all)
@@ -114,6 +122,7 @@ return function(report)
       all[#all + 1] = measure(s, n, kind)
       judge(report, all[#all])
     end
+    judge_answered(report, all[#all - 1], all[#all])
   end
   s:finish()
   tables(report, all)

@@ -16,6 +16,10 @@
  *   load PORT flood   N SECONDS OUTSTANDING KIND CONTAINER   so many events at a time
  *   load PORT latency SECONDS RATE KIND CONTAINER  one subscriber, RATE events per second
  *   load PORT idle    N SECONDS                    N connections that do nothing
+ *   load PORT wide    N CONTAINER                  one subscription with N targets, all verified
+ *   load PORT kept    N EVENTS CONTAINER           events while its N subscribers are away, who
+ *                                                  then come and take what was kept
+ *   load PORT hold    I SECONDS HOW                AE number I is connected and "reads" or not
  *
  * KIND: "raw" (frames are not answered), "ack" (each NOTIFY is acknowledged); "base" and "baseack":
  * the same to the baseline server of raw_fanout.c.  $PID: the server's, for its CPU time.
@@ -179,6 +183,21 @@ static void run_idle(void)
 	mode_idle(number(2, MAX_CONNS), seconds(3));
 }
 
+static void run_wide(void)
+{
+	mode_wide(number(2, MAX_CONNS), arg[3]);
+}
+
+static void run_kept(void)
+{
+	mode_kept(number(2, MAX_CONNS), number(3, 100000), arg[4]);
+}
+
+static void run_hold(void)
+{
+	mode_hold(number(2, MAX_CONNS), seconds(3), arg[4]);
+}
+
 static const struct {
 	const char *name;
 	int args;
@@ -191,6 +210,8 @@ static const struct {
 	{ "subs", 3, run_subs },       { "watch", 1, run_watch },
 	{ "fanout", 4, run_fanout },   { "flood", 5, run_flood },
 	{ "latency", 4, run_latency }, { "idle", 2, run_idle },
+	{ "wide", 2, run_wide },       { "kept", 3, run_kept },
+	{ "hold", 3, run_hold },
 };
 
 int main(int argc, char **argv)

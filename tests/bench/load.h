@@ -37,6 +37,9 @@ void mode_flood(unsigned n, double seconds, unsigned outstanding, const char *ki
 		const char *container);
 void mode_latency(double seconds, unsigned rate, const char *kind, const char *container);
 void mode_idle(unsigned n, double seconds);
+void mode_wide(unsigned n, const char *container);
+void mode_kept(unsigned n, unsigned events, const char *container);
+void mode_hold(unsigned i, double seconds, const char *how);
 
 /* For mode_create: a connection of AE 0 that acknowledges; its frames so far. */
 void listener_open(void);

@@ -34,6 +34,9 @@ return function(report)
   local m = lab.median(runs)
   report.asked("(e) idle WebSocket connection, KiB", { at_most = 8 }, m.bytes / 1024, "%.2f",
     ("%s connections"):format(report.count(CONNECTIONS)))
+  report.asked("(e) idle WebSocket connections: CPU per second, ms", { at_most = 5 }, m.cpu_ms,
+    "%.1f",
+    ("%s connections"):format(report.count(CONNECTIONS)))
   report.table("Idle", nil, { "what", "figure" }, {
     { "process, resident, MiB", ("%.1f"):format(idle.rss / 1048576) },
     { "process, anonymous, MiB", ("%.1f"):format(idle.anon / 1048576) },
