@@ -9,7 +9,7 @@ local cross = require "moon2m.cross"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
 local lane = require "moon2m.lane"
-local members = require "moon2m.members"
+local member = require "moon2m.members"
 local missing = require "moon2m.missing"
 local monitor = require "moon2m.monitor"
 local null = require("moon2m.json").null
@@ -157,7 +157,7 @@ local function after(req, r, parent, new, old, rep, policies)
   elseif r.ty == ACP then
     access.changed()
   elseif r.ty == GROUP then
-    members.changed(r.id)
+    member.changed(r.id)
   elseif r.ty == CROSS then
     cross.updated(r, new.values)
   elseif r.ty == AE then

@@ -194,7 +194,8 @@ local function member(out, name, raw)
 end
 
 --- Reads the members of a primitive (JSON text): { rcn, drt, da, rp, grtm, rt = { rtv, nu }, fc }
--- or nil, err. fc has the conditions as check returned them (times in microseconds, lists as lists),
+-- or nil, err. fc has the conditions as check returned them (times in microseconds, lists as
+-- lists),
 -- and atr = { { nm, val = text }, ... }.
 function query.from_fields(json)
   local members, names = core.members(json)

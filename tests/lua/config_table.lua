@@ -1,5 +1,5 @@
--- `make config-table`: puts the reference table of the configuration, made from the schema that files
--- are read against, between its two marks in the README.
+-- `make config-table`: puts the reference table of the configuration, made from the schema that
+-- files are read against, between its two marks in the README.
 
 local name = arg[1]
 local f = assert(io.open(name))

@@ -508,9 +508,9 @@ function core.lane_drop(key, which, reason)
   if type(which) == "table" then
     for _, id in ipairs(which) do set[id] = true end
   end
-  local count = #(lanes[key] or {})
+  local length = #(lanes[key] or {})
   local n = take(key, function(item, i)
-    return which == "all" or which == "but newest" and i < count or set[item.id]
+    return which == "all" or which == "but newest" and i < length or set[item.id]
   end)
   fake.dropped[reason] = (fake.dropped[reason] or 0) + n
   return n
@@ -542,7 +542,8 @@ local function record(name)
     return true
   end
 end
-for _, name in ipairs { "routes", "forget_target", "forget_sub", "priority", "unbind", "bind", "refuse",
+for _, name in ipairs { "routes", "forget_target", "forget_sub", "priority", "unbind", "bind",
+  "refuse",
   "reply", "listen", "configure" } do
   record(name)
 end

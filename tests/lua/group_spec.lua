@@ -118,7 +118,9 @@ describe("a group", function()
   end)
 
   it("has virtual members and groups with their types", function()
-    local rsc, g = group { rn = "news", mt = 20002, mid = { ABC[1] .. "/la", ABC[2] .. "/ol" } }
+    local _, g
+    local rsc
+    rsc, g = group { rn = "news", mt = 20002, mid = { ABC[1] .. "/la", ABC[2] .. "/ol" } }
     assert.same({ 2001, { ABC[1] .. "/la" } }, { rsc, g.mid })
     assert.equal(2001, (group { rn = "g", mt = 3, mid = ABC }))
     _, g = group { mt = 3, mid = { "moon/alice/g/fopt", "moon/alice/g", "moon/alice/news/fopt" } }

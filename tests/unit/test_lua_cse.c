@@ -539,12 +539,13 @@ static void test_events(void **state)
 {
 	(void)state;
 	request("events", NULL);
-	assert_string_equal(notes, "add 7 /moon/1k '' Ca\nadd 8 /moon/1m 'Cx' http://h\n"
-				   "size 1 |RQI|\n"
-				   "event 1 1 text/csv 4 - x,y\nevent 0 0  0 senml {}\n"
-				   "publish x,y\nfalse\nabandon {}\nevent 0 0  0 - lost\n"
-				   "abandon lost\nunref\npriority 7 3\nforget sub 7\nforget target Ca\n"
-				   "r1: 2000  cnst= vsi= service=\n");
+	assert_string_equal(notes,
+			    "add 7 /moon/1k '' Ca\nadd 8 /moon/1m 'Cx' http://h\n"
+			    "size 1 |RQI|\n"
+			    "event 1 1 text/csv 4 - x,y\nevent 0 0  0 senml {}\n"
+			    "publish x,y\nfalse\nabandon {}\nevent 0 0  0 - lost\n"
+			    "abandon lost\nunref\npriority 7 3\nforget sub 7\nforget target Ca\n"
+			    "r1: 2000  cnst= vsi= service=\n");
 }
 
 static void test_rest(void **state)
