@@ -89,6 +89,11 @@ end
 
 -- ---- what is received ---------------------------------------------------------------------------
 
+-- An AE may come back to a connection it had left: that is another stay on it.
+local function stay(line, key)
+  return line.stays and line.stays[key] or 1
+end
+
 local function judge_repeat(self, x, i, line, rqi)
   local e = x.list[i]
   self.repeats = self.repeats + 1
@@ -98,7 +103,9 @@ local function judge_repeat(self, x, i, line, rqi)
   if e.sure then
     broken("%s: event %s is repeated, its acknowledgement was taken", x.name, e.v)
   end
-  if e.line == line then broken("%s: event %s twice on one connection", x.name, e.v) end
+  if e.line == line and e.stay == stay(line, x.key) then
+    broken("%s: event %s twice on one connection", x.name, e.v)
+  end
   if not rqi and e.line.ended_at and e.first + 1.5 < e.line.ended_at then
     broken("%s: raw event %s is repeated, its connection closed %.1f s later", x.name, e.v,
       e.line.ended_at - e.first)
@@ -139,7 +146,7 @@ function Model:arrived(line, key, n)
     broken("%s: event %s out of order on a connection", x.name, n.v)
   end
   line.last[x] = i
-  e.got, e.line, e.rqi = e.got + 1, line, e.rqi or n.rqi
+  e.got, e.line, e.rqi, e.stay = e.got + 1, line, e.rqi or n.rqi, stay(line, key)
   e.first = e.first or self.o.now()
   self.notices = self.notices + 1
   return x, e

@@ -125,13 +125,24 @@ local function open_line(w, o)
   return line
 end
 
+-- The AE comes to a connection where it may have been before: what it was sent there comes again.
+local function come(ae, line)
+  for x in pairs(line.last or {}) do
+    if x.key == ae.key then line.last[x] = nil end
+  end
+  line.keys[ae.key] = true
+  line.stays = line.stays or {}
+  line.stays[ae.key] = (line.stays[ae.key] or 1) + 1
+end
+
 -- Takes the AE over from its older connection, which is read to its end first: what is on it was
 -- sent before.
 local function bind(w, ae, line)
   local old = ae.line
   ae.line = line
   line.keys[ae.key], line.moving[ae.key] = true, nil
-  if not old or old == line then return end
+  if old == line then return end
+  if not old then return end
   local others = 0
   for key in pairs(old.keys) do
     if key ~= ae.key then
@@ -159,7 +170,7 @@ local function shared_line(w, ae)
   line = line or open_line(w, { path = "/", protocol = "oneM2M.json" })
   line.shared = true
   line.answer = nil
-  line.keys[ae.key] = true
+  come(ae, line)
   line.ws:send { cjson.encode { op = 2, to = "moon/" .. ae.name, fr = ae.key, rqi = "bind",
     rvi = "3" } }
   local deadline = now() + 10

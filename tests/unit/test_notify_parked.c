@@ -164,7 +164,7 @@ static void test_store_fails(void **state)
 static void test_many(void **state)
 {
 	struct audience *a = audience_new();
-	char name[32], body[16];
+	char name[32], body[32];
 	struct conn *c;
 
 	(void)state;
