@@ -49,7 +49,8 @@ end
 function peer.line(o)
   local ws, why = wsock.connect(o.port, o.path, o)
   if not ws then error(("a connection to %s is refused: %s"):format(o.path, why), 0) end
-  return setmetatable({ ws = ws, o = o, keys = {}, inbox = {}, first = 1, pending = {}, unsure = {},
+  return setmetatable({ ws = ws, o = o, keys = {}, inbox = {}, first = 1, pending = {}, silent = {},
+    unsure = {},
     moving = {}, pings = {}, pongs = 0, opened = now(), boot = o.model.boots }, Line)
 end
 
@@ -125,8 +126,10 @@ function Line:ack(n, pick, lost)
   while n > 0 and #self.pending > 0 do
     local p = table.remove(self.pending, pick(#self.pending))
     n = n - 1
-    self.withheld = self.withheld or lost
-    if not lost then
+    if lost then
+      self.withheld = true
+      self.silent[#self.silent + 1] = p
+    else
       list[#list + 1] = ACK:format(p.rqi)
       if p.e then
         self.o.model:acked(p.e, self)
@@ -145,17 +148,19 @@ end
 --- The AE of that key takes another connection, or is no more: no answer is awaited here, and
 -- nobody knows which of its answers came before that.
 function Line:move(key)
-  local rest = {}
-  for _, p in ipairs(self.pending) do
-    if p.key ~= key then rest[#rest + 1] = p elseif p.e then self.out = self.out - 1 end
+  for _, name in ipairs { "pending", "silent" } do
+    local rest = {}
+    for _, p in ipairs(self[name]) do
+      if p.key ~= key then rest[#rest + 1] = p elseif p.e then self.out = self.out - 1 end
+    end
+    self[name] = rest
   end
-  self.pending = rest
   self.moving[key] = true
 end
 
 --- What was acknowledged is taken for sure when the answer to this comes.
-function Line:ping()
-  if self.ws.ended or #self.unsure == 0 then return end
+function Line:ping(always)
+  if self.ws.ended or #self.unsure == 0 and not always then return end
   self.pings[#self.pings + 1] = self.unsure
   self.unsure = {}
   self.ws:send({ tostring(#self.pings) }, 9)
@@ -173,7 +178,7 @@ end
 
 --- Waits for the answers to all pings.
 function Line:sync()
-  self:ping()
+  self:ping(true)
   local deadline = now() + 10
   while self.pongs < #self.pings and not self.ws.ended do
     self:poll()
