@@ -60,7 +60,7 @@ async function expect(rsc, answer) {
 
 function register(ae) {
   return new Promise((ok, bad) => {
-    const req = http.request({ port, path: "/moon", method: "POST", headers: {
+    const req = http.request({ host: "127.0.0.1", port, path: "/moon", method: "POST", headers: {
       "X-M2M-Origin": "C" + ae, "X-M2M-RI": "1", "X-M2M-RVI": "3",
       "Content-Type": "application/json;ty=2" } }, (res) => {
       res.resume();
