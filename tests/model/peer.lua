@@ -50,8 +50,7 @@ function peer.line(o)
   local ws, why = wsock.connect(o.port, o.path, o)
   if not ws then error(("a connection to %s is refused: %s"):format(o.path, why), 0) end
   return setmetatable({ ws = ws, o = o, keys = {}, inbox = {}, first = 1, pending = {}, silent = {},
-    unsure = {},
-    moving = {}, pings = {}, pongs = 0, opened = now(), boot = o.model.boots }, Line)
+    unsure = {}, moving = {}, pings = {}, pongs = 0, opened = now(), boot = o.model.boots }, Line)
 end
 
 -- Reads what has arrived into the inbox; what asks for an answer gets it.

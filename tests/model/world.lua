@@ -101,7 +101,7 @@ function world.new(o)
   make_containers(w)
   make_targets(w)
   -- Some seeds have contents that fill the network's buffers when a reader stalls.
-  if w.r.chance(10) then w.fat = 20000 + w.r.below(40000) end
+  if w.r.chance(10) then w.fat = 5000 + w.r.below(15000) end
   return w
 end
 
