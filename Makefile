@@ -211,8 +211,10 @@ $(addprefix $(B)/bench/,$(BENCH) store_inst):
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $(filter-out %.h,$^) $(LIBS)
 
-.PHONY: bench
-bench: $(B)/moon2m $(addprefix $(B)/bench/,$(BENCH))
+.PHONY: bench deps-bench
+deps-bench:
+	$(call install_debs,$(DEBS_RUN) gnuplot-nox util-linux)
+bench: deps-bench $(B)/moon2m $(addprefix $(B)/bench/,$(BENCH))
 	@BUILD=$(B) tests/bench/run $(FIGURES)
 
 # ---- installing ----------------------------------------------------------------------------------
