@@ -139,7 +139,8 @@ local function judge_repeat(self, x, i, line, rqi)
   if e.line == line and e.stay == stay(line, x.key) then
     broken("%s: event %s twice on one connection", x.name, e.v)
   end
-  if not rqi and e.line.ended_at and e.first + 1.5 < e.line.ended_at then
+  if not rqi and e.line.ended_at and e.line.boot == self.boots
+    and e.first + 1.5 < e.line.ended_at then
     broken("%s: raw event %s is repeated, its connection closed %.1f s later", x.name, e.v,
       e.line.ended_at - e.first)
   end
