@@ -4,6 +4,7 @@
  */
 #include "cmd.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -40,6 +41,27 @@ int cmd_fail(const struct err *e)
 {
 	fprintf(stderr, "moon2m: %s\n", e->msg);
 	return CMD_FAILED;
+}
+
+int cmd_options(const struct cmd *c, int argc, char **argv, const char *short_options,
+		const char *missing, const char **lua_dir)
+{
+	static const struct option options[] = {
+		{ "lua", required_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int k;
+
+	*lua_dir = NULL;
+	while ((k = getopt_long(argc, argv, short_options, options, NULL)) != -1) {
+		if (k == 'h')
+			return cmd_help(c);
+		if (k != 'l')
+			return cmd_usage(c, NULL);
+		*lua_dir = optarg;
+	}
+	return optind < argc ? -1 : cmd_usage(c, "%s", missing);
 }
 
 bool cmd_open_vm(const char *lua_dir, bool search_path, size_t memory_cap, struct err *e)

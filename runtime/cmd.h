@@ -28,6 +28,12 @@ int cmd_usage(const struct cmd *c, const char *fmt, ...) PRINTF(2, 3);
 /* "moon2m: message" on standard error.  Returns CMD_FAILED. */
 int cmd_fail(const struct err *e);
 
+/* Reads the options --lua DIR (*lua_dir, NULL when absent) and --help; after them, from optind, at
+ * least one argument is expected, or `missing` is said.  short_options as for getopt: "h", or "+h" to
+ * stop at the first argument.  Returns -1 to go on, or the exit code. */
+int cmd_options(const struct cmd *c, int argc, char **argv, const char *short_options,
+		const char *missing, const char **lua_dir);
+
 /* Opens the VM and the guard and registers core modules guard, json and sys. */
 bool cmd_open_vm(const char *lua_dir, bool search_path, size_t memory_cap, struct err *e) MUSTCHECK;
 void cmd_close_vm(void);

@@ -5,6 +5,7 @@
 #include "cmd.h"
 
 #include <getopt.h>
+
 #include <stdio.h>
 
 #include "lua_file.h"
@@ -30,24 +31,12 @@ static int check_all(int n, char **paths)
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "lua", required_argument, NULL, 'l' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *lua_dir = NULL;
+	const char *lua_dir;
 	struct err e;
-	int c, code;
+	int code = cmd_options(&cmd_check, argc, argv, "h", "which scripts?", &lua_dir);
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (c == 'h')
-			return cmd_help(&cmd_check);
-		if (c != 'l')
-			return cmd_usage(&cmd_check, NULL);
-		lua_dir = optarg;
-	}
-	if (optind >= argc)
-		return cmd_usage(&cmd_check, "which scripts?");
+	if (code >= 0)
+		return code;
 	if (!cmd_open_vm(lua_dir, false, 0, &e))
 		return cmd_fail(&e);
 	code = check_all(argc - optind, argv + optind);

@@ -10,24 +10,12 @@
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "lua", required_argument, NULL, 'l' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *lua_dir = NULL;
+	const char *lua_dir;
 	struct err e;
-	int c, code;
+	int code = cmd_options(&cmd_lua, argc, argv, "+h", "which file?", &lua_dir);
 
-	while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
-		if (c == 'h')
-			return cmd_help(&cmd_lua);
-		if (c != 'l')
-			return cmd_usage(&cmd_lua, NULL);
-		lua_dir = optarg;
-	}
-	if (optind >= argc)
-		return cmd_usage(&cmd_lua, "which file?");
+	if (code >= 0)
+		return code;
 	if (!cmd_open_vm(lua_dir, true, 0, &e))
 		return cmd_fail(&e);
 	code = lua_file_run(argv[optind], argc - optind - 1, argv + optind + 1);
