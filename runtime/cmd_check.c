@@ -5,7 +5,6 @@
 #include "cmd.h"
 
 #include <getopt.h>
-
 #include <stdio.h>
 
 #include "lua_file.h"
