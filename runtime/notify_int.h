@@ -289,7 +289,7 @@ struct target {
 	uint64_t base; /* place of q's first */
 	size_t hot, hot_bytes, holes; /* of q: leading entries whose bodies are held; empty ones */
 	size_t count, bytes; /* notices that are not done */
-	int64_t torn; /* up to here some are done although an older one is not; 0: none */
+	int64_t torn; /* newest that is done; above the cursor: although an older one is not */
 	struct open *open; /* at start: which are not */
 	size_t nopen;
 	bool extra_row; /* gap and open notices are in the store */

@@ -447,6 +447,7 @@ static void save_failed(struct save *s, const char *msg)
 		struct target *t = s->v[i].t;
 
 		t->gap_dirty |= s->v[i].gap;
+		t->extra_row = true; /* it may be there, it may not */
 		target_list(t, L_DIRTY);
 	}
 	armed = true;

@@ -32,22 +32,36 @@ struct str extra_key(int64_t tgt, char out[EXTRA_KEY])
 						   (unsigned long long)tgt) };
 }
 
-/* Appends the notices of r up to t->torn; false: too many to be worth it. */
-static bool pack_open(const struct target *t, const struct ring *r, struct buf *out, size_t *n)
+static bool pack_notice(const struct notice *x, struct buf *out, size_t *n)
 {
-	for (size_t i = 0; i < r->n; i++) {
+	if (++*n > OPEN_MAX)
+		return false;
+	put_varint(out, (uint64_t)x->id);
+	put_varint(out, (uint64_t)x->m->sub->id);
+	return true;
+}
+
+/* Appends the notices of r up to t->torn; false: too many to be worth it. */
+static bool pack_ring(const struct target *t, const struct ring *r, struct buf *out, size_t *n)
+{
+	for (size_t i = 0; i < r->n && ring_at(r, i)->id <= t->torn; i++) {
 		const struct notice *x = ring_at(r, i);
 
-		if (x->id > t->torn)
-			break;
-		if (!x->e)
-			continue;
-		if (++*n > OPEN_MAX)
+		if (x->e && !pack_notice(x, out, n))
 			return false;
-		put_varint(out, (uint64_t)x->id);
-		put_varint(out, (uint64_t)x->m->sub->id);
 	}
 	return true;
+}
+
+/* The notices up to t->torn that are not done, ids ascending. */
+static bool pack_open(const struct target *t, struct buf *out, size_t *n)
+{
+	const struct notice *post = &t->post.n;
+
+	if (t->post.state && post->e && post->id <= t->torn && !pack_notice(post, out, n))
+		return false;
+	return pack_ring(t, &t->late, out, n) && pack_ring(t, &t->fly, out, n) &&
+	       pack_ring(t, &t->q, out, n);
 }
 
 /* False: there is nothing to remember. */
@@ -56,10 +70,8 @@ bool extra_pack(const struct target *t, int64_t cursor, struct buf *out)
 	struct buf open = BUF_INIT;
 	struct member *m;
 	size_t n = 0;
-	bool torn = t->torn > cursor && !t->post.state;
+	bool torn = t->torn > cursor && pack_open(t, &open, &n);
 
-	torn = torn && pack_open(t, &t->late, &open, &n) && pack_open(t, &t->fly, &open, &n) &&
-	       pack_open(t, &t->q, &open, &n);
 	put_varint(out, torn ? (uint64_t)t->torn : 0);
 	put_varint(out, torn ? n : 0);
 	if (torn)
@@ -124,12 +136,22 @@ static void restore_extra(struct target *t)
 
 static bool is_done(const struct target *t, int64_t id, int64_t sub)
 {
+	size_t lo = 0, hi = t->nopen;
+
 	if (id <= t->saved)
 		return true;
 	if (id > t->torn)
 		return false;
-	for (size_t i = 0; i < t->nopen; i++) {
-		if (t->open[i].id == id && t->open[i].sub == sub)
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (t->open[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < t->nopen && t->open[lo].id == id; lo++) {
+		if (t->open[lo].sub == sub)
 			return false;
 	}
 	return true;

@@ -175,17 +175,16 @@ int64_t target_cursor(const struct target *t)
 	return t->last;
 }
 
-/* Done before an older one: the cursor cannot say so. */
+/* While an older one is not done, the cursor cannot say so. */
 static void tear(struct target *t, int64_t id)
 {
-	if (id > t->torn && target_cursor(t) < id)
+	if (id > t->torn)
 		t->torn = id;
 }
 
 void notice_done(struct target *t, struct notice n)
 {
-	if (t->late.n)
-		tear(t, n.id);
+	tear(t, n.id);
 	t->count--;
 	t->bytes -= n.e->n;
 	ng.total--;
@@ -235,7 +234,6 @@ void notice_dropped(struct target *t, struct notice n, enum drop_reason why, boo
 	ng.dropped[why]++;
 	t->n[TALLY_DROPPED]++;
 	n.m->dropped += event_weight(n.e);
-	tear(t, n.id);
 	if (tell && !to->lane)
 		gap_count(t, n.m);
 	notice_done(t, n);
@@ -301,6 +299,15 @@ void queue_tidy(struct target *t)
 	t->holes = 0;
 }
 
+/* It never comes into the queue. */
+static void drop_new(struct target *t, const struct event *e, enum drop_reason why)
+{
+	ng.dropped[why]++;
+	t->n[TALLY_DROPPED]++;
+	t->unsaved++;
+	tear(t, e->id);
+}
+
 /* ec 4: the one that waits gives way to the newer. */
 static void replace(struct target *t, struct member *m)
 {
@@ -314,17 +321,13 @@ void target_push(struct target *t, struct event *e, struct member *m)
 	m->events += e->count == 0 && !ng.restoring;
 	t->last = e->id;
 	if (target_unwanted(t, m)) {
-		ng.dropped[DROP_FORGOTTEN]++;
-		t->n[TALLY_DROPPED]++;
-		t->unsaved++;
+		drop_new(t, e, DROP_FORGOTTEN);
 		target_list(t, L_DIRTY);
 		keep_soon();
 		return;
 	}
 	if (t->count && !drop_for_room(t, e->n, m->sub->priority)) {
-		ng.dropped[DROP_OVERFLOW]++;
-		t->n[TALLY_DROPPED]++;
-		t->unsaved++;
+		drop_new(t, e, DROP_OVERFLOW);
 		target_lost(t, m);
 		return;
 	}

@@ -6,8 +6,6 @@ local model = {}
 local Model = {}
 Model.__index = Model
 
-local SPAN = 4            -- windows from the oldest unanswered notice to the newest sent
-
 --- o = { small = queues overflow, window =, answer_time = seconds, now = clock }.
 function model.new(o)
   return setmetatable({ o = o, streams = {}, subs = {}, gaps = {}, untold = {},
@@ -77,29 +75,10 @@ function Model:doubtful(at)
   return self.doubt_from and at > self.doubt_from and at < self.doubt_to
 end
 
--- Notices of a target that came: fn(entry, its place among all of the target).
-local function each_received(self, fn)
-  for _, x in ipairs(self.streams) do
-    for _, e in ipairs(x.list) do
-      local id = e.rqi and tonumber(e.rqi:match("^n(%x+)"), 16)
-      if id then fn(e, id, x.key) end
-    end
-  end
-end
-
---- The server runs again.  It remembers of each target up to where all is acknowledged: what was
--- acknowledged behind one that was not may be repeated, within what one connection had under way.
+--- The server runs again.
 function Model:restarted()
-  local open = {}
   self.boots = self.boots + 1
   self.doubt_to = self.o.now()
-  self.shaky = {}
-  each_received(self, function(e, id, key)
-    if not e.acked then open[key] = math.min(open[key] or id, id) end
-  end)
-  each_received(self, function(e, id, key)
-    if e.sure and open[key] and id > open[key] then e.sure, e.shaky = false, true end
-  end)
 end
 
 --- A connection (any table) of these targets ended and was not read to its end: raw frames that
@@ -128,13 +107,6 @@ local function judge_repeat(self, x, i, line, rqi)
   end
   if e.sure then
     broken("%s: event %s is repeated, its acknowledgement was taken", x.name, e.v)
-  end
-  if e.shaky then
-    local n = (self.shaky[x.key] or 0) + 1
-    self.shaky[x.key], e.shaky = n, nil
-    if n > SPAN * self.o.window then
-      broken("%s: %d acknowledged notices are repeated after a restart", x.key, n)
-    end
   end
   if e.line == line and e.stay == stay(line, x.key) then
     broken("%s: event %s twice on one connection", x.name, e.v)

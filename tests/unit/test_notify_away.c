@@ -306,14 +306,123 @@ static void test_memory(void **state)
 	assert_true(after.uordblks - before.uordblks < 200 * 100000);
 }
 
+/* What was answered behind a notice that was not does not come again: after a stop never, after a
+ * crash when it had been answered for longer than the engine saves. */
+static void answered_behind(bool crash)
+{
+	struct audience *a = audience_of(1, "Ca");
+	struct conn *c = connect_as("Ca", SESSION_JSON);
+
+	audience_add(a, 1, STR("/moon/s1"), STR("Cme"), STR("Caway")); /* keeps the rows */
+	for (const char *t = "1\0002\0003\0004\0005\0"; *t; t += 2)
+		publish(a, t);
+	for (int i = 0; i < 5; i++)
+		fake_read(c);
+	assert_true(answer(c, &c->frame[1], 2000));
+	assert_true(answer(c, &c->frame[2], 2000));
+	assert_true(answer(c, &c->frame[4], 2000));
+	if (crash) {
+		fake_advance(0.15);
+		settle();
+	}
+	audience_unref(a);
+	restart(crash);
+	assert_int_equal(stats().queued, 7);
+	c = connect_as("Ca", SESSION_JSON);
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":1}"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":4}"));
+	assert_null(fake_read(c));
+	assert_true(answer(c, &c->frame[0], 2000));
+	assert_true(answer(c, &c->frame[1], 2000));
+	fake_advance(0.15);
+	settle();
+	restart(crash);
+	assert_int_equal(stats().queued, 5);
+}
+
+static void test_answered_behind(void **state)
+{
+	(void)state;
+	answered_behind(false);
+}
+
+static void test_answered_behind_crash(void **state)
+{
+	(void)state;
+	answered_behind(true);
+}
+
+/* The first of a URL is under way, the second was dropped: that one does not come again. */
+static void test_dropped_behind_post(void **state)
+{
+	struct audience *a = audience_of(1, "http://h/x"), *b = audience_of(2, "http://h/x");
+	struct notify_filter f = { .target = STR("http://h/x"), .sub = 2 };
+
+	(void)state;
+	audience_add(b, 2, STR("/moon/s2"), STR("Cme"), STR("Caway"));
+	publish(a, "1");
+	publish(b, "2");
+	publish(a, "3");
+	assert_int_equal(notify_drop(&f), 1);
+	fake_advance(0.15);
+	settle();
+	audience_unref(a);
+	audience_unref(b);
+	restart(true);
+	settle();
+	assert_non_null(strstr(fake_requests->body, "\"dropped\":1"));
+	for (const char *t = "1\0003\0"; *t; t += 2) {
+		fake_answer(fake_requests, 200, NULL, NULL);
+		settle();
+		assert_string_equal(fake_requests->body, t);
+	}
+}
+
+/* One that finds no room, since all that waits matters more, is dropped for good. */
+static void test_dropped_at_once(void **state)
+{
+	struct audience *a, *b;
+	struct conn *c;
+
+	(void)state;
+	notify_close();
+	opts.max_count = 2;
+	start();
+	a = audience_of(1, "Ca");
+	b = audience_of(2, "Ca");
+	audience_add(b, 2, STR("/moon/s2"), STR("Cme"), STR("Caway"));
+	notify_priority(1, 5);
+	publish(a, "1");
+	publish(a, "2");
+	publish(b, "3");
+	fake_advance(0.15);
+	settle();
+	audience_unref(a);
+	audience_unref(b);
+	restart(true);
+	c = connect_as("Ca", SESSION_JSON);
+	assert_non_null(strstr(fake_read(c)->p, "\"dropped\":1,"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":1}"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":2}"));
+	assert_null(fake_read(c));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_restart),       T(test_large_audience),
-		T(test_overflow),      T(test_overflow_bytes_and_age),
-		T(test_newest_only),   T(test_forget),
-		T(test_store_trouble), T(test_memory),
+		T(test_restart),
+		T(test_large_audience),
+		T(test_overflow),
+		T(test_overflow_bytes_and_age),
+		T(test_newest_only),
+		T(test_forget),
+		T(test_store_trouble),
+		T(test_memory),
+		T(test_answered_behind),
+		T(test_answered_behind_crash),
+		T(test_dropped_behind_post),
+		T(test_dropped_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
