@@ -133,10 +133,11 @@ UNIT_lua_cse := $(GROUND) vm guard task primitive session bind_media bind_http_t
 	bind_ws_text bind_ws lua_cse lua_notify lua_field
 STORE := store store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
 	store_sqlite_gc store_sqlite_ops store_sqlite_read
-UNIT += store store_evict store_faults lua_store
+UNIT += store store_evict store_faults store_turns lua_store
 UNIT_store := $(GROUND) $(STORE)
 UNIT_store_evict := $(GROUND) $(STORE)
 UNIT_store_faults := $(GROUND) $(STORE)
+UNIT_store_turns := $(GROUND) $(STORE)
 UNIT_lua_store := $(GROUND) $(STORE) vm guard task lua_store lua_store_ops
 
 NOTIFY := session notify notify_tool notify_event notify_audience notify_target notify_books notify_gap notify_drop \

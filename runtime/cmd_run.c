@@ -204,6 +204,11 @@ static void on_wake(void *arg)
 	store_poll(arg);
 }
 
+static void on_rest(void *arg)
+{
+	store_turn(arg);
+}
+
 static void wake(void *arg)
 {
 	net_wake(arg);
@@ -246,11 +251,13 @@ static bool open_store(struct err *e)
 	srv.conf.store.path = path.p;
 	srv.conf.store.wake = wake;
 	srv.conf.store.arg = srv.net;
+	srv.conf.store.turns = true;
 	srv.store = store_open(&srv.conf.store, e);
 	buf_free(&path);
 	if (!srv.store)
 		return false;
 	net_on_wake(srv.net, on_wake, srv.store);
+	net_on_rest(srv.net, on_rest, srv.store);
 	lua_store_use(srv.store);
 	return true;
 }

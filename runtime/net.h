@@ -38,6 +38,9 @@ void net_stop(struct net *n, int code);
 void net_wake(struct net *n); /* any thread: on_wake runs soon on the loop, coalesced */
 void net_on_wake(struct net *n, void (*fn)(void *arg), void *arg); /* several may be set */
 void net_on_turn(struct net *n, void (*fn)(void *arg), void *arg); /* before the loop sleeps */
+/* After the on_turn hooks, and again when what they asked for has been written: what a turn gathers
+ * leaves now. */
+void net_on_rest(struct net *n, void (*fn)(void *arg), void *arg);
 void net_on_signal(struct net *n, int signo, void (*fn)(void *arg, int signo), void *arg);
 
 struct net_timer; /* one-shot; restart to repeat */

@@ -51,15 +51,22 @@ static bool unfinished(const struct net *n)
 	       !link_alone(&n->failed);
 }
 
+static void run_hooks(const struct net_hook *hooks, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		hooks[i].fn(hooks[i].arg);
+}
+
 static void end_turn(struct net *n)
 {
-	for (unsigned i = 0; i < n->nturn; i++)
-		n->on_turn[i].fn(n->on_turn[i].arg);
+	run_hooks(n->on_turn, n->nturn);
+	run_hooks(n->on_rest, n->nrest);
 	for (int pass = 0; pass < FLUSH_PASSES && unfinished(n); pass++) {
 		net_out_flush(n);
 		net_http_flush(n);
 		net_ws_flush(n);
 	}
+	run_hooks(n->on_rest, n->nrest);
 }
 
 static void take_time(struct net *n)
@@ -99,8 +106,7 @@ static void on_async(struct ev_loop *loop, ev_async *w, int events)
 
 	(void)loop;
 	(void)events;
-	for (unsigned i = 0; i < n->nwake; i++)
-		n->on_wake[i].fn(n->on_wake[i].arg);
+	run_hooks(n->on_wake, n->nwake);
 }
 
 void net_wake(struct net *n)
@@ -123,6 +129,11 @@ void net_on_wake(struct net *n, void (*fn)(void *arg), void *arg)
 void net_on_turn(struct net *n, void (*fn)(void *arg), void *arg)
 {
 	add_hook(n->on_turn, &n->nturn, fn, arg);
+}
+
+void net_on_rest(struct net *n, void (*fn)(void *arg), void *arg)
+{
+	add_hook(n->on_rest, &n->nrest, fn, arg);
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *w, int events)

@@ -83,9 +83,9 @@ struct net {
 	ev_check check; /* takes the time when the loop wakes up */
 	double now; /* s, monotonic: a jump of the wall clock ends nothing */
 	ev_idle again; /* no sleep while a flush is unfinished */
-	struct net_hook on_wake[NET_HOOKS], on_turn[NET_HOOKS];
+	struct net_hook on_wake[NET_HOOKS], on_turn[NET_HOOKS], on_rest[NET_HOOKS];
 	struct net_signal on_signal[NET_HOOKS];
-	unsigned nwake, nturn, nsignal;
+	unsigned nwake, nturn, nrest, nsignal;
 	int code;
 	bool draining, stop;
 

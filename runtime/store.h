@@ -24,6 +24,7 @@ struct store_opts {
 	const char *path; /* file, or directory/moon2m.db is made by the caller */
 	void (*wake)(void *arg); /* any thread: store_poll is due on the loop thread */
 	void *arg;
+	bool turns; /* what is submitted waits for store_turn, so that it is one group */
 	unsigned batch_ops; /* cap of one group commit; 512 */
 	size_t batch_bytes; /* 2 MiB */
 	size_t queue_bytes; /* submitted and not yet committed; 64 MiB, then STORE_IO "busy" */
@@ -34,6 +35,7 @@ struct store *store_open(const struct store_opts *o, struct err *e);
 /* Commits what is queued, runs the callbacks that are left, checkpoints, joins the threads. */
 void store_close(struct store *s);
 void store_poll(struct store *s); /* loop thread: runs the callbacks that are due */
+void store_turn(struct store *s); /* with `turns`, whenever the loop may sleep: begin the work */
 
 /* ---- writes ---------------------------------------------------------------------------------- */
 
