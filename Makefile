@@ -120,16 +120,18 @@ UNIT_json := $(GROUND)
 UNIT_cbor := $(GROUND)
 UNIT_clock := $(GROUND)
 UNIT_metrics := $(GROUND)
-UNIT += vm guard task sys
+LUA_CORE := vm blame guard guard_lua
+UNIT += vm blame guard task sys
+UNIT_blame := $(GROUND) blame
 UNIT_vm := $(GROUND) vm
-UNIT_guard := $(GROUND) vm guard
-UNIT_task := $(GROUND) vm guard task
-UNIT_sys := $(GROUND) vm guard task lua_sys
+UNIT_guard := $(GROUND) $(LUA_CORE)
+UNIT_task := $(GROUND) $(LUA_CORE) task
+UNIT_sys := $(GROUND) $(LUA_CORE) task lua_sys
 UNIT += session bind bind_ws lua_cse
 UNIT_session := $(GROUND) session
 UNIT_bind := $(GROUND) primitive bind_media bind_http_text bind_page bind_http
 UNIT_bind_ws := $(GROUND) primitive session bind_ws_text bind_ws
-UNIT_lua_cse := $(GROUND) vm guard task primitive session bind_media bind_http_text bind_page bind_http \
+UNIT_lua_cse := $(GROUND) $(LUA_CORE) task primitive session bind_media bind_http_text bind_page bind_http \
 	bind_ws_text bind_ws lua_cse lua_notify lua_field
 STORE := store store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
 	store_sqlite_gc store_sqlite_ops store_sqlite_read
@@ -138,7 +140,7 @@ UNIT_store := $(GROUND) $(STORE)
 UNIT_store_evict := $(GROUND) $(STORE)
 UNIT_store_faults := $(GROUND) $(STORE)
 UNIT_store_turns := $(GROUND) $(STORE)
-UNIT_lua_store := $(GROUND) $(STORE) vm guard task lua_store lua_store_ops
+UNIT_lua_store := $(GROUND) $(STORE) $(LUA_CORE) task lua_store lua_store_ops
 
 NOTIFY := session notify notify_tool notify_event notify_audience notify_target notify_books notify_gap notify_drop \
 	notify_lane notify_send notify_keep notify_parked notify_list notify_restore notify_url notify_dial notify_ask \
@@ -149,7 +151,7 @@ UNIT += $(NOTIFY_TESTS)
 $(foreach t,$(NOTIFY_TESTS),$(eval UNIT_$(t) := $(GROUND) $(NOTIFY)) \
 	$(eval UNIT_EXTRA_$(t) := tests/unit/fake_net.c tests/unit/fake_store.c))
 UNIT += lua_notices
-UNIT_lua_notices := $(GROUND) $(NOTIFY) vm guard task lua_field lua_notify lua_notices lua_store_ops
+UNIT_lua_notices := $(GROUND) $(NOTIFY) $(LUA_CORE) task lua_field lua_notify lua_notices lua_store_ops
 UNIT_EXTRA_lua_notices := tests/unit/fake_net.c tests/unit/fake_store.c
 
 HTTP1 := http1 http1_body http1_msg

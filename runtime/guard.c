@@ -8,7 +8,7 @@
  * deadline is 0, which makes the handler look away.
  */
 #define _GNU_SOURCE
-#include "guard.h"
+#include "guard_int.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include <lauxlib.h>
-#include <luajit.h>
 
 #include "vm.h"
 
@@ -27,16 +26,10 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
+#define NESTED_MAX 180 /* coroutines inside coroutines: each takes some of the C stack */
 #define TRACE_DEPTH 100 /* frames of a stack whose traceback is kept */
 
 const char guard_server_mark = 'S';
-
-struct budget { /* of the run in progress, saved on the C stack of an outer one */
-	int64_t deadline; /* monotonic us; 0: no run */
-	int64_t us; /* budget that the deadline belongs to */
-	const char *rule; /* on the stack of the caller of resume; NULL: none */
-	lua_State *co;
-};
 
 static struct {
 	lua_State *L; /* any state of the VM: hooks are global in LuaJIT */
@@ -49,9 +42,21 @@ static struct {
 	volatile int64_t overdue; /* time seen passing since the first expiry */
 	volatile int64_t stuck; /* limit on overdue; 0: none */
 	volatile sig_atomic_t suspect; /* first expiry seen */
-	volatile sig_atomic_t tripped; /* hook installed */
-	lua_State *volatile co;
-	const char *volatile rule;
+	volatile sig_atomic_t tripped; /* hook installed: time is up */
+	volatile sig_atomic_t greedy; /* hook installed: over the limit of memory */
+	lua_State
+	    *volatile co; /* the coroutine that runs: the guarded one, or one of the user's in it */
+	lua_State *volatile base; /* the guarded one */
+	const char *volatile rule; /* on the stack of the caller of resume; NULL: none */
+	lua_State *fixed; /* the outermost coroutine that cannot yield; NULL: all can */
+	int depth; /* of the user's coroutines */
+	size_t limit; /* bytes that Lua may hold in user code; SIZE_MAX: no limit */
+	size_t allowed,
+	    used; /* of the run that the limit belongs to: its budget, and at its begin */
+	bool exempt; /* the guard itself, or a collection, needs memory */
+	bool kept; /* a collection did not bring a greedy run below its limit */
+	char refusal[200]; /* of the run that ended last */
+	const struct guard_meter *meter;
 	uint64_t stops;
 	struct buf trace; /* of the script that was stopped last */
 } g;
@@ -99,16 +104,133 @@ static void note_place(lua_State *L)
 	lua_pop(L, 1);
 }
 
+static unsigned mib(size_t bytes)
+{
+	return (unsigned)((bytes + (1 << 20) - 1) >> 20);
+}
+
+/* Over its limit with garbage or without?  A collection tells; it is run once per stop. */
+static bool is_greedy(lua_State *L)
+{
+	if (!g.greedy)
+		return false;
+	if (g.kept)
+		return true;
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	g.kept = vm_memory() > g.limit;
+	if (!g.kept)
+		g.greedy = 0;
+	return g.kept;
+}
+
 /* Raises in user code only: a library frame runs on, and is asked again one instruction later. */
 static void stop_user_code(lua_State *L, lua_Debug *ar)
 {
 	lua_getinfo(L, "Sl", ar);
 	if (is_library(ar))
 		return;
-	note_place(L);
-	lua_pushfstring(L, "%s:%d: still running after %d ms, stopped", ar->short_src,
-			ar->currentline, (int)(g.us / 1000));
+	g.exempt = true;
+	if (is_greedy(L)) {
+		note_place(L);
+		lua_pushfstring(L, "%s:%d: %d MiB of memory used, %d MiB allowed, stopped",
+				ar->short_src, ar->currentline, (int)mib(vm_memory() - g.used),
+				(int)mib(g.allowed));
+	} else if (g.tripped) {
+		note_place(L);
+		lua_pushfstring(L, "%s:%d: still running after %d ms, stopped", ar->short_src,
+				ar->currentline, (int)(g.us / 1000));
+	} else {
+		lua_sethook(g.L, NULL, 0, 0);
+		g.exempt = false;
+		return;
+	}
+	g.exempt = false;
 	lua_error(L);
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* The innermost Lua frame of what runs is the user's: fills ar, if there is one at all. */
+static bool in_user_code(lua_Debug *ar)
+{
+	for (int level = 0; level < 50 && g.co && lua_getstack(g.co, level, ar); level++)
+		if (lua_getinfo(g.co, "Sl", ar) && ar->currentline >= 0)
+			return !is_library(ar);
+	ar->currentline = -1;
+	return true;
+}
+
+/* Inside the allocator: more bytes would be beyond the limit.  The hook stops the run at its next
+ * instruction; what cannot wait until then is refused.  Library code may go on to the cap. */
+static bool may_exceed(size_t more)
+{
+	size_t used = vm_memory(), cap = vm_user_cap();
+	lua_Debug ar;
+
+	if (g.exempt)
+		return true;
+	if (!g.greedy) {
+		g.greedy = 1;
+		lua_sethook(g.L, stop_user_code, LUA_MASKCOUNT, 1);
+	}
+	if (more <= g.allowed && used <= g.limit + (g.allowed - more) && used <= cap &&
+	    more <= cap - used)
+		return true;
+	if (!in_user_code(&ar))
+		return true;
+	snprintf(g.refusal, sizeof(g.refusal),
+		 "%s%s%.0d%snot enough memory: %u MiB more wanted, %u MiB allowed",
+		 ar.currentline < 0 ? "" : ar.short_src, ar.currentline < 0 ? "" : ":",
+		 ar.currentline < 0 ? 0 : ar.currentline, ar.currentline < 0 ? "" : ": ", mib(more),
+		 mib(g.allowed));
+	return false;
+}
+
+static void set_limit(size_t limit, size_t allowed, size_t used)
+{
+	g.limit = limit;
+	g.allowed = allowed;
+	g.used = used;
+	vm_limit(limit, may_exceed);
+}
+
+/* The meter's budget from what is used now, less when the run around it or the cap leave less. */
+static void enter_memory(const struct guard_run *outer, const struct guard_meter *m)
+{
+	size_t used = outer->now, cap = vm_user_cap(), limit = SIZE_MAX;
+
+	if (m->memory && m->memory < SIZE_MAX - used)
+		limit = used + m->memory;
+	if (limit > cap)
+		limit = cap;
+	if (limit < outer->limit)
+		set_limit(limit, m->memory ? m->memory : limit, used);
+	g.refusal[0] = '\0';
+	g.exempt = false;
+}
+
+/* The outer run is as greedy as the inner one when the limit was its own. */
+static bool leave_memory(const struct guard_run *outer)
+{
+	bool kept = g.kept || g.refusal[0];
+
+	if (g.limit != outer->limit) {
+		g.greedy = g.kept = 0;
+		set_limit(outer->limit, outer->allowed, outer->used);
+	}
+	g.exempt = false;
+	return kept;
+}
+
+static void count(struct guard_meter *m, const struct guard_run *outer)
+{
+	uint64_t bytes = vm_allocated() - outer->allocated;
+
+	m->runs++;
+	m->allocated += bytes;
+	m->retained += (int64_t)(vm_memory() - outer->now);
+	if (bytes > m->peak)
+		m->peak = bytes;
 }
 
 /* ---- stuck in C ------------------------------------------------------------------------------ */
@@ -126,34 +248,74 @@ static void exit_stuck(int sig)
 	_exit(GUARD_EXIT_STUCK);
 }
 
-/* The innermost user frame of the guarded coroutine.  Reads frames only, allocates nothing; what is
- * in the way of that (a VM caught half way) ends in exit_stuck. */
-static void put_place(lua_State *co)
+/* The innermost user frame of what runs.  Reads frames only, allocates nothing; what is in the way
+ * of that (a VM caught half way) ends in exit_stuck. */
+static void find_place(lua_State *co, char *out, size_t size)
 {
 	lua_Debug ar;
-	char line[16];
 
 	for (int level = 0; level < 50 && lua_getstack(co, level, &ar); level++) {
 		if (!lua_getinfo(co, "Sl", &ar) || ar.currentline < 0 || is_library(&ar))
 			continue;
-		snprintf(line, sizeof(line), "%d", ar.currentline);
-		put(" at=");
-		put(ar.short_src);
-		put(":");
-		put(line);
+		snprintf(out, size, "%s:%d", ar.short_src, ar.currentline);
 		return;
 	}
 }
 
+static const char *field(lua_State *co, const char *name)
+{
+	const char *s;
+
+	lua_pushstring(co, name);
+	lua_rawget(co, -2);
+	s = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "";
+	lua_pop(co, 1);
+	return s;
+}
+
+/* A handler's first argument is the request or the event: its op and to. */
+static void find_event(lua_State *co, char *out, size_t size)
+{
+	lua_Debug ar;
+	int level = 0;
+
+	while (lua_getstack(co, level, &ar))
+		level++;
+	if (level == 0 || !lua_getstack(co, level - 1, &ar) || !lua_getlocal(co, &ar, 1) ||
+	    !lua_istable(co, -1))
+		return;
+	snprintf(out, size, "%s%s%s", field(co, "op"), field(co, "op")[0] ? " " : "",
+		 field(co, "to"));
+}
+
+static void put_pair(const char *key, const char *value)
+{
+	if (!value[0])
+		return;
+	put(key);
+	put(value);
+}
+
+/* What is certain is told first: reading the event may end in exit_stuck. */
 static void give_up(void)
 {
+	char place[128] = "", event[200] = "";
+
 	signal(SIGSEGV, exit_stuck);
 	signal(SIGBUS, exit_stuck);
+	blame_stuck(place, event);
 	put("error guard a script is stuck in C code, exiting rule=");
 	put(g.rule ? g.rule : "-");
 	if (g.co)
-		put_place(g.co);
+		find_place(g.co, place, sizeof(place));
+	put_pair(" at=", place);
+	blame_stuck(place, event);
+	if (g.meter && g.base)
+		find_event(g.base, event, sizeof(event));
+	put_pair(" event=", event);
+	put_pair(" script=", g.meter && g.meter->nwho ? g.meter->who : "");
 	put("\n");
+	blame_stuck(place, event);
 	_exit(GUARD_EXIT_STUCK);
 }
 
@@ -220,16 +382,10 @@ static void on_timer(int sig)
 
 /* ---- a guarded run --------------------------------------------------------------------------- */
 
-static void enter(struct budget *outer, int64_t us, const char *rule, lua_State *co)
+static void enter_time(const struct guard_run *outer, int64_t us)
 {
 	int64_t now = now_us(CLOCK_MONOTONIC), mine = now + us;
 
-	*outer = (struct budget){ g.deadline, g.us, g.rule, g.co };
-	g.deadline = 0;
-	if (rule)
-		g.rule = rule;
-	g.co = co;
-	buf_clear(&g.trace);
 	if (outer->deadline &&
 	    outer->deadline < mine) { /* an inner run lives within the outer one */
 		mine = outer->deadline;
@@ -242,143 +398,133 @@ static void enter(struct budget *outer, int64_t us, const char *rule, lua_State 
 		arm(mine - now);
 }
 
-static void leave(const struct budget *outer)
+void guard_enter(struct guard_run *outer, const struct guard_meter *m, const char *rule,
+		 lua_State *co)
 {
-	int64_t mine = g.deadline, now;
+	*outer = (struct guard_run){ g.deadline, g.us,    g.rule,      g.co,
+				     g.base,     g.fixed, g.limit,     g.allowed,
+				     g.used,     g.meter, vm_memory(), vm_allocated() };
+	g.deadline = 0;
+	if (rule)
+		g.rule = rule;
+	g.co = g.base = co;
+	g.fixed = NULL;
+	g.meter = m;
+	if (m->nwho)
+		blame_who(m->who, m->nwho);
+	buf_clear(&g.trace);
+	enter_memory(outer, m);
+	enter_time(outer, m->us);
+}
+
+/* The hook goes when neither the time nor the memory of the run around is used up. */
+static bool leave_hook(const struct guard_run *outer, bool greedy)
+{
+	int64_t now;
+	bool stopped = g.tripped || greedy;
+
+	if (!outer->deadline && !g.tripped && !greedy && !g.greedy)
+		return false;
+	now = now_us(CLOCK_MONOTONIC);
+	if (!outer->deadline || now < outer->deadline)
+		g.tripped = 0;
+	if (!g.tripped && !g.greedy)
+		lua_sethook(g.L, NULL, 0, 0);
+	if (stopped && !g.tripped)
+		g.stops++;
+	if (outer->deadline && !g.expiry)
+		arm(outer->deadline - now);
+	return stopped;
+}
+
+bool guard_leave(const struct guard_run *outer, struct guard_meter *m)
+{
+	int64_t mine = g.deadline;
+	bool greedy;
 
 	g.deadline = 0;
 	if (mine != outer->deadline)
 		g.suspect = 0;
+	greedy = leave_memory(outer);
+	count(m, outer);
 	g.us = outer->us;
 	g.rule = outer->rule;
 	g.co = outer->co;
+	g.base = outer->base;
+	g.fixed = outer->fixed;
+	g.meter = outer->meter;
+	if (g.meter ? g.meter->nwho : m->nwho)
+		blame_who(g.meter ? g.meter->who : "", g.meter ? g.meter->nwho : 0);
 	g.deadline = outer->deadline;
-	if (!outer->deadline && !g.tripped)
-		return;
-	now = now_us(CLOCK_MONOTONIC);
-	if (g.tripped && (!outer->deadline || now < outer->deadline)) {
-		lua_sethook(g.L, NULL, 0, 0);
-		g.tripped = 0;
-		g.stops++;
-	}
-	if (outer->deadline && !g.expiry)
-		arm(outer->deadline - now);
+	return leave_hook(outer, greedy);
 }
 
-static const char *cannot_resume(lua_State *co, int nargs)
-{
-	lua_Debug ar;
-	int status = lua_status(co);
+/* ---- the user's own coroutines --------------------------------------------------------------- */
 
-	if (status == 0 && lua_getstack(co, 0, &ar) > 0)
-		return "cannot resume non-suspended coroutine";
-	if (status != LUA_YIELD && (status != 0 || lua_gettop(co) == 0))
-		return "cannot resume dead coroutine";
-	return lua_checkstack(co, nargs + 1) ? NULL : "too many arguments";
+bool guard_enter_inner(struct guard_inner *outer, lua_State *L, lua_State *co)
+{
+	if (g.depth >= NESTED_MAX)
+		return false;
+	*outer = (struct guard_inner){ g.co, g.fixed };
+	if (!g.fixed && !lua_isyieldable(L))
+		g.fixed = L;
+	g.co = co;
+	g.depth++;
+	return true;
 }
 
-static int64_t check_budget(lua_State *L)
+void guard_leave_inner(const struct guard_inner *outer)
 {
-	double s = luaL_checknumber(L, 1);
-
-	luaL_argcheck(L, s >= 0.001 && s <= 3600, 1, "budget out of range (0.001 to 3600 s)");
-	return (int64_t)(s * 1e6);
+	g.co = outer->co;
+	g.fixed = outer->fixed;
+	g.depth--;
 }
 
-static int give_results(lua_State *L, lua_State *co)
+static const char *qualified(const char *name)
 {
-	int n = lua_gettop(co);
-
-	if (!lua_checkstack(L, n + 1))
-		return luaL_error(L, "too many results");
-	lua_pushboolean(L, 1);
-	lua_xmove(co, L, n);
-	return n + 1;
-}
-
-static int give_error(lua_State *L, lua_State *co, int rc, bool stopped)
-{
-	lua_pushboolean(L, 0);
-	lua_xmove(co, L, 1);
-	if (rc == LUA_ERRMEM) {
-		vm_relieve();
-		return 2;
-	}
-	if (stopped && g.trace.n)
-		lua_pushlstring(L, g.trace.p, g.trace.n);
-	else
-		luaL_traceback(L, co, NULL, 0);
-	return 3;
-}
-
-static int guard_resume(lua_State *L)
-{
-	int64_t us = check_budget(L);
-	const char *rule = luaL_optstring(L, 2, NULL), *why;
-	lua_State *co = lua_tothread(L, 3);
-	int nargs = lua_gettop(L) - 3, rc;
-	struct budget outer;
-	bool stopped;
-
-	luaL_argcheck(L, co, 3, "coroutine expected");
-	why = cannot_resume(co, nargs);
-	if (why) {
-		lua_pushboolean(L, 0);
-		lua_pushstring(L, why);
-		return 2;
-	}
-	lua_xmove(L, co, nargs);
-	enter(&outer, us, rule, co);
-	rc = lua_resume(co, nargs);
-	stopped = g.tripped;
-	leave(&outer);
-	return rc == 0 || rc == LUA_YIELD ? give_results(L, co) : give_error(L, co, rc, stopped);
-}
-
-/* ---- compiling user code --------------------------------------------------------------------- */
-
-static int refuse(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
-
-static int guard_compile(lua_State *L)
-{
-	size_t n;
-	const char *text = luaL_checklstring(L, 1, &n);
-	const char *name = luaL_checkstring(L, 2);
-
-	luaL_checktype(L, 3, LUA_TTABLE);
-	if (strncmp(name, "@lib/", 5) == 0)
-		return refuse(L, "chunk names beginning with '@lib/' are the library's");
-	if (n && text[0] == LUA_SIGNATURE[0])
-		return refuse(L, "compiled (binary) chunks are not accepted");
-	if (luaL_loadbufferx(L, text, n, name, "t") != 0) {
-		lua_pushnil(L);
-		lua_insert(L, -2);
-		return 2;
-	}
-	luaJIT_setmode(L, -1, LUAJIT_MODE_ALLFUNC | LUAJIT_MODE_OFF);
-	lua_pushvalue(L, 3);
-	lua_setfenv(L, -2);
-	return 1;
-}
-
-int guard_lua_open(lua_State *L)
-{
-	static const luaL_Reg functions[] = {
-		{ "resume", guard_resume },
-		{ "compile", guard_compile },
-		{ NULL, NULL },
+	static const char *const names[][2] = {
+		{ "sort", "table.sort" },       { "gsub", "string.gsub" },
+		{ "foreach", "table.foreach" }, { "foreachi", "table.foreachi" },
+		{ "format", "string.format" },  { "concat", "table.concat" },
 	};
 
-	lua_newtable(L);
-	luaL_setfuncs(L, functions, 0);
-	lua_pushlightuserdata(L, (void *)&guard_server_mark);
-	lua_setfield(L, -2, "SERVER");
-	return 1;
+	for (size_t i = 0; i < countof(names); i++)
+		if (strcmp(name, names[i][0]) == 0)
+			return names[i][1];
+	return name;
+}
+
+const char *guard_cannot_wait(lua_State *L)
+{
+	static const char *const through[] = { "pcall", "inner", "resume", "cannot_wait" };
+	static char text[160];
+	const char *name = NULL;
+	lua_State *at = lua_isyieldable(L) ? g.fixed : L;
+	lua_Debug ar;
+	size_t i;
+
+	if (!at)
+		return NULL;
+	for (int level = 1; !name && level < 50 && lua_getstack(at, level, &ar); level++) {
+		if (!lua_getinfo(at, "Sn", &ar) || strcmp(ar.what, "C") != 0 || !ar.name)
+			continue;
+		for (i = 0; i < countof(through) && strcmp(ar.name, through[i]) != 0; i++)
+			;
+		name = i == countof(through) ? ar.name : NULL;
+	}
+	snprintf(text, sizeof(text), "verbs cannot wait inside %s: collect first, then act",
+		 name ? qualified(name) : "a callback of table.sort or string.gsub, or a load");
+	return text;
+}
+
+struct str guard_trace(void)
+{
+	return buf_view(&g.trace);
+}
+
+const char *guard_refusal(void)
+{
+	return g.refusal[0] ? g.refusal : NULL;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -391,6 +537,7 @@ void guard_open(lua_State *L, double stuck_seconds)
 	assert(!g.L);
 	memset(&g, 0, sizeof(g));
 	g.L = L;
+	set_limit(SIZE_MAX, 0, 0);
 	g.stuck = (int64_t)(stuck_seconds * 1e6);
 	sa.sa_handler = on_timer;
 	sa.sa_flags = SA_RESTART;

@@ -256,13 +256,13 @@ bool task_resume(struct task_ref r, task_push push, void *arg)
 
 void task_check(lua_State *L)
 {
+	const char *why;
+
 	if (!tasks.current)
 		luaL_error(L, "this call waits for its result, which only works inside a task");
-	if (!lua_isyieldable(L))
-		luaL_error(
-		    L,
-		    "this call waits for its result, which is not possible inside a callback of "
-		    "table.sort or string.gsub, or while a file loads: collect first, then call");
+	why = guard_cannot_wait(L);
+	if (why)
+		luaL_error(L, "%s", why);
 }
 
 struct task_ref task_current(void)

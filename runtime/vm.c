@@ -15,9 +15,15 @@
 #include "embed.h"
 #include "log.h"
 
+#define RESERVE_MAX ((size_t)8 << 20) /* bytes, or a sixteenth of a smaller cap */
+
 static struct {
 	lua_State *L;
 	size_t used, cap;
+	size_t limit; /* of the run in progress, in all; SIZE_MAX: none */
+	bool (*over)(size_t wanted); /* asked beyond it */
+	uint64_t allocated;
+	bool collect; /* at the end of this turn */
 	size_t relief; /* vm_relieve collects above this many bytes; 0: never */
 	char *lua_dir; /* NULL: embedded library */
 	int boot; /* registry reference of the boot module, LUA_NOREF */
@@ -25,6 +31,15 @@ static struct {
 } vm = { .boot = LUA_NOREF };
 
 /* ---- allocator ------------------------------------------------------------------------------- */
+
+static bool may_grow(size_t by)
+{
+	bool fits = !vm.cap || (by <= vm.cap && vm.used <= vm.cap - by);
+
+	if (by <= vm.limit && vm.used <= vm.limit - by)
+		return fits;
+	return vm.over(by) && fits;
+}
 
 static void *vm_alloc(void *ud, void *p, size_t osize, size_t nsize)
 {
@@ -36,19 +51,43 @@ static void *vm_alloc(void *ud, void *p, size_t osize, size_t nsize)
 		free(p);
 		return NULL;
 	}
-	if (nsize > osize && vm.cap &&
-	    (nsize - osize > vm.cap || vm.used > vm.cap - (nsize - osize)))
+	if (nsize > osize && !may_grow(nsize - osize))
 		return NULL; /* Lua raises "not enough memory" */
 	q = realloc(p, nsize);
 	if (!q)
 		return nsize <= osize ? p : NULL;
 	vm.used += nsize - osize;
+	if (nsize > osize)
+		vm.allocated += nsize - osize;
 	return q;
 }
 
 size_t vm_memory(void)
 {
 	return vm.used;
+}
+
+uint64_t vm_allocated(void)
+{
+	return vm.allocated;
+}
+
+void vm_limit(size_t limit, bool (*over)(size_t wanted))
+{
+	vm.over = over;
+	vm.limit = limit;
+}
+
+size_t vm_user_cap(void)
+{
+	size_t part = vm.cap / 16;
+
+	return vm.cap ? vm.cap - (part < RESERVE_MAX ? part : RESERVE_MAX) : SIZE_MAX;
+}
+
+void vm_collect_soon(void)
+{
+	vm.collect = true;
 }
 
 void vm_set_cap(size_t bytes)
@@ -59,11 +98,12 @@ void vm_set_cap(size_t bytes)
 
 void vm_relieve(void)
 {
-	if (!vm.relief || vm.used <= vm.relief)
+	if (!vm.collect && (!vm.relief || vm.used <= vm.relief))
 		return;
+	vm.collect = false;
 	lua_gc(vm.L, LUA_GCCOLLECT, 0);
 	vm.relief = vm.cap / 4 * 3;
-	if (vm.used <= vm.relief)
+	if (!vm.relief || vm.used <= vm.relief)
 		return;
 	log_warn("vm", "Lua memory is nearly used up bytes=%zu cap=%zu", vm.used, vm.cap);
 	vm.relief = vm.used + (vm.cap - vm.used) / 2; /* what is live stays: not again each turn */
@@ -209,6 +249,9 @@ bool vm_open(const struct vm_opts *o, struct err *e)
 {
 	assert(!vm.L);
 	vm.used = 0;
+	vm.allocated = 0;
+	vm.collect = false;
+	vm_limit(SIZE_MAX, NULL);
 	vm_set_cap(o->memory_cap);
 	vm.L = lua_newstate(vm_alloc, NULL);
 	if (!vm.L)

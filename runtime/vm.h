@@ -50,9 +50,20 @@ void vm_log_failure(const char *module, struct str text, struct str traceback);
 size_t vm_memory(void); /* bytes Lua holds */
 void vm_set_cap(size_t bytes); /* another cap from now on */
 
+uint64_t vm_allocated(void); /* bytes ever asked for, what was given back included */
+
+/* Growth beyond `limit` bytes in all (SIZE_MAX: none) is put to `over` first, with the bytes wanted:
+ * false refuses them.  Called inside the allocator: it must not touch Lua's memory. */
+void vm_limit(size_t limit, bool (*over)(size_t wanted));
+
+/* The cap less a reserve in which the library can finish what it is at; SIZE_MAX: there is none. */
+size_t vm_user_cap(void);
+
 /* For the end of a loop turn: LuaJIT does not collect when the cap is hit, so a full collection
- * runs here once three quarters of it are in use.  Costs nothing below that. */
+ * runs here once three quarters of it are in use, or when vm_collect_soon was called.  Costs
+ * nothing else. */
 void vm_relieve(void);
+void vm_collect_soon(void);
 
 void vm_push_str(lua_State *L, struct str s); /* nil when s.p is NULL */
 struct str vm_check_str(lua_State *L, int i); /* borrowed while the value is on the stack */

@@ -5,13 +5,14 @@
 -- header.
 local LEVELS = {
   { "base", "err", "plain", "buf", "arena", "jscan", "jscan_find", "cbor", "cbor_write", "log",
-    "clock", "metrics" },
+    "clock", "metrics", "blame" },
   { "store.h", "store_engine", "store", "store_tx", "store_read", "store_sqlite", "store_schema",
     "store_sql", "store_sqlite_cs", "store_sqlite_gc", "store_sqlite_ops", "store_sqlite_read" },
   { "net", "http1.h", "http1_priv", "http1", "http1_body", "http1_msg", "net_lws", "net_loop",
     "net_listen", "net_url", "net_dns", "net_tls", "net_http", "net_hconn", "net_frame", "net_ws",
     "net_dial", "net_out", "net_link", "net_unix" },
-  { "embed", "vm", "guard", "task", "lua_file", "lua_json", "lua_sys" },
+  { "embed", "vm", "guard.h", "guard_int", "guard", "guard_lua", "task",
+    "lua_file", "lua_json", "lua_sys" },
   { "session", "notify.h", "notify_int", "notify", "notify_tool", "notify_event",
     "notify_audience", "notify_target", "notify_books", "notify_gap", "notify_lane", "notify_drop",
     "notify_send",
@@ -24,8 +25,8 @@ local LEVELS = {
 }
 local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",
-  ["sqlite3.h"] = "^store_sqlite", ["lua.h"] = "^vm$ ^guard$ ^task$ ^lua_",
-  ["lauxlib.h"] = "^vm$ ^guard$ ^task$ ^lua_", ["cbor.h"] = "^cbor",
+  ["sqlite3.h"] = "^store_sqlite", ["lua.h"] = "^vm$ ^guard ^task$ ^lua_",
+  ["lauxlib.h"] = "^vm$ ^guard ^task$ ^lua_", ["cbor.h"] = "^cbor",
 }
 
 local place, bad = {}, 0

@@ -45,6 +45,10 @@ static const char library[] =
     "function run(budget, text, ...)\n"
     "  return guard.resume(budget, 'app rule', coroutine.create(assert(compile(text))), ...)\n"
     "end\n"
+    "function limited(text)\n"
+    "  local co = coroutine.create(assert(compile(text)))\n"
+    "  return guard.resume(guard.meter(10, 2 ^ 23, 's', 'r'), 'r', co)\n"
+    "end\n"
     "return world\n";
 
 static void open_all(double stuck)
@@ -177,8 +181,15 @@ static void test_results_and_errors(void **state)
 	    holds("local ok, a, b = run(0.1, 'return ...', 3, 4) return ok and a == 3 and b == 4"));
 	assert_true(holds("local ok, m, tb = run(0.1, '\\nerror(\"x\")')"
 			  " return not ok and m == 'app.lua:2: x' and tb:find('app.lua:2')"));
-	assert_true(
-	    holds("local t = {} local ok, m = run(0.1, 'error(...)', t) return not ok and m == t"));
+	assert_true(holds("local t = { msg = 'no' } local ok, m = run(0.1, 'error(...)', t)"
+			  " return not ok and m == 'app.lua:1: no'"));
+	assert_true(holds("local ok, m = run(0.1, '\\nerror({})')"
+			  " return m == 'app.lua:2: error without a message (a table)'"));
+	assert_true(holds("local ok, m = run(0.1, 'error()')"
+			  " return m == 'app.lua:1: error without a message (nil)'"));
+	assert_true(holds("local ok, m = run(0.1, 'error(setmetatable({}, { __tostring = function()"
+			  " while true do end end }))')"
+			  " return m == 'app.lua:1: error without a message (a table)'"));
 	assert_true(holds(
 	    "local co = coroutine.create(function(a) local b = coroutine.yield(a + 1)"
 	    " return b * 2 end)\n"
@@ -199,6 +210,102 @@ static void test_results_and_errors(void **state)
 	assert_false(holds("return run(0, 'return 1')"));
 	assert_false(holds("return run(1e9, 'return 1')"));
 	assert_false(holds("return run(0/0, 'return 1')"));
+}
+
+static void test_memory(void **state)
+{
+	static const char *const floods[] = {
+		"local t = {} for i = 1, 1e9 do t[i] = i end",
+		"local s = 'x' while true do s = s .. s end",
+		"local t = {} for i = 1, 1e9 do t[i] = { i } end",
+		"local t = {} while true do pcall(function() for i = 1, 1e9 do t[i] = { i } end end) end",
+		"local s = {} while true do pcall(function() s[#s + 1] = ('x'):rep(2 ^ 20) .. #s end) end",
+		"coroutine.wrap(function() local t = {} for i = 1, 1e9 do t[i] = { i } end end)()",
+		"local t = {} while true do coroutine.wrap(function()"
+		" for i = 1, 100 do t[#t + 1] = { i } end end)() end",
+	};
+	size_t base;
+
+	(void)state;
+	lua_gc(vm_state(), LUA_GCCOLLECT, 0);
+	base = vm_memory();
+	for (size_t i = 0; i < countof(floods); i++) {
+		char code[600];
+
+		snprintf(
+		    code, sizeof(code),
+		    "local ok, m = limited [[%s]] return not ok and (m:find('^app.lua:1: %%d+ MiB"
+		    " of memory used, 8 MiB allowed, stopped$') or m:find('^app.lua:1: not enough"
+		    " memory: %%d+ MiB more wanted, 8 MiB allowed$')) and true or m",
+		    floods[i]);
+		assert_true(holds(code));
+		assert_null(lua_gethook(vm_state()));
+		for (int k = 0; k < 5; k++) /* LuaJIT's buffer for strings halves each time */
+			lua_gc(vm_state(), LUA_GCCOLLECT, 0);
+		if (vm_memory() >= base + (1 << 20))
+			fail_msg("%s: %zu bytes of %zu are left", floods[i], vm_memory(), base);
+	}
+	assert_true(holds("local ok, m = limited [[return #('x'):rep(2 ^ 30)]]"
+			  " return m == 'app.lua:1: not enough memory: 1024 MiB more wanted, 8 MiB"
+			  " allowed'"));
+	/* Refused once, and it goes on: nothing is left of it. */
+	assert_true(holds("local ok, a, b = limited [[return pcall(string.rep, 'x', 2 ^ 30)]]"
+			  " return ok and a == false and b == 'not enough memory'"));
+	/* Garbage is no use of memory: three million tables, and blocks of a quarter of the budget. */
+	assert_true(holds("return (limited [[for i = 1, 3e6 do local t = { i } end]])"));
+	assert_true(
+	    holds("return (limited [[for i = 1, 100 do local t = ('x'):rep(2 ^ 20) .. i end]])"));
+	/* The library may finish what it does. */
+	assert_true(holds("world.big = function() return #('x'):rep(2 ^ 25) end"
+			  " local ok, n = limited [[return pcall(big)]] return ok or n"));
+}
+
+static void test_memory_of_inner_runs(void **state)
+{
+	(void)state;
+	assert_true(holds(
+	    "local g = require 'moon2m.core.guard'\n"
+	    "world.inner = function(text) return g.resume(g.meter(10, 2 ^ 26), 'i',"
+	    " coroutine.create(assert(compile(text)))) end\n"
+	    "local ok, inner, m = limited [[local a, b = inner 'local t = {} for i = 1, 1e9 do"
+	    " t[i] = { i } end' return a, b]]\n"
+	    "return not ok and inner:find('8 MiB allowed, stopped')"));
+	assert_true(holds(
+	    "local g = require 'moon2m.core.guard'\n"
+	    "world.inner = function(text) return g.resume(g.meter(10, 2 ^ 21), 'i',"
+	    " coroutine.create(assert(compile(text)))) end\n"
+	    "local ok, inner, m = limited [[local a, b = inner 'local t = {} for i = 1, 1e9 do"
+	    " t[i] = { i } end' return a, b]]\n"
+	    "return ok and inner == false and m:find('2 MiB allowed, stopped') and true"));
+	assert_null(lua_gethook(vm_state()));
+}
+
+static void test_meter(void **state)
+{
+	(void)state;
+	assert_true(
+	    holds("local g = require 'moon2m.core.guard'\n"
+		  "local m, keep = g.meter(1, nil, 'app', 'rule'), {}\n"
+		  "local f = compile('local t = ... t[#t + 1] = (\"x\"):rep(2 ^ 20) .. #t')\n"
+		  "for i = 1, 3 do assert(g.resume(m, 'r', coroutine.create(f), keep)) end\n"
+		  "local bytes, kept, peak, runs = g.usage(m)\n"
+		  "return bytes > 3 * 2 ^ 20 and kept > 2 ^ 20 and peak < bytes and runs == 3"));
+	assert_false(holds("return require('moon2m.core.guard').meter(1, 5)"));
+	assert_false(holds("return require('moon2m.core.guard').usage(io.stdout)"));
+}
+
+static void test_inner_coroutines(void **state)
+{
+	(void)state;
+	assert_true(holds("world.inner = require('moon2m.core.guard').inner return true"));
+	assert_true(holds("local ok, a, b, c = run(1, [[local co = coroutine.create(function(x)"
+			  " local y = coroutine.yield(x + 1) error('e' .. y, 0) end)"
+			  " local _, p = inner(co, 1) local q, r = inner(co, 5) return p, q, r]])"
+			  " return a == 2 and b == false and c == 'e5'"));
+	/* Nested without end: refused, not a crash of the process. */
+	assert_true(holds("local ok, m = run(5, [[local function f() local co = coroutine.create(f)"
+			  " local ok, m = inner(co) if not ok then error(m, 0) end end f()]])"
+			  " return not ok and m:find('too many coroutines')"));
 }
 
 static void test_no_false_stop(void **state)
@@ -339,6 +446,10 @@ int main(void)
 		T(test_compiled_library_loop_with_user_callback),
 		T(test_library_is_never_torn),
 		T(test_results_and_errors),
+		T(test_memory),
+		T(test_memory_of_inner_runs),
+		T(test_meter),
+		T(test_inner_coroutines),
 		T(test_no_false_stop),
 		T(test_nested_budgets),
 		T(test_compile),

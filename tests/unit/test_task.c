@@ -266,7 +266,7 @@ static void test_errors(void **state)
 	assert_non_null(strstr(ends, "yielded, but not to the runtime"));
 	ends[0] = '\0';
 	begin("sorts", NULL);
-	assert_non_null(strstr(ends, "not possible inside a callback of table.sort"));
+	assert_non_null(strstr(ends, "verbs cannot wait inside table.sort: collect first"));
 	assert_int_equal(task_count(), 0);
 	begin("plain", "after");
 	assert_string_equal(trail(), "after");

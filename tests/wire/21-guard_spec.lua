@@ -208,7 +208,7 @@ describe("in a handler", function()
         return (("x"):gsub("x", function() cse.sleep(0.01) end))
       end)]]
     expect(5000, s:create(TEMP, ME, 4, { con = "1" }))
-    s:logs("s.lua:3: this call waits for its result, which is not possible inside a callback")
+    s:logs("s.lua:3: verbs cannot wait inside string.gsub: collect first, then act")
     expect(2000, s:retrieve(TEMP, ME))
   end)
 

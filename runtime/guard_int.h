@@ -1,0 +1,48 @@
+/*
+ * guard_int.h - what the guard's two files share: guard.c has the clock, the hook and the account
+ * of memory, guard_lua.c the functions that Lua calls.
+ */
+#pragma once
+
+#include "guard.h"
+
+struct guard_meter { /* userdata: what one rule may use in a run, and what its runs did use */
+	int64_t us; /* CPU time of an uninterrupted slice */
+	size_t memory; /* bytes more than at its begin; 0: no limit of its own */
+	uint64_t allocated; /* bytes asked for, of all runs */
+	int64_t retained; /* bytes more at the end than at the begin, sum of all runs */
+	uint64_t peak; /* most bytes that one run added */
+	uint64_t runs;
+	size_t nwho;
+	char who[BLAME_WHO]; /* "script\0rule\0" for the page of blame.h; nwho 0: nobody */
+};
+
+struct guard_run { /* the run around the one that begins, kept by its caller */
+	int64_t deadline, us;
+	const char *rule;
+	lua_State *co, *base, *fixed;
+	size_t limit, allowed, used;
+	const struct guard_meter *meter;
+	size_t now; /* bytes that Lua holds at the begin of the new one */
+	uint64_t allocated;
+};
+
+/* A run of co begins: m's budget, or less when an outer one leaves less. */
+void guard_enter(struct guard_run *outer, const struct guard_meter *m, const char *rule,
+		 lua_State *co);
+/* It has ended or yielded.  True when it was stopped by the guard. */
+bool guard_leave(const struct guard_run *outer, struct guard_meter *m);
+
+/* co, a coroutine of the user's, is resumed by L inside the run, and is done. */
+struct guard_inner {
+	lua_State *co, *fixed;
+};
+bool guard_enter_inner(struct guard_inner *outer, lua_State *L, lua_State *co);
+void guard_leave_inner(const struct guard_inner *outer);
+
+/* The traceback of the run that was stopped last; n is 0 when there is none. */
+struct str guard_trace(void);
+
+/* "file:line: not enough memory: ..." when the run that just ended was refused memory; else NULL.
+ * Valid until the next run. */
+const char *guard_refusal(void);
