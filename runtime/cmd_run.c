@@ -14,6 +14,7 @@
 #include "admin.h"
 #include "clock.h"
 #include "guard.h"
+#include "jscan.h"
 #include "lua_cse.h"
 #include "lua_store.h"
 #include "lua_sys.h"
@@ -195,6 +196,7 @@ static void apply_config(void)
 {
 	vm_set_cap(srv.conf.lua_memory);
 	guard_stuck(srv.conf.stuck);
+	jscan_members = srv.conf.json_members;
 	if (srv.conf.has_log)
 		log_set_level(srv.conf.log);
 }

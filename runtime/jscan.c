@@ -9,6 +9,8 @@
 
 #define DEEPEST 1024 /* hard bound of max_depth: one byte of stack per level */
 
+unsigned jscan_members = 4096;
+
 /* ---- bytes --------------------------------------------------------------------------------- */
 
 static bool is_space(char c)

@@ -11,10 +11,14 @@
 
 struct jscan_limits {
 	unsigned max_depth; /* nesting of arrays and objects; default 64, at most 1024 */
-	unsigned max_members; /* members and elements in all; default 4096 */
+	unsigned max_members; /* members and elements in all */
 };
 
-#define JSCAN_DEFAULT ((struct jscan_limits){ 64, 4096 })
+/* Members and elements of what comes from outside: 4096, or limits.json_members of the
+ * configuration, set at start before there is another thread. */
+extern unsigned jscan_members;
+
+#define JSCAN_DEFAULT ((struct jscan_limits){ 64, jscan_members })
 
 /* One JSON value and nothing after it but space.  On failure the message names the byte offset and
  * the reason ("invalid UTF-8", "control character in a string", "deeper than 64", ...). */

@@ -143,7 +143,10 @@ static const struct key store[] = {
 	STORE(K_SIZE, queue_bytes),
 };
 
-static const struct key memory = { "memory", K_SIZE, offsetof(struct run_config, lua_memory) };
+static const struct key of_limits[] = {
+	{ "memory", K_SIZE, offsetof(struct run_config, lua_memory) },
+	{ "json_members", K_UNSIGNED, offsetof(struct run_config, json_members) },
+};
 static const struct key stuck = { "stuck", K_DOUBLE, offsetof(struct run_config, stuck) };
 
 static void read_section(lua_State *L, const char *name, const struct key *k, size_t n, void *base)
@@ -171,7 +174,7 @@ static char *read_text(lua_State *L, const char *section, const char *name)
 static void read_limits(lua_State *L, struct run_config *c)
 {
 	read_section(L, "limits", limits, countof(limits), &c->limits);
-	read_section(L, "limits", &memory, 1, c);
+	read_section(L, "limits", of_limits, countof(of_limits), c);
 	lua_getfield(L, -1, "limits");
 	if (lua_istable(L, -1)) {
 		lua_getfield(L, -1, "origins");
@@ -203,6 +206,7 @@ static void read_answer(lua_State *L, struct run_config *c)
 
 static const struct run_config defaults = {
 	.lua_memory = 1 << 30,
+	.json_members = 4096,
 	.stuck = 5,
 	.notify = {
 		.window = 256,

@@ -27,6 +27,7 @@ struct run_config {
 	bool has_log;
 	enum log_level log;
 	size_t lua_memory; /* bytes; 0: no cap */
+	unsigned json_members; /* for jscan_members */
 	double stuck; /* s, for guard_stuck */
 	struct net_limits limits;
 	struct notify_opts notify; /* net and store are not set */

@@ -41,7 +41,7 @@ local function configure()
     wait_time = cfg.request_time }
   require("moon2m.event").configure { om_net = cfg.notification.om_net }
   require("moon2m.verify").configure { answer_time = cfg.notification.answer_time,
-    verify_urls = cfg.notification.verify_urls }
+    verify_urls = cfg.notification.verify_urls, targets = cfg.limits.targets }
   require("moon2m.times").configure(cfg.request_time)
   require("moon2m.polling").configure { release = cfg.notification.release }
   require("moon2m.nonblocking").configure { limit = cfg.limits.nonblocking,

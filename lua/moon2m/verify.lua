@@ -17,12 +17,14 @@ local tree = require "moon2m.tree"
 
 local verify = {}
 
-local MAX_TARGETS = 1000         -- asked for one subscription
+local max_targets = 1000         -- asked for one subscription
 local answer_time = 10
 local also_urls = false
 
---- o.answer_time: s to wait for an answer; o.verify_urls: ask targets that are URLs too.
+--- o.answer_time: s to wait for an answer; o.verify_urls: ask targets that are URLs too; o.targets:
+-- how many may be asked for one subscription.
 function verify.configure(o)
+  max_targets = o.targets or max_targets
   answer_time, also_urls = o.answer_time or answer_time, o.verify_urls or false
 end
 
@@ -53,8 +55,8 @@ local function to_ask(nu, req)
       end
     end
   end
-  if #list > MAX_TARGETS then
-    return nil, rsc.err(rsc.BAD_REQUEST, "nu: more than %d targets to verify", MAX_TARGETS)
+  if #list > max_targets then
+    return nil, rsc.err(rsc.BAD_REQUEST, "nu: more than %d targets to verify", max_targets)
   end
   return list
 end

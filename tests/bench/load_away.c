@@ -13,7 +13,7 @@
 #include <time.h>
 
 #define MAX_WAIT 30000000000ll /* ns */
-#define STEP 1000 /* targets that are verified for one request */
+#define STEP 10000 /* targets that are verified for one request */
 #define DIGITS 8
 
 struct target {

@@ -1,10 +1,10 @@
--- (f) Notification at its edges: 4,000 subscriptions beside one subscription with 4,000 targets (a
--- request's content holds at most 4,096 elements); what a target that stops reading costs another;
--- what is kept for AEs that are away, in memory and on their return.
+-- (f) Notification at its edges: 10,000 subscriptions beside one subscription with 10,000 targets;
+-- what a target that stops reading costs another; what is kept for AEs that are away, in memory and
+-- on their return.
 
 local lab = require "lab"
 
-local TARGETS = lab.pick(4000, 1000)
+local TARGETS = lab.pick(10000, 1000)
 local ROUNDS = lab.pick(50, 20)
 local RATE, SECONDS = 500, lab.pick(8, 4)
 local AWAY, EVENTS = lab.pick(1000, 200), 100
