@@ -157,6 +157,7 @@ function boot.start()
   require("moon2m.tree").open()
   require("moon2m.orphans").drop()
   require("moon2m.opening").open()
+  require("moon2m.policy").open()
   base.ensure { releases = cfg.cse.releases }
   require("moon2m.monitor").open()
   require("moon2m.polling").open()

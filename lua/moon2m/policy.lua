@@ -5,12 +5,15 @@
 -- process runs: what waits in a lane goes before what comes later.
 
 local core = require "moon2m.core.cse"
+local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local defaults = require "moon2m.defaults"
 local opening = require "moon2m.opening"
+local sql_life = require "moon2m.sql_life"
 local tree = require "moon2m.tree"
 
 local IMMEDIATE, LATEST = 2, 4   -- event categories
+local PAGE = 1000
 
 local policy = {}
 
@@ -88,6 +91,21 @@ function policy.rank(sub)
   if not nsp and not ranked[sub.id] then return end
   ranked[sub.id] = nsp and true
   core.priority(sub.id, nsp or 0)
+end
+
+--- Start only: the storage priorities according to the store, for what is kept of subscriptions
+-- whose index is built later.  Yields.
+function policy.open()
+  local after, more = 0, true
+  while more do
+    local rows
+    rows, more = store.find(sql_life.ranked, { after }, PAGE)
+    for _, row in ipairs(rows) do
+      after = row.id
+      ranked[row.id] = true
+      core.priority(row.id, row.nsp)
+    end
+  end
 end
 
 --- The subscription is gone.

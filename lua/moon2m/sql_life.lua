@@ -12,6 +12,15 @@ SELECT id, pid, ty, path, aei, json_extract(doc, '$.su') AS su,
 json_extract(doc, '$.acrs') AS acrs, CASE ty WHEN 48 THEN doc END AS doc FROM res
 WHERE path >= ?1 AND path < ?2 AND ty IN (1, 2, 9, 23, 48) AND id > ?3 ORDER BY id]]
 
+--- The children of a resource that are no instances, the newest first: column id.
+-- Parameters: the resource's id, the id to stay below.
+sql_life.newest_children = "SELECT id FROM res WHERE pid = ?1 AND id < ?2 ORDER BY id DESC"
+
+--- Subscriptions with a storage priority, by id: columns id nsp.  Parameter: the id to start after.
+sql_life.ranked = [[
+SELECT id, json_extract(doc, '$.nsp') AS nsp FROM res WHERE ty = 23 AND id > ?1
+AND json_type(doc, '$.nsp') IS NOT NULL ORDER BY id]]
+
 --- The latest expiration time of a resource's children that are no instances: column et.
 -- Parameter: the resource's id.
 sql_life.latest_child = "SELECT max(et) AS et FROM res WHERE pid = ?1"

@@ -272,6 +272,19 @@ function find.below(p)
   end)
 end
 
+function find.newest_children(p)
+  local list = by_id(function(row) return row.pid == p[1] and row.id < p[2] end)
+  table.sort(list, function(a, b) return a.id > b.id end)
+  return list
+end
+
+function find.ranked(p)
+  return by_id(function(row)
+    row.nsp = tonumber(json.member(row.doc, "nsp"))
+    return row.ty == 23 and row.id > p[1] and row.nsp ~= nil
+  end)
+end
+
 function find.latest_child(p)
   local et
   for _, row in pairs(res) do

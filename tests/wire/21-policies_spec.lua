@@ -175,13 +175,13 @@ describe("policies", function()
     assert.equal("7", (next_one(ws)))
   end)
 
-  it("nsp: when a target has no room, what matters least goes; psn is accepted", function()
+  it("nsp: when a target has no room, what matters least goes", function()
     local small = h.start { config = "return { notification = { max_count = 3 } }" }
     local a = small:register("nsp")
     for _, name in ipairs { "low", "high" } do
       expect(2001, small:create("/moon/nsp", a.aei, 3, { rn = name }))
       local sub = expect(2001, small:create("/moon/nsp/" .. name, a.aei, 23, { nu = { a.aei },
-        enc = { net = { 3 } }, nsp = name == "high" and 9 or 1, psn = 2 }))
+        enc = { net = { 3 } }, nsp = name == "high" and 9 or 1 }))
       assert.equal(name == "high" and 9 or 1, sub.nsp)
     end
     for i = 1, 3 do
@@ -192,6 +192,28 @@ describe("policies", function()
     local gap = assert(ws:notification(5)).pc["moon2m:gap"]
     assert.equal(3, gap.dropped)
     for i = 1, 3 do assert.equal("h" .. i, (ws:content())) end
+    ws:close()
+    assert.equal(0, small:stop())
+  end)
+
+  it("nsp: counts from the first moment after kill -9", function()
+    local small = h.start { config = "return { notification = { max_count = 3 } }" }
+    local a = small:register("nsp2")
+    for name, nsp in pairs { low = 1, high = 9, none = 5 } do
+      expect(2001, small:create("/moon/nsp2", a.aei, 3, { rn = name }))
+      expect(2001, small:create("/moon/nsp2/" .. name, a.aei, 23, { nu = { a.aei },
+        enc = { net = { 3 } }, nsp = nsp }))
+    end
+    small:add("/moon/nsp2/high", a.aei, "h1")
+    small:add("/moon/nsp2/low", a.aei, "l1")
+    small:add("/moon/nsp2/high", a.aei, "h2")
+    small:kill()
+    small:run()
+    small:add("/moon/nsp2/none", a.aei, "n1")
+    small:add("/moon/nsp2/none", a.aei, "n2")
+    local ws = small:listen(a)
+    assert.equal(2, assert(ws:notification(5)).pc["moon2m:gap"].dropped)
+    for _, con in ipairs { "h1", "h2", "n2" } do assert.equal(con, (ws:content())) end
     ws:close()
     assert.equal(0, small:stop())
   end)
