@@ -203,6 +203,46 @@ function classes.index(r)
   return r.events
 end
 
+-- ---- children that wait -------------------------------------------------------------------------
+
+--- The index of r for whoever is about to create a child of it: waits while r is held.  What is
+-- queued before anything yields again is told to the subscriptions of this index.  Yields.
+function classes.entry(r)
+  while r.hold or not r.events do
+    if r.hold then
+      local gate = timers.gate()
+      table.insert(r.hold, gate)
+      timers.wait(gate, BUILD_TIME)
+    else
+      build_or_wait(r)
+    end
+  end
+  return r.events
+end
+
+--- Nobody creates a child of r from now on until `release`, which must follow.  Yields.
+function classes.hold(r)
+  classes.entry(r)
+  r.hold = {}
+  tree.pin(r)
+end
+
+--- Ends a hold, if there is one; those who waited go on in the next turn of the loop.
+function classes.release(r)
+  local waiting = r.hold
+  if not waiting then return end
+  r.hold = nil
+  tree.unpin(r)
+  for _, gate in ipairs(waiting) do timers.wake(gate) end
+end
+
+--- A subscription of r that is about to be stored, with what target.list said of it: it is told of
+-- what happens from now on.  The index is there.  Never yields.
+function classes.enrol(r, sub, targets, groups)
+  join(r.events, sub, targets)
+  depend(r.events, r, groups)
+end
+
 local function has_moved(m, since)
   for _, to in ipairs(m.targets) do
     if preference.moved_since(to, since) then return true end

@@ -184,6 +184,8 @@ keys.list = {
     "members and elements of a JSON text or CBOR item in all" },
   { "limits.targets", integer(1, 1000000), 1000,
     "targets that are verified for one subscription" },
+  { "limits.earlier", integer(1, 30000), 1000,
+    "earlier events (psn) that a new subscription is told of" },
   { "limits.pipeline", integer(1, 1024), 32, "requests waiting per HTTP connection" },
   { "limits.header_time", number(0.1, 3600), 10, "seconds to send the headers" },
   { "limits.body_time", number(0.1, 3600), 30, "seconds to begin sending the body" },

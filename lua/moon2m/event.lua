@@ -17,8 +17,8 @@ local target = require "moon2m.target"
 local tree = require "moon2m.tree"
 local write = require "moon2m.write"
 
-local event = { index = classes.index, changed = classes.changed, target_of = target.of,
-  set_default_format = classes.set_default_format }
+local event = { index = classes.index, entry = classes.entry, changed = classes.changed,
+  target_of = target.of, set_default_format = classes.set_default_format }
 
 local OP_OF_NET = { "update", "delete", "create", "delete", "retrieve", "trigger",
   [8] = "missing" }
@@ -174,6 +174,27 @@ function event.prepare(r, net, subject, opts)
   return out or NONE
 end
 
+-- One subscription of a class as a class of its own.
+local function alone(class, id)
+  local m = class.members[id]
+  local one = setmetatable({ members = { [id] = m }, audience = core.audience(),
+    by_format = false }, { __index = class })
+  classes.enter(one, id, m)
+  return one
+end
+
+--- The notices that tell a subscription of r that has just been enrolled of children that are there
+-- (net 3), in their order.  Never yields.
+function event.of_children(r, sub, list)
+  local index, out = r.events, {}
+  if index.seen ~= preference.version then classes.regroup(index) end
+  local one = alone(index.class_of[sub.id], sub.id)
+  for _, child in ipairs(list) do
+    notify_class(out, one, 3, child, { to = "/" .. r.path, at = child.ct })
+  end
+  return out
+end
+
 -- ---- events that are no change ------------------------------------------------------------------
 
 -- Stores and publishes notices that belong to no other transaction.  true | nil, err.  Yields.
@@ -210,15 +231,6 @@ end
 function event.trigger(ae, payload)
   if cjson.type(payload) ~= "object" then error("a trigger's payload is a JSON object", 2) end
   return send(event.prepare(ae, TRIGGER, ae, { payload = '{"m2m:tgp":' .. payload .. "}" }))
-end
-
--- One subscription of a class as a class of its own.
-local function alone(class, id)
-  local m = class.members[id]
-  local one = setmetatable({ members = { [id] = m }, audience = core.audience(),
-    by_format = false }, { __index = class })
-  classes.enter(one, id, m)
-  return one
 end
 
 --- Data points of ts (a timeSeries) are missing: list of their times in microseconds, ascending.

@@ -36,11 +36,14 @@ function instance.instance_of(r, row)
     parent = r, type = types.by_ty[4] }
 end
 
--- Neither expired nor deleted (or about to be) by an earlier request.
-local function alive(i, now)
+--- Whether an instance is neither expired at `now` nor deleted (or about to be) by an earlier
+-- request.
+function instance.alive(i, now)
   local dying = i.parent.dying
   return (not i.et or i.et > now) and not (dying and dying[i.st])
 end
+
+local alive = instance.alive
 
 --- Instance i is about to be deleted: later requests pass it by.  False when another request is
 -- doing so already.

@@ -7,6 +7,7 @@ local access = require "moon2m.access"
 local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
 local cross = require "moon2m.cross"
+local earlier = require "moon2m.earlier"
 local event = require "moon2m.event"
 local members = require "moon2m.members"
 local monitor = require "moon2m.monitor"
@@ -161,8 +162,9 @@ local function committed(req, parent, r, body)
   end
 end
 
--- Queues and waits.  Nothing yields before the commit.
-local function store(req, parent, r, ops)
+-- Queues and waits.  Nothing yields before the commit; before(events), where there is one, is the
+-- last that is done, and returns more of them.
+local function store(req, parent, r, ops, before)
   local p, e = check_name(parent, r.rn)
   if not p then return nil, e end
   r.path = p
@@ -176,6 +178,7 @@ local function store(req, parent, r, ops)
   local index = parent.events
   local events = index and index.by_net[3] and
     event.prepare(parent, 3, r, { rep = body, originator = req.who })
+  if before then events = before(events) end
   table.insert(ops, 1, { "put", tree.row(r) })
   local ok
   ok, e = write.commit(ops, events, r, parent)
@@ -186,13 +189,18 @@ local function store(req, parent, r, ops)
   return nil, e
 end
 
--- Completes and stores r: its representation | false: try again | nil, err.
+-- Completes and stores r: its representation and a warning or nil | false: try again | nil, err.
 local function finish(req, parent, r)
   local ops = {}
   local rn = r.values.rn
   local e = rn and check_instance_name(parent, rn) or complete(req, parent, r, ops)
   if e then return nil, e end
-  event.index(parent)
+  if r.values.psn then
+    return earlier.create(parent, r, function(before)
+      return store(req, parent, r, ops, before)
+    end)
+  end
+  event.entry(parent)
   if parent.gone then return false end
   return store(req, parent, r, ops)
 end
@@ -218,7 +226,7 @@ function op.perform(req, parent)
   committed(req, parent, r, body)
   return rsc.CREATED, result.created(req.rcn, r, body, given),
     { location = result.location(req.rcn, r), service = r.service,
-      bind = r.ty == AE and r.ri or nil }
+      bind = r.ty == AE and r.ri or nil, vsi = e }
 end
 
 return op

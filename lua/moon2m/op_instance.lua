@@ -91,7 +91,7 @@ function op.create(req, r)
   local i
   i, e = prepare(req, r, members)
   if not i then return nil, e end
-  local index = r.events or event.index(r)
+  local index = not r.hold and r.events or event.entry(r)
   if r.gone then return false end
 
   local st, now, values, raw = r.st + 1, sys.now(), i.values, i.raw

@@ -79,7 +79,7 @@ end
 --- Makes the resource of an admitted request; et: when it expires.  r | nil, err.  Yields.
 function resource.create(req, et, accepted)
   local base = tree.by_id(BASE)
-  event.index(base)
+  event.entry(base)
   local id, now = tree.next_id(), sys.now()
   local ri = path.ri(id)
   local r = { id = id, pid = BASE, ty = REQUEST, type = types.by_ty[REQUEST], ri = ri, pi = base.ri,

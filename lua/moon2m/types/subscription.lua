@@ -1,8 +1,8 @@
 -- subscription (TS-0001 9.6.8, TS-0004 7.4.8): who is told of which events of the parent.  Rules
 -- of TS-0004 7.4.8.2 that need the request, the resource and its parent only; whether the
 -- originator may RETRIEVE the parent is access.lua's, verification of the targets belongs to the
--- CREATE operation.  When notices leave is policy.lua's and lane.lua's.  psn is accepted and has no
--- effect: no earlier events are kept for a new subscription (TS-0004 7.4.8.2.1 leaves it open).
+-- CREATE operation, earlier events (psn) are earlier.lua's, and when notices leave is policy.lua's
+-- and lane.lua's.
 
 local core = require "moon2m.core.json"
 local defaults = require "moon2m.defaults"
