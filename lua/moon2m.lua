@@ -217,7 +217,7 @@ local function declarations(cse, scope, script)
   function cse.state(defaults)
     staging()
     for k, v in pairs(defaults or {}) do
-      if scope.state[k] == nil then scope.state[k] = v end
+      if scope.state[k] == nil then scope.state[k], scope.filled[k] = v, true end
     end
     return scope.state
   end

@@ -1,12 +1,16 @@
 /*
- * admin.c - see admin.h.  Reads a command, asks the notification engine, writes lines.
+ * admin.c - see admin.h.  Reads a command, asks the notification engine, writes lines; a command that
+ * it does not know is Lua's.
  * Guarantees: a bad line gets a message and changes nothing; what is dropped is said explicitly.
  */
 #include "admin.h"
 
+#include <stdlib.h>
+
 #include "clock.h"
 #include "jscan.h"
 #include "log.h"
+#include "lua_operator.h"
 #include "net_unix.h"
 #include "notify.h"
 
@@ -247,34 +251,61 @@ static bool read_command(struct command *c, struct buf *name, struct err *e)
 	return read_target(c, e) && read_sub(c, e) && read_rest(c, e);
 }
 
-void admin_answer(struct str line, struct buf *out)
+static bool run_command(const struct command *c, struct str name, struct buf *out)
+{
+	struct str v;
+
+	if (jscan_member(c->text, "name", &v))
+		return false; /* of a script */
+	for (size_t i = 0; i < countof(commands); i++) {
+		if (!str_is(name, commands[i].name))
+			continue;
+		commands[i].run(c, out);
+		return true;
+	}
+	return false;
+}
+
+bool admin_answer(struct str line, struct buf *out)
 {
 	struct command c = { .text = line };
 	struct buf name = BUF_INIT;
+	bool done = true;
 	struct err e;
-	size_t i = 0;
 
-	if (!read_command(&c, &name, &e)) {
+	if (read_command(&c, &name, &e))
+		done = run_command(&c, buf_view(&name), out);
+	else
 		put_failure(out, e.msg);
-	} else {
-		while (i < countof(commands) && !str_is(buf_view(&name), commands[i].name))
-			i++;
-		if (i < countof(commands))
-			commands[i].run(&c, out);
-		else
-			put_failure(out, "cmd: notices, accounts, replay, drop or stats expected");
-	}
 	buf_free(&name);
 	buf_free(&c.target);
 	buf_free(&c.sur);
+	return done;
 }
 
 /* ---- the socket ------------------------------------------------------------------------------ */
 
-static void on_line(void *arg, struct str line, struct buf *out)
+static void on_answer(void *arg, struct str text)
 {
+	uint64_t *client = arg;
+
+	if (sock)
+		net_unix_answer(sock, *client, text);
+	free(client);
+}
+
+/* What is no command here is one of Lua's. */
+static bool on_line(void *arg, uint64_t id, struct str line, struct buf *out)
+{
+	uint64_t *client;
+
 	(void)arg;
-	admin_answer(line, out);
+	if (admin_answer(line, out))
+		return true;
+	client = xmalloc(sizeof(*client));
+	*client = id;
+	lua_operator_ask(line, on_answer, client);
+	return false;
 }
 
 bool admin_open(struct net *n, const char *data, struct err *e)

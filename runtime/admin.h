@@ -10,6 +10,7 @@
  *  {"cmd":"drop"}      an end for what waits; "target" or "sub" or "all":true is needed
  *  {"cmd":"stats"}     the engine's counters
  *
+ * Any other command, and one with "name" (of a script), is a function of lua/moon2m/operator.lua.
  * All but stats take "target" (a key), "sub" (a number: the subscription's id; a string: its
  * reference, or its resource id), the first two "limit" (1,000).  The last line is {"ok":true,
  * "count":n}, "more":true with it when the limit cut the list, or {"ok":false,"error":"..."}.
@@ -23,5 +24,5 @@
 /* After notify_open.  False: the reason is in e, the server can run without. */
 bool admin_open(struct net *n, const char *data, struct err *e) MUSTCHECK;
 void admin_close(void); /* before net_free */
-/* The answer to one line; for tests. */
-void admin_answer(struct str line, struct buf *out);
+/* The answer to one line; false: it is no command of this file.  For tests. */
+bool admin_answer(struct str line, struct buf *out);

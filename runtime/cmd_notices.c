@@ -4,19 +4,13 @@
  */
 #include "cmd.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "admin.h"
+#include "cmd_ask.h"
 #include "jscan.h"
 
-#define ANSWER_SECONDS 30
 #define COLUMNS_MAX 12
 #define CELL_MAX 60 /* bytes of a text in a table */
 
@@ -50,29 +44,6 @@ static struct {
 
 /* ---- the conversation ------------------------------------------------------------------------ */
 
-static int dial(struct err *e)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
-	int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/" ADMIN_SOCKET, ask.data);
-	int fd;
-
-	if (n < 0 || (size_t)n >= sizeof(a.sun_path)) {
-		(void)err_set(e, "--data %s: too long for a socket's name; use a shorter path",
-			      ask.data);
-		return -1;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-		return fd;
-	}
-	(void)err_set(e, "no server to ask: %s: %s", a.sun_path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 static void add_member(struct buf *b, const char *name, const char *value)
 {
 	if (!value)
@@ -81,7 +52,7 @@ static void add_member(struct buf *b, const char *name, const char *value)
 	buf_json(b, str_of(value));
 }
 
-static bool send_command(int fd, struct err *e)
+static bool converse(struct buf *in, struct err *e)
 {
 	struct buf b = BUF_INIT;
 	bool ok;
@@ -93,32 +64,9 @@ static bool send_command(int fd, struct err *e)
 		buf_str(&b, STR(",\"all\":true"));
 	if (ask.limit)
 		buf_fmt(&b, ",\"limit\":%llu", (unsigned long long)ask.limit);
-	buf_str(&b, STR("}\n"));
-	ok = send(fd, b.p, b.n, MSG_NOSIGNAL) == (ssize_t)b.n;
+	buf_char(&b, '}');
+	ok = cmd_ask(ask.data, buf_view(&b), in, e);
 	buf_free(&b);
-	return ok || err_set(e, "the server does not listen: %s", strerror(errno));
-}
-
-static bool receive(int fd, struct buf *in, struct err *e)
-{
-	ssize_t n;
-
-	do {
-		n = recv(fd, buf_reserve(in, 65536), 65536, 0);
-		in->n += n > 0 ? (size_t)n : 0;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	if (n < 0)
-		return err_set(e, "the server does not answer: %s", strerror(errno));
-	return true;
-}
-
-static bool converse(struct buf *in, struct err *e)
-{
-	int fd = dial(e);
-	bool ok = fd >= 0 && send_command(fd, e) && receive(fd, in, e);
-
-	if (fd >= 0)
-		close(fd);
 	return ok;
 }
 
@@ -230,34 +178,6 @@ static bool listing(void)
 	return strcmp(ask.cmd, "notices") == 0 || strcmp(ask.cmd, "accounts") == 0;
 }
 
-/* The lines of in, each checked; the last one is the verdict. */
-static struct str *split(struct str in, size_t *n, struct err *e)
-{
-	struct str *row = NULL;
-	size_t cap = 0;
-
-	for (*n = 0; in.n;) {
-		const char *end = memchr(in.p, '\n', in.n);
-		struct str line = { in.p, end ? (size_t)(end - in.p) : in.n };
-
-		if (!end || !jscan_check(line, JSCAN_DEFAULT, e) ||
-		    jscan_type(line) != JSCAN_OBJECT)
-			break;
-		if (*n == cap) {
-			cap = cap ? cap * 2 : 64;
-			row = xrealloc(row, cap * sizeof(*row));
-		}
-		row[(*n)++] = line;
-		in.n -= line.n + 1;
-		in.p = end + 1;
-	}
-	if (in.n == 0 && *n)
-		return row;
-	free(row);
-	(void)err_set(e, "the server's answer is damaged");
-	return NULL;
-}
-
 static void print_verdict(struct str verdict, size_t rows)
 {
 	struct str v = STR("0");
@@ -276,17 +196,12 @@ static int print_answer(struct str in)
 {
 	struct err e;
 	size_t n;
-	struct str *row = split(in, &n, &e), v;
-	struct buf why = BUF_INIT;
+	struct str *row = cmd_ask_lines(in, &n, &e);
 	int code = CMD_OK;
 
 	if (!row)
 		return cmd_fail(&e);
-	if (!jscan_member(row[n - 1], "ok", &v) || !str_is(v, "true")) {
-		if (jscan_member(row[n - 1], "error", &v) && jscan_string(v, &why))
-			(void)err_set(&e, "%.*s", STRFMT(buf_view(&why)));
-		else
-			(void)err_set(&e, "the server refused");
+	if (!cmd_ask_verdict(row[n - 1], &e)) {
 		code = cmd_fail(&e);
 	} else if (ask.json) {
 		for (size_t i = 0; i < (listing() ? n - 1 : n); i++)
@@ -298,7 +213,6 @@ static int print_answer(struct str in)
 								    : account_columns);
 		print_verdict(row[n - 1], n - 1);
 	}
-	buf_free(&why);
 	free(row);
 	return code;
 }

@@ -16,6 +16,7 @@
 #include "guard.h"
 #include "jscan.h"
 #include "lua_cse.h"
+#include "lua_operator.h"
 #include "lua_store.h"
 #include "lua_sys.h"
 #include "metrics.h"
@@ -189,6 +190,7 @@ static bool open_vm(struct err *e)
 		return false;
 	vm_module("store", lua_store_open);
 	vm_module("cse", lua_cse_open);
+	vm_module("operator", lua_operator_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }
 
@@ -311,6 +313,7 @@ static void close_all(void)
 {
 	net_timer_free(srv.tick);
 	admin_close();
+	lua_operator_close();
 	lua_cse_close();
 	if (srv.notify_up)
 		notify_close();

@@ -6,8 +6,8 @@
 
 #include "cmd.h"
 
-static const struct cmd *const commands[] = { &cmd_run, &cmd_listen, &cmd_check, &cmd_notices,
-					      &cmd_lua };
+static const struct cmd *const commands[] = { &cmd_run,     &cmd_listen, &cmd_check,  &cmd_notices,
+					      &cmd_scripts, &cmd_reload, &cmd_replay, &cmd_lua };
 
 static int help(FILE *out, int code)
 {

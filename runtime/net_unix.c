@@ -22,12 +22,14 @@
 struct client {
 	struct link on;
 	struct net_unix *u;
+	uint64_t id;
 	int fd;
 	ev_io io;
 	ev_timer timer;
 	struct buf in, out;
 	size_t sent;
-	bool answering;
+	bool answering; /* its line was read */
+	bool waiting; /* its answer comes later */
 };
 
 struct net_unix {
@@ -38,6 +40,7 @@ struct net_unix {
 	ev_timer again; /* when there was no descriptor for a client */
 	struct link clients;
 	unsigned n;
+	uint64_t last_id;
 	net_unix_line line;
 	void *arg;
 };
@@ -77,17 +80,58 @@ static bool client_write(struct client *c)
 	return false;
 }
 
+/* Writes what is there; false: all is written, and the client gone. */
+static bool client_begin(struct client *c)
+{
+	struct ev_loop *loop = c->u->net->loop;
+
+	c->waiting = false;
+	ev_timer_again(loop, &c->timer);
+	if (!client_write(c))
+		return false;
+	ev_io_stop(loop, &c->io);
+	ev_io_set(&c->io, c->fd, EV_WRITE);
+	ev_io_start(loop, &c->io);
+	return true;
+}
+
 static void client_answer(struct client *c, struct str line)
 {
 	struct net_unix *u = c->u;
+	uint64_t id = c->id;
 
-	c->answering = true;
-	u->line(u->arg, line, &c->out);
-	if (!client_write(c))
-		return;
-	ev_io_stop(u->net->loop, &c->io);
-	ev_io_set(&c->io, c->fd, EV_WRITE);
-	ev_io_start(u->net->loop, &c->io);
+	c->answering = c->waiting = true;
+	ev_timer_stop(u->net->loop, &c->timer);
+	if (u->line(u->arg, id, line, &c->out))
+		client_begin(c);
+}
+
+bool net_unix_answer(struct net_unix *u, uint64_t id, struct str text)
+{
+	struct link *l;
+
+	for (l = u->clients.next; l != &u->clients; l = l->next) {
+		struct client *c = container_of(l, struct client, on);
+
+		if (c->id != id || !c->waiting)
+			continue;
+		buf_str(&c->out, text);
+		client_begin(c);
+		return true;
+	}
+	return false;
+}
+
+/* Nothing more is expected: what comes is dropped.  One that said all it had to say may still read. */
+static void client_idle(struct client *c)
+{
+	char piece[256];
+	ssize_t n = recv(c->fd, piece, sizeof(piece), 0);
+
+	if (n == 0)
+		ev_io_stop(c->u->net->loop, &c->io);
+	else if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		client_free(c);
 }
 
 static void client_read(struct client *c)
@@ -114,7 +158,9 @@ static void on_client(struct ev_loop *loop, ev_io *w, int events)
 
 	(void)loop;
 	(void)events;
-	if (c->answering)
+	if (c->waiting)
+		client_idle(c);
+	else if (c->answering)
 		client_write(c);
 	else
 		client_read(c);
@@ -147,6 +193,7 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->u = u;
+	c->id = ++u->last_id;
 	c->fd = fd;
 	link_init(&c->on);
 	link_add(&u->clients, &c->on);

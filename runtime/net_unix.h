@@ -8,11 +8,14 @@
 
 struct net_unix;
 
-/* line: without its line feed, borrowed; the answer is appended to out.  Called on the loop. */
-typedef void (*net_unix_line)(void *arg, struct str line, struct buf *out);
+/* line: without its line feed, borrowed.  True: the answer was appended to out; false: it comes later
+ * with net_unix_answer, for this client.  Called on the loop. */
+typedef bool (*net_unix_line)(void *arg, uint64_t client, struct str line, struct buf *out);
 
 /* Makes the socket, readable and writable by its owner alone; one that a dead server left behind is
  * replaced.  NULL: the path is too long, another server listens there, or it cannot be made. */
 struct net_unix *net_unix_listen(struct net *n, const char *path, net_unix_line line, void *arg,
 				 struct err *e) MUSTCHECK;
+/* The answer of a client that waits; it has no limit of time until then.  False: it is gone. */
+bool net_unix_answer(struct net_unix *u, uint64_t client, struct str text);
 void net_unix_close(struct net_unix *u); /* clients go, the socket's file too; u may be NULL */

@@ -12,7 +12,7 @@ local LEVELS = {
     "net_listen", "net_url", "net_dns", "net_tls", "net_http", "net_hconn", "net_frame", "net_ws",
     "net_dial", "net_out", "net_link", "net_unix" },
   { "embed", "vm", "guard.h", "guard_int", "guard", "guard_lua", "task",
-    "lua_file", "lua_json", "lua_sys" },
+    "lua_file", "lua_json", "lua_operator", "lua_sys" },
   { "session", "notify.h", "notify_int", "notify", "notify_tool", "notify_event",
     "notify_audience", "notify_target", "notify_books", "notify_gap", "notify_lane", "notify_drop",
     "notify_send",
@@ -20,8 +20,8 @@ local LEVELS = {
     "notify_poll", "notify_ask", "primitive",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse" },
-  { "lua_config", "admin", "cmd", "options", "cmd_check", "cmd_listen", "cmd_lua",
-    "cmd_notices", "cmd_run", "main" },
+  { "lua_config", "admin", "cmd", "options", "cmd_ask", "cmd_check", "cmd_listen", "cmd_lua",
+    "cmd_notices", "cmd_operator", "cmd_run", "main" },
 }
 local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",

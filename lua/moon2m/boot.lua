@@ -7,6 +7,7 @@
 --   identify(conn, how, text)        task: who a WebSocket connection speaks for
 --   timer(id) delivered(sub, n) lane(key) unknown_target(key) reformat(id, format, body)
 --   polled(key) removal(sub, key)    tasks
+--   operator(id, line)               task: a command of the operator; ends in core.operator.answer
 --   stop()                           task: the scripts' stop functions have run
 --   check(file) -> true | nil, text  moon2m check
 
@@ -219,6 +220,11 @@ end
 
 function boot.removal(sub, key)
   return require("moon2m.removal").indicated(sub, key)
+end
+
+--- A command of the operator that the C core has not.
+function boot.operator(id, line)
+  require("moon2m.core.operator").answer(id, require("moon2m.operator").perform(line))
 end
 
 function boot.polled(key)

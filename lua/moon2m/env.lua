@@ -82,7 +82,7 @@ local function loader(scope, world)
     f:close()
     local chunk, why = guard.compile(text, "@" .. file, world)
     if not chunk then error(why, 0) end
-    loaded[name] = true
+    loaded[name], scope.files[file] = true, true
     local value = chunk(name)
     loaded[name] = value == nil and true or value
     return loaded[name]

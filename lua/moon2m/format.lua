@@ -55,6 +55,11 @@ function format.forget(name)
   by_name[name] = nil
 end
 
+--- Puts back what format.get(name) gave before; nil: there is none of that name any more.
+function format.restore(name, before)
+  by_name[name] = before
+end
+
 --- The names that clients may offer as WebSocket subprotocol: every declared format but the
 -- standard one, which is oneM2M.json and oneM2M.cbor.
 function format.names()

@@ -1,10 +1,12 @@
 -- A rule is one declaration of a script; this file runs its code: in a coroutine, within its
--- budget, counted.  A rule that fails five times in a row rests for half a minute.  Whatever a rule
--- does, the caller gets an answer: true and its results, or false and a message with file and line.
+-- budget, counted.  A rule that fails five times in a row rests for half a minute, then one call is
+-- a try: it closes the case or rests again.  Whatever a rule does, the caller gets an answer: true
+-- and its results, or false and a message with file and line.
 
 local guard = require "moon2m.core.guard"
 local sys = require "moon2m.core.sys"
 local rsc = require "moon2m.rsc"
+local timers = require "moon2m.timers"
 
 local rule = {}
 
@@ -18,6 +20,10 @@ local MAX_HOPS = 8
 local BREAKER = 5         -- failures in a row, then the rule rests
 local REST = 30           -- seconds
 
+--- Called after each call of user code as observe(rule, ok, seconds, results, ...), results being a
+-- list with n (ok) or the message, then the arguments; nil: nobody looks, and it costs nothing.
+rule.observe = nil
+
 --- True when `kind` has a budget of its own (others run under that of timers).
 function rule.has_budget(kind)
   return BUDGET[kind] ~= nil
@@ -28,6 +34,16 @@ function rule.set_budgets(over)
   for kind, b in pairs(over or {}) do
     if BUDGET[kind] then BUDGET[kind] = { b[1] or BUDGET[kind][1], b[2] or BUDGET[kind][2] } end
   end
+end
+
+--- A rule of a scope: fn, run under the budget of that kind; at: "file:line" of the declaration.
+-- Its books: calls, errors, seconds (wall time in all, waits included), hist (how many calls took
+-- less than 2^i microseconds, by i; the absent are 0).
+function rule.new(scope, budget, name, fn, at)
+  at = at or scope.file
+  return { scope = scope, budget = budget, fn = fn, where_declared = at,
+    name = ("%s (%s)"):format(name, at), failures = 0, calls = 0, errors = 0, seconds = 0,
+    hist = {} }
 end
 
 -- ---- calling user code --------------------------------------------------------------------------
@@ -49,23 +65,42 @@ function rule.time_left()
   return (deadline - sys.mono()) / 1e6
 end
 
-local function step(r, context, slice, deadline, co, ok, first, ...)
-  running = context.outer
-  if not ok then return false, first end
-  if coroutine.status(co) == "dead" then return true, first, ... end
-  if first ~= guard.SERVER then
-    return false, r.where_declared .. ": yielded outside a coroutine of its own"
-  end
-  return step(r, context, slice, deadline, co, context.continue(coroutine.yield(first, ...)))
+local frexp = math.frexp
+
+local function book(r, context)
+  local us = sys.mono() - context.began
+  local _, i = frexp(us)
+  local hist = r.hist
+  r.calls, r.seconds, hist[i] = r.calls + 1, r.seconds + us / 1e6, (hist[i] or 0) + 1
+  context.took = us / 1e6
 end
 
--- Runs r.fn(...) in a coroutine within its budget.  true, results | false, message.
-function rule.call(r, hop, chain, ...)
+local function step(r, context, slice, co, ok, first, ...)
+  running = context.outer
+  if not ok then
+    book(r, context)
+    r.trace = (...)
+    return false, first
+  end
+  if coroutine.status(co) == "dead" then
+    book(r, context)
+    return true, first, ...
+  end
+  if first ~= guard.SERVER then
+    book(r, context)
+    return false, r.where_declared .. ": yielded outside a coroutine of its own"
+  end
+  return step(r, context, slice, co, context.continue(coroutine.yield(first, ...)))
+end
+
+local function call(r, hop, chain, context, ...)
   local budget = BUDGET[r.budget]
   local slice = math.min(r.scope.slice or budget[1], budget[1])
-  local deadline = sys.mono() + budget[2] * 1e6
+  local began = sys.mono()
+  local deadline = began + budget[2] * 1e6
   local co = coroutine.create(r.fn)
-  local context = { rule = r, hop = hop or 0, chain = chain, outer = running, deadline = deadline }
+  context.rule, context.hop, context.chain = r, hop or 0, chain
+  context.outer, context.began, context.deadline = running, began, deadline
   function context.continue(...)
     if sys.mono() > deadline then
       return false, ("%s: not finished after %g s, stopped"):format(r.where_declared, budget[2])
@@ -74,41 +109,83 @@ function rule.call(r, hop, chain, ...)
     return guard.resume(slice, r.name, co, ...)
   end
   running = context
-  return step(r, context, slice, deadline, co, guard.resume(slice, r.name, co, ...))
+  return step(r, context, slice, co, guard.resume(slice, r.name, co, ...))
 end
 
-local function first_line(text)
-  return (tostring(text):match("^[^\n]*"))
+local function tell(observe, r, context, args, ok, ...)
+  local results = ok and { n = select("#", ...), ... } or (...)
+  pcall(observe, r, ok, context.took, results, unpack(args, 1, args.n))
+  return ok, ...
 end
 
--- One error, three facts: where and what; which rule and event; what happened to the data.
+--- Runs r.fn(...) in a coroutine within its budget.  true, results | false, message.  hop and
+-- chain: how many handlers of scripts led here, through which paths.  Yields when the code does.
+function rule.call(r, hop, chain, ...)
+  local observe = rule.observe
+  if not observe then return call(r, hop, chain, {}, ...) end
+  local context = {}
+  return tell(observe, r, context, { n = select("#", ...), ... }, call(r, hop, chain, context, ...))
+end
+
+-- ---- what becomes of it -------------------------------------------------------------------------
+
+-- The text of an error value: its first line; a script may raise anything.
+local function first_line(what)
+  if type(what) ~= "string" then
+    what = what == nil and "error without a message (nil)" or
+      ("error with a %s instead of a text: %s"):format(type(what), tostring(what))
+  end
+  return (what:match("^[^\n]*"))
+end
+
+--- One error, three facts: where and what; which rule and event (`about`); what happened to the
+-- data (`fate`).  In the log, in scope.last_error, counted.  Opens the breaker at the fifth in a
+-- row.
 function rule.report(r, what, about, fate)
-  local scope = r.scope
-  scope.errors = scope.errors + 1
-  scope.last_error = { text = first_line(what), at = sys.now(), rule = r.name, fate = fate }
+  local scope, text = r.scope, first_line(what)
+  scope.errors, r.errors = scope.errors + 1, r.errors + 1
+  scope.last_error = { text = text, at = sys.now(), rule = r.name, about = about, fate = fate }
   r.failures = r.failures + 1
   sys.count("moon2m_script_errors_total", ('script="%s"'):format(scope.name), 1,
     "Errors raised by scripts")
-  sys.log("error", "script", ("%s: %s"):format(scope.name, tostring(what)))
-  sys.log("error", "script", ("%s: in %s, %s; %s"):format(scope.name, r.name, about, fate))
-  if r.failures >= BREAKER and not r.resting then
-    r.resting = sys.mono() + REST * 1e6
+  sys.log("error", "script", ("%s: %s"):format(scope.name, text))
+  sys.log("error", "script", ("%s: in %s, %s"):format(scope.name, r.name, about))
+  sys.log("error", "script", ("%s: %s"):format(scope.name, fate))
+  if r.trace then sys.log("debug", "script", ("%s: %s"):format(scope.name, tostring(r.trace))) end
+  r.trace = nil
+  if r.failures >= BREAKER then
+    r.resting, r.trying = sys.mono() + REST * 1e6, nil
     sys.log("error", "script", ("%s: %s failed %d times in a row and rests for %d s"):format(
       scope.name, r.name, r.failures, REST))
   end
 end
 
+--- Whether the rule must not be called now.  False after its rest: the call that follows is a try,
+-- and until it has ended (or half a minute is over) the rule rests for all others.
 function rule.is_resting(r)
   if not r.resting then return false end
-  if sys.mono() < r.resting then return true end
-  r.resting, r.failures = nil, 0
+  local now = sys.mono()
+  if now < r.resting or r.trying and now < r.trying then return true end
+  r.trying = now + REST * 1e6
   return false
 end
 
-function rule.succeeded(r)
-  r.failures = 0
-  r.calls = r.calls + 1
+--- Seconds until a resting rule may be tried; 0: it may be called.
+function rule.rest_left(r)
+  if not r.resting then return 0 end
+  return math.max(0, (math.max(r.resting, r.trying or 0) - sys.mono()) / 1e6)
 end
+
+--- The rule may be called at once, whatever it did.
+function rule.wake(r)
+  if r.resting then r.resting, r.trying, r.failures = nil, nil, BREAKER - 1 end
+end
+
+function rule.succeeded(r)
+  r.failures, r.resting, r.trying = 0, nil, nil
+end
+
+-- ---- scripts that call scripts ------------------------------------------------------------------
 
 --- Hop count and chain of paths for a primitive that user code makes now; nil, err past the limit.
 function rule.next_hop(to)
@@ -120,6 +197,17 @@ function rule.next_hop(to)
     return nil, rsc.err(rsc.BAD_REQUEST, "script loop through %s, stopped", chain)
   end
   return hop, chain
+end
+
+--- Runs user code of a scope that is no declared rule, in a task of its own (cse.spawn).
+function rule.spawn(scope, fn, name)
+  local r = rule.new(scope, "on", name, fn)
+  local current = running
+  local hop, chain = current and current.hop or 0, current and current.chain
+  timers.spawn(function()
+    local ok, what = rule.call(r, hop, chain)
+    if not ok then rule.report(r, what, "spawned", "nothing else is affected") end
+  end)
 end
 
 return rule

@@ -29,15 +29,22 @@ static struct net_timer *watch;
 static pid_t child;
 static int verdict;
 
-static void on_line(void *arg, struct str line, struct buf *out)
+static uint64_t later; /* the client that waits */
+
+static bool on_line(void *arg, uint64_t client, struct str line, struct buf *out)
 {
 	(void)arg;
+	if (str_is(line, "later")) {
+		later = client;
+		return false;
+	}
 	if (str_is(line, "big")) {
 		for (size_t i = 0; i < BIG / 16; i++)
 			buf_str(out, STR("0123456789abcde\n"));
-		return;
+		return true;
 	}
 	buf_fmt(out, "[%.*s]\n", STRFMT(line));
+	return true;
 }
 
 static int setup(void **state)
@@ -70,6 +77,12 @@ static void look(void *arg)
 	int status;
 
 	(void)arg;
+	if (later) {
+		assert_false(net_unix_answer(sock, later + 100, STR("no")));
+		assert_true(net_unix_answer(sock, later, STR("at last\n")));
+		assert_false(net_unix_answer(sock, later, STR("again\n")));
+		later = 0;
+	}
 	if (waitpid(child, &status, WNOHANG) == child) {
 		verdict = WIFEXITED(status) ? WEXITSTATUS(status) : 99;
 		net_stop(net, 0);
@@ -132,6 +145,18 @@ static int ask_in_pieces(void)
 	return read_all(fd, in, sizeof(in), 0) == 8 && memcmp(in, "[hello]\n", 8) == 0 ? 0 : 1;
 }
 
+/* The answer comes when it is there; whoever has said everything may close that direction. */
+static int ask_later(void)
+{
+	char in[100];
+	int fd = dial();
+
+	if (write(fd, "later\n", 6) != 6)
+		return 1;
+	shutdown(fd, SHUT_WR);
+	return read_all(fd, in, sizeof(in), 0) == 8 && memcmp(in, "at last\n", 8) == 0 ? 0 : 2;
+}
+
 static int ask_big(void)
 {
 	char *in = malloc(BIG + 1);
@@ -181,6 +206,7 @@ static void test_lines(void **state)
 	(void)state;
 	assert_int_equal(with_client(ask_in_pieces), 0);
 	assert_int_equal(with_client(ask_big), 0);
+	assert_int_equal(with_client(ask_later), 0);
 }
 
 static void test_bounds(void **state)

@@ -74,33 +74,89 @@ local function plug(T)
   count(T, 1)
 end
 
-local function extend(spec)
-  local old = types.by_name[spec.extends]
-  if not old then error("no resource type " .. tostring(spec.extends) .. " to extend", 0) end
-  local new, attrs = {}, {}
-  for k, v in pairs(old.spec) do new[k] = v end
-  for _, r in ipairs(old.spec.attrs) do attrs[#attrs + 1] = r end
+-- ---- extensions ---------------------------------------------------------------------------------
+
+local FIXED = { rn = true, ty = true, ri = true, pi = true, ct = true, lt = true }
+local extensions = {}            -- name -> specs that extend the type, in the order they came
+
+local function add_rows(attrs, spec)
+  local at = {}
+  for i, r in ipairs(attrs) do at[type(r) == "table" and r[1] or r] = i end
   for _, r in ipairs(spec.attrs or {}) do
     if type(r) ~= "table" or r.create == "M" then
-      error("an attribute that extends " .. old.name .. " must be a row and optional", 0)
+      error("an attribute that extends " .. spec.extends .. " must be a row and optional", 0)
     end
-    attrs[#attrs + 1] = r
+    local i = at[r[1]]
+    if i and FIXED[r[1]] then
+      error(("%s: the attribute %s cannot be changed"):format(spec.extends, r[1]), 0)
+    end
+    attrs[i or #attrs + 1] = r
   end
-  new.attrs = attrs
-  local T = schema.compile(new)
-  for name in pairs(old.children) do T.children[name] = true end
-  for _, name in ipairs(spec.children or {}) do T.children[name] = true end
-  return T, old
+end
+
+-- The checks of a type and of its extensions, one after the other: the first error counts.
+local function all_checks(first, list)
+  local checks = { first }
+  for _, spec in ipairs(list) do checks[#checks + 1] = spec.check end
+  if #checks < 2 then return checks[1] end
+  return function(values, r)
+    for i = 1, #checks do
+      local e = checks[i](values, r)
+      if e then return e end
+    end
+  end
+end
+
+-- The type of `base` (a data file) with its extensions.
+local function compose(base, list)
+  local spec, attrs, children = {}, {}, {}
+  for k, v in pairs(base) do spec[k] = v end
+  for _, r in ipairs(base.attrs) do attrs[#attrs + 1] = r end
+  for _, name in ipairs(base.children or {}) do children[#children + 1] = name end
+  for _, more in ipairs(list) do
+    add_rows(attrs, more)
+    for _, name in ipairs(more.children or {}) do children[#children + 1] = name end
+  end
+  spec.attrs, spec.children, spec.check = attrs, children, all_checks(base.check, list)
+  local T = schema.compile(spec)
+  T.spec = base
+  return T
 end
 
 -- Puts the fields of one compiled type into another: resources and modules keep the table itself.
--- Returns what was there.
 local function replace(T, by)
-  local before = {}
-  for k, v in pairs(T) do before[k] = v end
-  for k in pairs(before) do T[k] = nil end
+  for k in pairs(T) do T[k] = nil end
   for k, v in pairs(by) do T[k] = v end
-  return before
+end
+
+-- Compiles the type anew; those that named it as their parent are still its children.
+local function recompile(T, list)
+  local new = compose(T.spec, list)
+  for _, other in pairs(types.by_name) do
+    for _, p in ipairs(other.parents or {}) do
+      if p == T.name then new.children[other.name] = true end
+    end
+  end
+  count(T, -1)
+  replace(T, new)
+  count(T, 1)
+end
+
+local function extend(spec)
+  local T = types.by_name[spec.extends]
+  if not T then error("no resource type " .. tostring(spec.extends) .. " to extend", 0) end
+  local list = { unpack(extensions[T.name] or {}) }
+  list[#list + 1] = spec
+  recompile(T, list)
+  extensions[T.name] = list
+  return T, function()
+    local rest = {}
+    for _, s in ipairs(extensions[T.name]) do
+      if s ~= spec then rest[#rest + 1] = s end
+    end
+    recompile(T, rest)
+    extensions[T.name] = rest
+  end
 end
 
 local function check_spec(spec)
@@ -118,20 +174,12 @@ local function check_spec(spec)
 end
 
 --- Registers a type (the shape of the files here; parents = { type names } adds it to their
--- children), or with extends = "container" adds optional attributes and children to one.  Returns
--- T and a function that undoes it.  Raises a text without position when the data is wrong.
+-- children), or with extends = "container" adds optional attributes and children to one, or other
+-- rules for attributes that it has; its check runs after that of the type.  Returns T and a
+-- function that undoes it.  Raises a text without position when the data is wrong; then nothing
+-- changed.
 function types.register(spec)
-  if spec.extends then
-    local new, T = extend(spec)
-    count(T, -1)
-    local before = replace(T, new)
-    count(T, 1)
-    return T, function()
-      count(T, -1)
-      replace(T, before)
-      count(T, 1)
-    end
-  end
+  if spec.extends then return extend(spec) end
   check_spec(spec)
   local T = schema.compile(spec)
   plug(T)

@@ -1,0 +1,145 @@
+-- What scripts say before the commit: policies, checks and virtual resources.  Left of the commit a
+-- failing rule refuses: a policy with 4103 (it fails closed), a check with 5000 and nothing stored.
+-- Patterns of all scripts are compiled into one tree per hook and operation, so what a request
+-- costs does not grow with the number of rules; a hook that nobody declares costs one table
+-- look-up.
+
+local json = require "moon2m.json"
+local path = require "moon2m.path"
+local rsc = require "moon2m.rsc"
+local rules = require "moon2m.rule"
+local scopes = require "moon2m.scope"
+
+local hooks = {}
+
+--- Which hooks any script declares.
+hooks.has = { policy = false, check = false, on = false, virtual = false }
+
+local call, report = rules.call, rules.report
+local resting, succeeded = rules.is_resting, rules.succeeded
+local matchers = {}              -- kind -> op -> globs
+
+--- Compiles the patterns of these scopes, in their order.  Changes nothing.
+function hooks.compile(list)
+  local new = {}
+  for _, scope in ipairs(list) do
+    for _, rule in ipairs(scope.rules) do
+      if rule.where then
+        local by_op = new[rule.kind] or {}
+        new[rule.kind] = by_op
+        for op in pairs(rule.op and rule.op ~= "any" and { [rule.op] = true } or scopes.OPS) do
+          by_op[op] = by_op[op] or path.globs()
+          by_op[op]:add(rule.where, rule)
+        end
+      end
+    end
+  end
+  return new
+end
+
+--- Makes what hooks.compile gave the rules that count from now on.
+function hooks.swap(new)
+  matchers = new
+  for kind in pairs(hooks.has) do hooks.has[kind] = new[kind] ~= nil end
+end
+
+--- The rules of a hook for an operation and a script path: a list of { rule, captures ... }, or
+-- nil.
+function hooks.matching(kind, op, to)
+  local by_op = matchers[kind]
+  local set = by_op and by_op[op]
+  return set and set:match(to)
+end
+
+--- A shallow copy with the captures of the pattern as [1], [2], ...
+function hooks.copy_with(t, match)
+  local c = {}
+  for k, v in pairs(t) do c[k] = v end
+  for i = 2, #match do c[i - 1] = match[i] end
+  return c
+end
+
+local matching, copy_with = hooks.matching, hooks.copy_with
+
+local function about(req)
+  return ("%s %s by %s"):format(req.op, req.to, tostring(req.fr))
+end
+
+--- The scripts' policies for a request.  req = { op = "create".., to = script path, fr, ... }, res
+-- the target as plain table.  true | false, why | nil (no opinion).  A failing policy refuses.
+function hooks.policy(req, res)
+  local list = matching("policy", req.op, req.to)
+  if not list then return nil end
+  for i = 1, #list do
+    local rule = list[i][1]
+    if resting(rule) then return false, "an access policy is out of order" end
+    local ok, verdict, why = call(rule, req.hop, req.chain, copy_with(req, list[i]), res)
+    if not ok then
+      report(rule, verdict, about(req), "refused (4103)")
+      return false, "an access policy failed"
+    end
+    succeeded(rule)
+    if verdict ~= nil then return verdict and true or false, why end
+  end
+  return nil
+end
+
+-- What a script changed in pc, back into the raw member texts; the rest stays as received.
+local function write_back(before, pc, members)
+  for k, v in pairs(pc) do
+    local text = json.encode(v)
+    if before[k] ~= text then members[k] = text end
+  end
+  for k in pairs(before) do
+    if pc[k] == nil then members[k] = nil end
+  end
+end
+
+--- The scripts' checks.  req as for policy; members: attribute name -> raw JSON text of the
+-- content, changed in place when a check changes req.pc.  nil | false, why, rsc.
+function hooks.check(req, members)
+  local list = matching("check", req.op, req.to)
+  if not list then return nil end
+  for i = 1, #list do
+    local rule = list[i][1]
+    if resting(rule) then
+      return false, "a check is out of order", rsc.INTERNAL_SERVER_ERROR
+    end
+    local pc, before = {}, {}
+    for k, raw in pairs(members or {}) do
+      pc[k] = json.decode(raw)
+      before[k] = json.encode(pc[k])
+    end
+    local mine = copy_with(req, list[i])
+    mine.pc = pc
+    local ok, verdict, why, code = call(rule, req.hop, req.chain, mine)
+    if not ok then
+      report(rule, verdict, about(req), "refused (5000), nothing stored")
+      return false, "a check failed", rsc.INTERNAL_SERVER_ERROR
+    end
+    succeeded(rule)
+    if verdict == false then return false, why or "refused by a check", code or rsc.BAD_REQUEST end
+    if members then write_back(before, mine.pc, members) end
+  end
+  return nil
+end
+
+--- The virtual resource at a script path: handler(req) -> true, value | false, message; or nil.
+function hooks.virtual(to)
+  local list = matching("virtual", "any", to)
+  if not list or not list[1] then return nil end
+  local match = list[1]
+  local rule = match[1]
+  return function(req)
+    if resting(rule) then return false, "the script is out of order" end
+    local ok, value = call(rule, req.hop, req.chain, copy_with(req, match))
+    if not ok then
+      report(rule, value, ("retrieve %s by %s"):format(to, tostring(req.fr)), "answered 5000")
+      return false, "the script failed"
+    end
+    succeeded(rule)
+    return true, value
+  end
+end
+
+return hooks

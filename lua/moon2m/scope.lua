@@ -1,0 +1,167 @@
+-- A scope is a loaded script: its environment, what it declared, its state.  This file stages one:
+-- a chunk runs in a new scope, its declarations are collected and checked, and nothing else
+-- happens. Guarantees: staging changes nothing that runs; what fails names file and line.
+
+local guard = require "moon2m.core.guard"
+local sys = require "moon2m.core.sys"
+local env = require "moon2m.env"
+local parts = require "moon2m.parts"
+local path = require "moon2m.path"
+local rules = require "moon2m.rule"
+
+local scope = {}
+
+scope.run = rules.spawn          -- for the public module, with declare, settings and may_read
+
+-- ---- what the operator decides ------------------------------------------------------------------
+
+local settings, readable = {}, {}
+
+-- "/proc/**" as a Lua pattern: ** crosses directories, * does not.
+local function path_pattern(glob)
+  local p = glob:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0")
+  p = p:gsub("%*%*", "\0"):gsub("%*", "[^/]*"):gsub("%z", ".*")
+  return "^" .. p .. "$"
+end
+
+--- scripts: settings by script name; read: globs of the files that cse.read may open.
+function scope.configure(o)
+  settings = o.scripts or {}
+  readable = {}
+  for i, glob in ipairs(o.read or {}) do readable[i] = path_pattern(glob) end
+end
+
+--- The operator's settings for a script; {} when there are none.
+function scope.settings(name)
+  return settings[name] or {}
+end
+
+--- Whether scripts may read the file; a path with ".." never.
+function scope.may_read(file)
+  if type(file) ~= "string" or file:find("..", 1, true) or file:find("%z") then return false end
+  for _, p in ipairs(readable) do
+    if file:match(p) then return true end
+  end
+  return false
+end
+
+-- ---- declarations -------------------------------------------------------------------------------
+
+scope.OPS = { create = true, retrieve = true, update = true, delete = true, notify = true,
+  any = true }
+
+local PLACED = { policy = true, check = true, on = true, virtual = true }
+local WITH_OP = { check = true, on = true }
+local MAX_PARALLEL = 64
+
+local function where_error(where)
+  if type(where) ~= "string" or where:sub(1, 1) ~= "/" then
+    return ("a path like \"/plant/*/temp\" was expected, got %s"):format(tostring(where))
+  end
+  local ok, why = pcall(path.globs().add, path.globs(), where, true)
+  if not ok then return (tostring(why):gsub("^[^:]+:%d+: ", "")) end
+end
+
+local function opts_error(kind, opts)
+  if kind ~= "on" or opts == nil then return nil end
+  if type(opts) ~= "table" then return "options are a table, like { parallel = 4 }" end
+  for k, v in pairs(opts) do
+    if k ~= "parallel" then return ("unknown option '%s'"):format(tostring(k)) end
+    if type(v) ~= "number" or v < 1 or v > MAX_PARALLEL or v % 1 ~= 0 then
+      return ("parallel: an integer from 1 to %d was expected"):format(MAX_PARALLEL)
+    end
+  end
+end
+
+local function declared_at()
+  local info = debug.getinfo(4, "Sl")
+  return info and ("%s:%d"):format(info.short_src, info.currentline) or "?"
+end
+
+-- What an `on` rule is recognised by in the next version of the script: its operation and pattern,
+-- with a number when there are several of the same.
+local function key_of(s, key)
+  local n = (s.keys[key] or 0) + 1
+  s.keys[key] = n
+  return n == 1 and key or ("%s #%d"):format(key, n)
+end
+
+--- Adds a rule to a scope that is being staged; called by the public declarations.
+function scope.declare(s, kind, op, where, fn, opts)
+  if not s.staging then error("declarations belong at the top level of a script", 3) end
+  if WITH_OP[kind] and not scope.OPS[op] then
+    error(('%q is no operation; use "create", "retrieve", "update", "delete", "notify" or "any"')
+      :format(tostring(op)), 3)
+  end
+  local wrong = PLACED[kind] and where_error(where)
+  if wrong then error(wrong, 3) end
+  if type(fn) ~= "function" then error("a function was expected as the last argument", 3) end
+  wrong = opts_error(kind, opts)
+  if wrong then error(wrong, 3) end
+  local at = declared_at()
+  local rule = rules.new(s, rules.has_budget(kind) and kind or "timer",
+    (table.concat({ kind, op or "", where or "" }, " "):gsub("%s+", " ")), fn, at)
+  rule.kind, rule.op, rule.where = kind, op, where
+  rule.parallel = opts and opts.parallel or 1
+  if kind == "on" then rule.key = key_of(s, op .. " " .. where) end
+  table.insert(s.rules, rule)
+  return rule
+end
+
+-- ---- staging ------------------------------------------------------------------------------------
+
+--- The name of a script: its file's, without folder and ".lua".
+function scope.name_of(file)
+  return file:match("([^/]+)%.lua$") or file:match("([^/]+)$") or file
+end
+
+local function new_scope(file, previous)
+  local name = scope.name_of(file)
+  local s = { name = name, file = file, folder = file:match("^(.*)/[^/]*$") or ".", rules = {},
+    formats = {}, pages = {}, types = {}, keys = {},
+    filled = {}, state = previous and previous.state or {},
+    errors = 0, files = { [file] = true }, loaded_at = sys.now(),
+    loads = previous and previous.loads + 1 or 1, staging = true }
+  function s.log(level, text) sys.log(level, "script." .. name, text) end
+  s.api = require("moon2m").new(s, scope)
+  s.env = env.new(s)
+  return s
+end
+
+local function read(file)
+  local f, why = io.open(file, "rb")
+  if not f then return nil, why end
+  local text = f:read("*a")
+  f:close()
+  if not text then return nil, file .. ": cannot be read" end
+  return text
+end
+
+local function run_chunk(s, chunk)
+  local loader = rules.new(s, "load", "loading " .. s.file, chunk, s.file)
+  return rules.call(loader)
+end
+
+--- Compiles the file, runs its chunk in a new scope and checks what it declared beside the scopes
+-- `others`; previous: the scope that it is to replace, whose state it gets, or nil.
+-- scope | nil, message with file and line.
+function scope.stage(file, previous, others)
+  local text, why = read(file)
+  if not text then return nil, why end
+  local s = new_scope(file, previous)
+  local chunk, message = guard.compile(text, "@" .. file, s.env)
+  if not chunk then return nil, message end
+  local ok, what = run_chunk(s, chunk)
+  s.staging = false
+  if ok then ok, what = parts.check(s, others or {}) end
+  if ok then return s end
+  scope.discard(s)
+  return nil, tostring(what)
+end
+
+--- A staged scope is not used: what it filled in into the state of its predecessor goes.
+function scope.discard(s)
+  for k in pairs(s.filled) do s.state[k] = nil end
+end
+
+return scope
