@@ -118,6 +118,11 @@ bool conn_frame(struct conn *c, bool binary, const struct str *piece, size_t n);
 void conn_want_write(struct conn *c); /* fill will be called at the end of the turn */
 bool conn_writable(const struct conn *c); /* no write of this connection is stuck in the kernel */
 size_t conn_queued(const struct conn *c); /* bytes accepted and not yet handed to the kernel */
+/* A sign of life from behind what was written: a ping follows it, and conn_passed is at least the
+ * returned number when the peer has answered that, so has read what was in front.  For a connection
+ * that is writable with nothing queued.  0: pings are off, there will be none. */
+uint64_t conn_mark(struct conn *c);
+uint64_t conn_passed(const struct conn *c);
 void conn_close(struct conn *c, int code,
 		const char *reason); /* after what is queued; RFC 6455 codes */
 void conn_identified(struct conn *c); /* leaves the limit on unidentified connections */

@@ -10,6 +10,7 @@
 #include "log.h"
 
 #include <linux/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -22,6 +23,7 @@
 #define OP_TEXT 1
 #define OP_BINARY 2
 #define OP_PING 9
+#define MARK_MAX 24 /* digits */
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -254,6 +256,7 @@ static bool write_raw(struct conn *c, unsigned char *p, size_t len)
 {
 	size_t k = write_direct(c, p, len);
 
+	c->unmarked = true;
 	c->net->counts.writes++;
 	c->net->counts.bytes_out += len;
 	if (k == len)
@@ -334,12 +337,12 @@ void net_conn_flush(struct conn *c)
 			if (lws_partial_buffered(c->wsi) || !write_round(c))
 				break;
 		}
-		if (c->broken) {
-			net_conn_kill(c, 1006);
-			return;
-		}
-		if (waiting(c) && !lws_partial_buffered(c->wsi))
+		if (waiting(c) && !c->broken && !lws_partial_buffered(c->wsi))
 			net_conn_dirty(c);
+	}
+	if (c->broken) {
+		net_conn_kill(c, 1006);
+		return;
 	}
 	if (c->closing)
 		ask_close(c);
@@ -381,6 +384,7 @@ static int write_held(struct conn *c)
 	buf_drop(&c->out, sizeof(head) + len);
 	if (!c->out.n)
 		buf_free(&c->out);
+	c->unmarked = true;
 	c->net->counts.writes++;
 	c->net->counts.bytes_out += len;
 	if (lws_write(c->wsi, c->held + LWS_PRE, len,
@@ -439,17 +443,16 @@ void net_conn_arm(struct conn *c)
 	ev_timer_start(c->net->loop, &c->timer);
 }
 
+/* It carries the newest mark: its pong tells that the peer has read up to there. */
 static void send_ping(struct conn *c)
 {
-	unsigned char frame[LWS_PRE + HEADER_MAX + 4];
-	struct str payload = STR("ping"); /* lws tells of a pong only when it carries something */
-	size_t len;
+	unsigned char frame[LWS_PRE + HEADER_MAX + MARK_MAX];
+	char text[MARK_MAX];
+	struct str payload = { text, (size_t)snprintf(text, sizeof(text), "%llu",
+						      (unsigned long long)c->mark) };
 
-	c->pinged = true;
-	if (lws_partial_buffered(c->wsi) || c->closing || c->shut)
-		return;
-	len = put_frame(c, frame + LWS_PRE, OP_PING, &payload, 1, payload.n);
-	write_raw(c, frame + LWS_PRE, len);
+	write_raw(c, frame + LWS_PRE,
+		  put_frame(c, frame + LWS_PRE, OP_PING, &payload, 1, payload.n));
 }
 
 /* A full socket whose peer's kernel takes nothing more: true when that has lasted too long. */
@@ -494,7 +497,9 @@ void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events)
 		return;
 	}
 	if (lim->ping > 0 && c->open && !c->paused && silent >= lim->ping && !c->pinged) {
-		send_ping(c);
+		c->pinged = true;
+		if (conn_writable(c))
+			send_ping(c);
 		if (c->broken) {
 			net_conn_kill(c, 1006);
 			return;
@@ -518,7 +523,21 @@ bool conn_writable(const struct conn *c)
 
 size_t conn_queued(const struct conn *c)
 {
-	return c->out.n;
+	return c->out.n + (c->held != NULL); /* held: lws may not have compressed all of it */
+}
+
+uint64_t conn_mark(struct conn *c)
+{
+	if (c->net->lim.ping <= 0)
+		return 0;
+	if (c->unmarked && conn_writable(c)) {
+		c->mark++;
+		send_ping(c);
+		c->unmarked = false;
+		if (c->broken)
+			net_conn_dirty(c);
+	}
+	return c->mark;
 }
 
 void conn_close(struct conn *c, int code, const char *reason)
@@ -529,40 +548,6 @@ void conn_close(struct conn *c, int code, const char *reason)
 	c->code = (uint16_t)code;
 	c->reason = reason ? xstrdup(reason) : NULL;
 	net_conn_dirty(c);
-}
-
-void conn_identified(struct conn *c)
-{
-	if (c->identified)
-		return;
-	c->identified = true;
-	if (!c->client)
-		c->net->counts.unidentified--;
-}
-
-void conn_set_user(struct conn *c, void *user)
-{
-	c->user = user;
-}
-
-void *conn_user(const struct conn *c)
-{
-	return c->user;
-}
-
-struct str conn_protocol(const struct conn *c)
-{
-	return c->protocol ? str_of(c->protocol) : STR("");
-}
-
-struct str conn_peer(const struct conn *c)
-{
-	return c->peer ? str_of(c->peer->text) : STR("");
-}
-
-uint64_t conn_id(const struct conn *c)
-{
-	return c->id;
 }
 
 void net_close_all(struct net *n, int ws_code)

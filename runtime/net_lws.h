@@ -167,6 +167,7 @@ struct conn {
 	double heard; /* when the peer was last heard */
 	double stuck; /* since when a full socket stands still; 0: not full */
 	double closing_since;
+	uint64_t mark, passed; /* of conn_mark: newest given, newest whose ping was answered */
 	uint64_t acked; /* bytes the peer's kernel had taken then */
 	unsigned char *held; /* deflate: the message being compressed, after LWS_PRE */
 	struct dial *dial; /* net_dial.c, until open */
@@ -179,6 +180,7 @@ struct conn {
 	bool redial; /* an address failed, the next is due */
 	bool paused; /* not read until its socket drains */
 	bool shut; /* nothing may be written any more */
+	bool unmarked; /* something was written since the newest mark */
 	bool closing, close_asked, pinged, broken;
 };
 struct conn *net_conn_new(struct net *n, const struct ws_cb *cb, void *arg);

@@ -306,6 +306,58 @@ static int begins_close(struct conn *c)
 	return 0;
 }
 
+/* ---- about a connection --------------------------------------------------------------------- */
+
+void conn_identified(struct conn *c)
+{
+	if (c->identified)
+		return;
+	c->identified = true;
+	if (!c->client)
+		c->net->counts.unidentified--;
+}
+
+void conn_set_user(struct conn *c, void *user)
+{
+	c->user = user;
+}
+
+void *conn_user(const struct conn *c)
+{
+	return c->user;
+}
+
+struct str conn_protocol(const struct conn *c)
+{
+	return c->protocol ? str_of(c->protocol) : STR("");
+}
+
+struct str conn_peer(const struct conn *c)
+{
+	return c->peer ? str_of(c->peer->text) : STR("");
+}
+
+uint64_t conn_id(const struct conn *c)
+{
+	return c->id;
+}
+
+uint64_t conn_passed(const struct conn *c)
+{
+	return c->passed;
+}
+
+static int ponged(struct conn *c, struct str payload)
+{
+	uint64_t mark;
+
+	c->heard = net_now(c->net);
+	c->pinged = false;
+	if (str_u64(payload, &mark) && mark <= c->mark && mark > c->passed)
+		c->passed = mark;
+	return 0;
+}
+
 /* ---- lws ------------------------------------------------------------------------------------- */
 
 static struct net *net_of(struct lws *wsi)
@@ -415,9 +467,7 @@ static int on_conn(struct lws *wsi, struct conn *c, enum lws_callback_reasons re
 		return received(c, in, len);
 	case LWS_CALLBACK_RECEIVE_PONG:
 	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
-		c->heard = net_now(c->net);
-		c->pinged = false;
-		return 0;
+		return ponged(c, (struct str){ in, len });
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 		return net_conn_writeable(c);

@@ -42,6 +42,7 @@ struct app {
 	char hello[600];
 	unsigned push, push_size;
 	struct net_timer *drain;
+	uint64_t mark;
 };
 
 static struct app app;
@@ -231,6 +232,16 @@ static void app_message(void *arg, struct conn *c, struct str data, bool binary)
 		app.push_size = 60000;
 		app.push = (unsigned)strtol(data.p + 6, NULL, 10);
 		conn_want_write(c);
+	} else if (str_is(data, "mark")) {
+		app.mark = conn_mark(c);
+	} else if (str_is(data, "passed")) {
+		char text[60];
+
+		piece[0] =
+		    (struct str){ text, (size_t)snprintf(text, sizeof(text), "%llu %llu",
+							 (unsigned long long)app.mark,
+							 (unsigned long long)conn_passed(c)) };
+		conn_frame(c, false, piece, 1);
 	} else
 		conn_frame(c, binary, piece, 3);
 }

@@ -330,6 +330,35 @@ static void test_ping(void **state)
 	stat_has("code=1001 ");
 }
 
+static void expect_passed(int fd, const char *want)
+{
+	send_text(fd, "passed");
+	expect_text(fd, want);
+}
+
+/* A ping behind what was written; none when nothing was. */
+static void test_mark(void **state)
+{
+	int fd = open_ws();
+
+	(void)state;
+	expect_passed(fd, "0 0");
+	send_text(fd, "mark");
+	assert_int_equal(read_frame(fd), 0x89);
+	assert_memory_equal(frame, "1", 1);
+	send_text(fd, "mark");
+	expect_passed(fd, "1 0");
+	send_frame(fd, 0x8a, "7", 1, true); /* a number that was never sent */
+	expect_passed(fd, "1 0");
+	send_frame(fd, 0x8a, "1", 1, true);
+	expect_passed(fd, "1 1");
+	send_text(fd, "mark");
+	assert_int_equal(read_frame(fd), 0x89);
+	assert_memory_equal(frame, "2", 1);
+	expect_passed(fd, "2 1");
+	leave(fd);
+}
+
 /* 100 frames of 60 kB, more than a socket takes, all arrive whole. */
 static void test_flood(void **state)
 {
@@ -488,16 +517,17 @@ static void test_dial(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_echo),           cmocka_unit_test(test_hello),
-		cmocka_unit_test(test_refused),        cmocka_unit_test(test_hand_over),
-		cmocka_unit_test(test_fragments),      cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_too_large),      cmocka_unit_test(test_broken_frames),
-		cmocka_unit_test(test_close),          cmocka_unit_test(test_close_ignored),
-		cmocka_unit_test(test_ping),           cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_large_push),     cmocka_unit_test(test_stall),
-		cmocka_unit_test(test_unidentified),   cmocka_unit_test(test_unmasked),
-		cmocka_unit_test(test_unread_answers), cmocka_unit_test(test_dial),
-		cmocka_unit_test(test_deflate),        cmocka_unit_test(test_shutdown),
+		cmocka_unit_test(test_echo),      cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_refused),   cmocka_unit_test(test_hand_over),
+		cmocka_unit_test(test_fragments), cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_too_large), cmocka_unit_test(test_broken_frames),
+		cmocka_unit_test(test_close),     cmocka_unit_test(test_close_ignored),
+		cmocka_unit_test(test_mark),      cmocka_unit_test(test_ping),
+		cmocka_unit_test(test_flood),     cmocka_unit_test(test_large_push),
+		cmocka_unit_test(test_stall),     cmocka_unit_test(test_unidentified),
+		cmocka_unit_test(test_unmasked),  cmocka_unit_test(test_unread_answers),
+		cmocka_unit_test(test_dial),      cmocka_unit_test(test_deflate),
+		cmocka_unit_test(test_shutdown),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
