@@ -1,8 +1,9 @@
 /*
  * notify_dial.c - WebSocket connections that the engine opens to its targets (ws:// and wss://): at
  * most one per target, kept open for a short while after its last use.
- * Guarantees: a notice for an AE is done when the AE answers, for a URL when the kernel has it; a
- * connection that goes takes nothing with it.
+ * Guarantees: a notice is done when the peer answers it; a URL that answers nothing at all (it need
+ * not, TS-0004 7.3.1.3) is believed when it has answered a ping behind the notice; a raw frame is
+ * done when the kernel has it.  What was not done goes again, over the next connection.
  */
 #include "notify_int.h"
 
@@ -129,19 +130,29 @@ struct dial *dial_get(struct target *t, const struct route *r)
 	return NULL;
 }
 
-/* Handed over is done: who understands it answers, others ignore it. */
+/* ---- what is sent ---------------------------------------------------------------------------- */
+
+/* From now on its answer is awaited, and a sign of life. */
+static void sent(struct target *t)
+{
+	t->post.state = POST_SENT;
+	t->post.due = clock_mono() + (int64_t)(ng.o.answer_time * 1e6);
+	t->dial->life.asked = false;
+	target_list(t, L_RAW);
+	tick_soon();
+}
+
+/* Who understands it answers, others ignore it. */
 static void dial_gap(struct target *t)
 {
 	struct dial *d = t->dial;
 	struct buf b = BUF_INIT;
 
-	t->post.state = POST_SENT;
 	gap_frame(t, &b);
 	ng.count[C_GAPS]++;
 	(void)send_json(d->c, d->cbor ? SESSION_CBOR : SESSION_JSON, &b);
 	buf_free(&b);
-	target_list(t, L_RAW);
-	tick_need();
+	sent(t);
 }
 
 void dial_post(struct target *t)
@@ -158,12 +169,73 @@ void dial_post(struct target *t)
 		url_done(t, 4000);
 		return;
 	}
-	t->post.state = POST_SENT;
 	book_sent(&t->post.n);
 	(void)conn_frame(d->c, binary, ng.piece, ng.pieces);
-	if (t->url || n.e->kind->frame == FRAME_RAW)
-		target_list(t, L_RAW);
-	tick_need();
+	sent(t);
+}
+
+/* ---- how it is done -------------------------------------------------------------------------- */
+
+bool dial_answered(struct target *t, char what, const uint64_t v[3], int rsc, struct str pc)
+{
+	const struct notice *n = &t->post.n;
+	bool ours = t->post.state == POST_SENT;
+
+	t->answers = ANSWERS;
+	if (what == 'g') {
+		ours = ours && t->post.gap && v[0] == ng.boot && v[1] == t->gap_no;
+		if (ours)
+			url_done(t, rsc);
+		return ours;
+	}
+	ours = ours && n->e && n->id == (int64_t)v[0] && n->m->sub->id == (int64_t)v[1];
+	if (!ours)
+		return false;
+	t->refs++;
+	url_answered(t);
+	url_done(t, rsc);
+	answer_content(t, (int64_t)v[1], pc);
+	target_unref(t);
+	return true;
+}
+
+static bool is_raw(const struct target *t)
+{
+	return t->post.n.e && t->post.n.e->kind->frame == FRAME_RAW;
+}
+
+bool dial_drained(struct target *t)
+{
+	struct dial *d = t->dial;
+	bool mute = t->url && t->answers == ANSWERS_NOT, life;
+
+	if (t->post.state != POST_SENT)
+		return true;
+	if (!send_left(d->c))
+		return false;
+	life = is_raw(t) || life_seen(&d->life, d->c, ng.o.answer_time);
+	if (mute && !t->post.gap)
+		life |= life_pong(&d->life, d->c);
+	else if (!is_raw(t) && !t->post.gap)
+		return true; /* its answer, or its deadline */
+	if (life)
+		url_done(t, 2000);
+	return life;
+}
+
+bool dial_believed(struct target *t)
+{
+	bool lives = t->post.state == POST_SENT && life_pong(&t->dial->life, t->dial->c);
+
+	if (!lives || t->post.gap)
+		return lives;
+	if (!t->url || t->answers == ANSWERS)
+		return false;
+	if (t->answers == ANSWERS_UNKNOWN)
+		log_info("notify", "it does not answer: its pongs will do target=%s",
+			 log_quote(t->key));
+	t->answers = ANSWERS_NOT;
+	return true;
 }
 
 void dial_rest(struct target *t, int64_t now)

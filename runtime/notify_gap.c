@@ -2,7 +2,8 @@
  * notify_gap.c - what a target has lost: counted by subscription, told to it in one notice before
  * anything else, over whatever way it is reached, and kept until that has arrived.
  * Guarantees: a loss is told once; what is lost while a notice of a gap is on its way goes into the
- * next one.
+ * next one.  It has arrived when it or a later notice on the same connection is answered; on a connection
+ * that answers nothing, when a ping behind it is: never because it was only written.
  */
 #include "notify_int.h"
 
@@ -143,6 +144,7 @@ void gap_sent(struct target *t)
 {
 	ng.count[C_GAPS]++;
 	t->gap_sent = true;
+	t->gap_life.asked = false;
 	t->gap_mark = t->q.n ? ring_at(&t->q, 0)->id : t->last + 1;
 }
 

@@ -2,6 +2,7 @@
  * notify_int.h - what the files of the notification engine share, and nobody else includes.
  *
  *   notify_tool.c      hash, ring, varints
+ *   notify_life.c      whether a peer has read what was written to it
  *   notify.c           start, stop, the turn of the loop, the slow tick, answers of the counters
  *   notify_event.c     bodies, their slots and forms, events from preparation to publication
  *   notify_audience.c  subscriptions, members, audiences and their text in the store
@@ -29,6 +30,7 @@
 #include <sys/queue.h>
 
 #include "notify.h"
+#include "notify_life.h"
 
 #define SLOT_LEN 19 /* '~', 16 hex digits, a letter, '~' */
 #define RQI_MAX 64
@@ -242,7 +244,7 @@ void ring_free(struct ring *r);
 enum target_list_id {
 	L_DIRTY, /* cursor or gap is to be saved */
 	L_BUSY, /* something sent over its connection is not answered */
-	L_RAW, /* done when the connection has drained */
+	L_RAW, /* something is done when its connection has drained, or shown that it lives */
 	L_IDLE, /* nobody needs it */
 	L_KICK, /* look at it at the end of the turn */
 	L_STARVED, /* waits for a body that another one fetches, or for a read to be repeated */
@@ -304,6 +306,7 @@ struct target {
 	int64_t gap_mark; /* an answer to this id or a later one confirms the gap notice */
 	unsigned gap_no;
 	bool gap_sent, gap_dirty;
+	struct life gap_life; /* from behind the gap notice on its connection */
 
 	struct link *link;
 	TAILQ_ENTRY(target) on_link;
@@ -319,6 +322,7 @@ struct target {
 		int64_t due;
 	} post;
 	struct dial *dial;
+	enum { ANSWERS_UNKNOWN, ANSWERS_NOT, ANSWERS } answers; /* a URL that is dialled */
 	int64_t retry_at;
 	unsigned fails;
 };
@@ -330,6 +334,7 @@ struct link { /* a connection and the targets behind it */
 	size_t out; /* sent and not answered */
 	bool want;
 	bool starved; /* one of them has something and no room in the window */
+	bool answers; /* it has answered something */
 };
 
 enum drop_reason {
@@ -425,6 +430,7 @@ void send_again(struct target *t); /* what is not answered in time, at once */
 void send_want(struct target *t);
 void send_drained(struct target *t); /* L_RAW: hands over what has left */
 void send_late(int64_t now); /* L_BUSY: answers that did not come */
+bool send_left(const struct conn *c); /* the kernel has all that was sent */
 bool send_json(struct conn *c, enum session_serial serial, struct buf *frame);
 void notice_answered(struct target *t, struct notice n, int rsc);
 struct link *link_find(const struct session *s);
@@ -471,9 +477,6 @@ size_t parked_drop(const struct notify_filter *f);
 size_t parked_list(const struct notify_filter *f, size_t limit,
 		   void (*fn)(void *arg, const struct notify_info *i), void *arg);
 void parked_free(void);
-
-/* ---- for the operator ------------------------------------------------------------------------ */
-
 bool filter_member(const struct notify_filter *f, const struct member *m);
 
 /* ---- URLs ------------------------------------------------------------------------------------ */
@@ -498,11 +501,15 @@ struct dial {
 	struct conn *c;
 	char *url;
 	bool open, cbor;
+	struct life life; /* from behind what was sent last */
 	int64_t idle_at; /* us, monotonic: close then */
 };
 TAILQ_HEAD(dial_list, dial);
 struct dial *dial_get(struct target *t, const struct route *r); /* NULL: cannot be dialled */
 void dial_post(struct target *t); /* sends the notice in post when the connection is open */
+bool dial_answered(struct target *t, char what, const uint64_t v[3], int rsc, struct str pc);
+bool dial_drained(struct target *t); /* true: nothing more to look for */
+bool dial_believed(struct target *t); /* no answer came: whether it may count as delivered */
 void dial_rest(struct target *t, int64_t now); /* nothing is under way: close soon */
 void dial_drop(struct target *t);
 void dial_close_all(void);

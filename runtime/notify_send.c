@@ -121,7 +121,8 @@ void send_detach(struct target *t)
 	t->raw_out = 0;
 	t->gap_sent = false;
 	target_unlist(t, L_BUSY);
-	target_unlist(t, L_RAW);
+	if (!t->dial)
+		target_unlist(t, L_RAW);
 	TAILQ_REMOVE(&l->targets, t, on_link);
 	if (TAILQ_EMPTY(&l->targets)) {
 		map_del(&ng.links, &l->by_session);
@@ -197,8 +198,7 @@ static bool send_gap(struct target *t)
 	if (!ok)
 		return false;
 	gap_sent(t);
-	if (session_serial(t->link->s) == SESSION_RAW)
-		target_list(t, L_RAW);
+	target_list(t, L_RAW);
 	tick_need();
 	return true;
 }
@@ -395,15 +395,6 @@ static bool answer_over_link(struct target *t, int64_t id, int64_t sub, int rsc,
 	return ours;
 }
 
-static void answer_over_dial(struct target *t, int64_t sub, int rsc, struct str pc)
-{
-	t->refs++;
-	url_answered(t);
-	url_done(t, rsc);
-	answer_content(t, sub, pc);
-	target_unref(t);
-}
-
 static bool get_hex(struct str *s, uint64_t *v)
 {
 	size_t n = 0;
@@ -447,15 +438,12 @@ bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, stru
 	t = target_by_id((int64_t)v[2]);
 	if (!t)
 		return false;
-	if (t->link && s && t->link->s == s)
+	if (t->link && s && t->link->s == s) {
+		t->link->answers = true;
 		return what == 'n' ? answer_over_link(t, (int64_t)v[0], (int64_t)v[1], rsc, pc)
 				   : gap_answered(t, v[0], v[1]);
-	if (c && t->dial && t->dial->c == c && t->post.state == POST_SENT && t->post.n.e &&
-	    t->post.n.id == (int64_t)v[0] && t->post.n.m->sub->id == (int64_t)v[1]) {
-		answer_over_dial(t, (int64_t)v[1], rsc, pc);
-		return true;
 	}
-	return false;
+	return c && t->dial && t->dial->c == c && dial_answered(t, what, v, rsc, pc);
 }
 
 bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc)
@@ -475,35 +463,52 @@ static void hand_over(struct target *t)
 		ring_at(&t->fly, i)->e = NULL;
 		t->raw_out--;
 		notice_delivered(t, n);
-		if (t->gap_sent && n.id >= t->gap_mark)
-			target_gap_clear(t);
 	}
 	ring_trim(&t->fly);
-	if (t->gap_sent && session_serial(t->link->s) == SESSION_RAW)
-		target_gap_clear(t);
 }
 
-static bool drained(const struct conn *c)
+bool send_left(const struct conn *c)
 {
 	return conn_writable(c) && conn_queued(c) == 0;
 }
 
+/* Who answers at all answers a gap notice, or what follows it; of others only pongs can tell. */
+static bool gap_arrived(struct target *t)
+{
+	struct session *s = t->link->s;
+	bool life = life_seen(&t->gap_life, session_conn(s), ng.o.answer_time);
+
+	if (session_serial(s) == SESSION_RAW)
+		return life;
+	return life && !t->link->answers && clock_mono() >= t->gap_life.due;
+}
+
+/* True: nothing more to look for. */
+static bool link_drained(struct target *t)
+{
+	struct conn *c = session_conn(t->link->s);
+
+	if (!t->raw_out && !t->gap_sent)
+		return true;
+	if (!send_left(c))
+		return false;
+	hand_over(t);
+	if (!t->gap_sent)
+		return true;
+	if (!gap_arrived(t))
+		return false;
+	target_gap_clear(t);
+	return true;
+}
+
 void send_drained(struct target *t)
 {
-	bool dialled =
-	    t->dial && t->post.state == POST_SENT &&
-	    (t->url || t->post.gap || (t->post.n.e && t->post.n.e->kind->frame == FRAME_RAW));
-	bool left = !dialled || drained(t->dial->c);
+	bool left;
 
 	t->refs++;
-	if (dialled && left)
-		url_done(t, 2000);
-	if (t->link && (t->raw_out || t->gap_sent)) {
-		if (drained(session_conn(t->link->s)))
-			hand_over(t);
-		else
-			left = false;
-	}
+	left = !t->dial || dial_drained(t);
+	if (t->link && !link_drained(t))
+		left = false;
 	if (left)
 		target_unlist(t, L_RAW);
 	send_want(t);

@@ -383,8 +383,12 @@ void url_tick(struct target *t, int64_t now)
 	}
 	if (waits && now >= t->post.due) {
 		ng.count[C_UNANSWERED]++;
-		dial_drop(t);
-		url_lost(t, 0, "no answer in time");
+		if (t->dial && dial_believed(t)) {
+			url_done(t, 2000);
+		} else {
+			dial_drop(t);
+			url_lost(t, 0, "no answer in time");
+		}
 	}
 	waits = t->post.state == POST_DIAL || t->post.state == POST_SENT;
 	if (t->dial && !waits && now >= t->dial->idle_at)

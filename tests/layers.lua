@@ -13,7 +13,7 @@ local LEVELS = {
     "net_dial", "net_out", "net_link", "net_unix" },
   { "embed", "vm", "guard.h", "guard_int", "guard", "guard_lua", "task",
     "lua_file", "lua_json", "lua_operator", "lua_sys" },
-  { "session", "notify.h", "notify_int", "notify", "notify_tool", "notify_event",
+  { "session", "notify.h", "notify_life", "notify_int", "notify", "notify_tool", "notify_event",
     "notify_audience", "notify_target", "notify_books", "notify_gap", "notify_lane", "notify_drop",
     "notify_send",
     "notify_keep", "notify_restore", "notify_parked", "notify_list", "notify_url", "notify_dial",

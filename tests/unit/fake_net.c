@@ -21,6 +21,7 @@ struct net_timer {
 static struct net the_net;
 struct net *const fake_net = &the_net;
 size_t fake_fill_room = 1000;
+bool fake_pings = true;
 struct request *fake_requests;
 
 static struct conn *conns;
@@ -225,6 +226,16 @@ size_t conn_queued(const struct conn *c)
 	return c->nstuck;
 }
 
+uint64_t conn_mark(struct conn *c)
+{
+	return fake_pings ? ++c->mark : 0;
+}
+
+uint64_t conn_passed(const struct conn *c)
+{
+	return c->silent ? c->passed : c->mark;
+}
+
 void conn_close(struct conn *c, int code, const char *reason)
 {
 	(void)reason;
@@ -327,4 +338,5 @@ void fake_net_reset(void)
 			fake_hangup(conns);
 	}
 	fake_fill_room = 1000;
+	fake_pings = true;
 }

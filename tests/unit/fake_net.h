@@ -26,6 +26,8 @@ struct conn {
 	bool wants, full, filling, closing;
 	int code; /* of conn_close */
 	size_t room; /* frames one fill may write */
+	uint64_t mark, passed;
+	bool silent; /* does not answer pings */
 };
 
 struct request { /* http_send */
@@ -37,6 +39,7 @@ struct request { /* http_send */
 };
 
 extern struct net *const fake_net;
+extern bool fake_pings; /* false: conn_mark is 0 */
 extern size_t fake_fill_room; /* frames per fill of new connections; default 1000 */
 extern struct request *fake_requests; /* oldest first */
 

@@ -1,6 +1,7 @@
 -- Delivery (TS-0020 6.5, TS-0004 7.5.1.2.2): kept while the AE is away and over restarts, in order,
 -- at least once under one rqi; the window; targets that are URLs; slow ones delay nobody.
 
+local cjson = require "cjson"
 local h = require "harness"
 local targets = require "targets"
 local expect = h.expect
@@ -314,6 +315,27 @@ describe("a target that is a URL", function()
     assert.equal(5, t.got[1].body.op)
     assert.equal("1", t.got[1].body.pc["m2m:sgn"].nev.rep["m2m:cin"].con)
     assert.equal("2", t.got[2].body.pc["m2m:sgn"].nev.rep["m2m:cin"].con)
+  end)
+
+  it("over WebSocket: waits for the answer; what a hang-up took comes again", function()
+    local first = true
+    local u = targets.new(function(_, entry, ws)
+      if first then
+        first = false
+        ws:close(1001, "", 0)
+      elseif ws.readyState ~= 3 then
+        ws:send(cjson.encode { rsc = 2000, rqi = entry.body.rqi, rvi = "3" }, "text", 5)
+      end
+    end)
+    local a, path = subscriber(s, { nu = { u.ws_url .. "/w" } })
+    s:add(path, a.aei, "1")
+    s:add(path, a.aei, "2")
+    u:wait("three messages", function() return #u.got == 3 end)
+    local con = {}
+    for i, e in ipairs(u.got) do con[i] = e.body.pc["m2m:sgn"].nev.rep["m2m:cin"].con end
+    assert.same({ "1", "1", "2" }, con)
+    assert.equal(u.got[1].body.rqi, u.got[2].body.rqi)
+    u:close()
   end)
 
   it("that is down gets it when it is back", function()
