@@ -135,8 +135,9 @@ UNIT_lua_cse := $(GROUND) $(LUA_CORE) task primitive session bind_media bind_htt
 	bind_ws_text bind_ws lua_cse lua_notify lua_field
 STORE := store store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
 	store_sqlite_gc store_sqlite_ops store_sqlite_read
-UNIT += store store_evict store_faults store_turns lua_store
+UNIT += store store_step store_evict store_faults store_turns lua_store
 UNIT_store := $(GROUND) $(STORE)
+UNIT_store_step := $(GROUND) $(STORE)
 UNIT_store_evict := $(GROUND) $(STORE)
 UNIT_store_faults := $(GROUND) $(STORE)
 UNIT_store_turns := $(GROUND) $(STORE)

@@ -4,7 +4,10 @@
  * answers everything that arrived meanwhile from one snapshot.  Answers come back in order and are
  * handed out by store_poll on the loop thread.
  *
- * Never: SQL here, an engine call on the loop thread after start, a callback on another thread.
+ * A stepped store has no threads: store_step does the work of both.
+ *
+ * Never: SQL here, an engine call on the loop thread after start (but for a stepped store's), a
+ * callback on another thread.
  */
 #include "store.h"
 
@@ -198,39 +201,53 @@ static void *writer_main(void *arg)
 
 /* ---- reader thread --------------------------------------------------------------------------- */
 
+/* Under the lock. */
+static struct store_read *take_reads(struct store *s)
+{
+	struct store_read *list = s->reads.first;
+
+	s->reads.first = NULL;
+	s->reads.last = &s->reads.first;
+	s->nreads = 0;
+	return list;
+}
+
+static void answer_reads(struct store *s, struct store_read *list)
+{
+	struct store_read *last = list, *r;
+	size_t n = 0;
+
+	pthread_mutex_lock(&s->read_lock);
+	engine_read(s->reader, list);
+	pthread_mutex_unlock(&s->read_lock);
+	for (r = list; r; r = r->next, n++)
+		last = r;
+	pthread_mutex_lock(&s->lock);
+	s->stats.reads += n;
+	*s->answered.last = list;
+	s->answered.last = &last->next;
+	unlock_and_wake(s);
+}
+
 static void *reader_main(void *arg)
 {
 	struct store *s = arg;
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		struct store_read *list = s->reads.first, *last, *r;
-		size_t n = 0;
+		struct store_read *list;
 
-		if (!list && s->stop)
+		if (!s->reads.first && s->stop)
 			break;
-		if (!list) {
+		if (!s->reads.first) {
 			s->reader_waits = true;
 			pthread_cond_wait(&s->read_due, &s->lock);
 			s->reader_waits = false;
 			continue;
 		}
-		s->reads.first = NULL;
-		s->reads.last = &s->reads.first;
-		s->nreads = 0;
+		list = take_reads(s);
 		pthread_mutex_unlock(&s->lock);
-
-		pthread_mutex_lock(&s->read_lock);
-		engine_read(s->reader, list);
-		pthread_mutex_unlock(&s->read_lock);
-		for (last = r = list; r; r = r->next, n++)
-			last = r;
-
-		pthread_mutex_lock(&s->lock);
-		s->stats.reads += n;
-		*s->answered.last = list;
-		s->answered.last = &last->next;
-		unlock_and_wake(s);
+		answer_reads(s, list);
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -344,7 +361,7 @@ struct store *store_open(const struct store_opts *o, struct err *e)
 	s->engine = engine_open(s->o.path, e);
 	if (s->engine)
 		s->reader = engine_reader_open(s->o.path, e);
-	if (!s->reader || !start_threads(s, e)) {
+	if (!s->reader || (!o->stepped && !start_threads(s, e))) {
 		store_destroy(s);
 		return NULL;
 	}
@@ -357,8 +374,13 @@ void store_close(struct store *s)
 
 	if (!s)
 		return;
-	engine_reader_stop(s->reader);
-	stop_threads(s, true);
+	if (s->o.stepped) {
+		for (round = 0; round < CLOSE_ROUNDS && store_step(s); round++)
+			;
+	} else {
+		engine_reader_stop(s->reader);
+		stop_threads(s, true);
+	}
 	s->closed = true; /* what callbacks submit from here on is refused, in turn */
 	for (round = 0; round < CLOSE_ROUNDS && (s->written.first || s->answered.first); round++)
 		store_poll(s);
@@ -444,6 +466,25 @@ void store_turn(struct store *s)
 {
 	if (s->gathered)
 		signal_threads(s);
+}
+
+bool store_step(struct store *s)
+{
+	bool any = s->writes.first || s->reads.first;
+
+	assert(s->o.stepped);
+	if (s->writes.first) {
+		struct store_tx *group = take_group(s);
+
+		engine_group(s->engine, group);
+		deliver(s, group);
+	}
+	if (s->reads.first)
+		answer_reads(s, take_reads(s));
+	if (engine_wants_slice(s->engine))
+		engine_slice(s->engine);
+	store_poll(s);
+	return any;
 }
 
 /* Its answer takes its turn in the queue, like those of the others. */

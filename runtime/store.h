@@ -28,6 +28,7 @@ struct store_opts {
 	unsigned batch_ops; /* cap of one group commit; 512 */
 	size_t batch_bytes; /* 2 MiB */
 	size_t queue_bytes; /* submitted and not yet committed; 64 MiB, then STORE_IO "busy" */
+	bool stepped; /* no threads: the caller runs everything with store_step */
 };
 
 /* Opens or creates; applies migrations; refuses a newer schema with a clear text. */
@@ -36,6 +37,9 @@ struct store *store_open(const struct store_opts *o, struct err *e);
 void store_close(struct store *s);
 void store_poll(struct store *s); /* loop thread: runs the callbacks that are due */
 void store_turn(struct store *s); /* with `turns`, whenever the loop may sleep: begin the work */
+/* A stepped store: does what was submitted, on the calling thread, and runs its callbacks, as
+ * store_poll does.  False: nothing was submitted. */
+bool store_step(struct store *s);
 
 /* ---- writes ---------------------------------------------------------------------------------- */
 
