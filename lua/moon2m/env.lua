@@ -3,6 +3,7 @@
 -- error that says so).  A guard rail against mistakes, not a wall against malice.
 
 local guard = require "moon2m.core.guard"
+local sys = require "moon2m.core.sys"
 
 local env = {}
 
@@ -65,6 +66,20 @@ local function strict(t)
   })
 end
 
+-- ---- time ---------------------------------------------------------------------------------------
+
+-- What a script calls "now" is the clock of the library: tests move it.
+local function now() return math.floor(sys.now() / 1e6) end
+
+local function user_time(t)
+  if t == nil then return now() end
+  return os.time(t)
+end
+
+local function user_date(fmt, t)
+  return os.date(fmt or "%c", t or now())
+end
+
 -- `require` inside a script: the public module, and Lua files of the script's own folder.
 local function loader(scope, world)
   local loaded = {}
@@ -98,7 +113,7 @@ function env.new(scope)
     unpack = unpack, xpcall = user_xpcall, _VERSION = _VERSION,
     math = copy(math), table = copy(table), bit = copy(require "bit"),
     string = copy(string, { dump = true }),
-    os = { time = os.time, date = os.date, clock = os.clock, difftime = os.difftime },
+    os = { time = user_time, date = user_date, clock = os.clock, difftime = os.difftime },
     coroutine = { create = coroutine.create, resume = user_resume, wrap = user_wrap,
       yield = coroutine.yield, status = coroutine.status, running = coroutine.running },
   }
