@@ -16,8 +16,8 @@ struct cmd {
 	int (*run)(int argc, char **argv); /* argv[0] is "moon2m NAME"; returns the exit code */
 };
 
-extern const struct cmd cmd_run, cmd_listen, cmd_check, cmd_lua, cmd_notices, cmd_scripts,
-    cmd_reload, cmd_replay;
+extern const struct cmd cmd_run, cmd_listen, cmd_check, cmd_new, cmd_test, cmd_lua, cmd_notices,
+    cmd_scripts, cmd_reload, cmd_replay;
 
 /* --help: prints the text to standard output.  Returns CMD_OK. */
 int cmd_help(const struct cmd *c);

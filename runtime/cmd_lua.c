@@ -7,6 +7,9 @@
 #include <getopt.h>
 
 #include "lua_file.h"
+#include "lua_host.h"
+#include "lua_store.h"
+#include "vm.h"
 
 static int run(int argc, char **argv)
 {
@@ -18,7 +21,10 @@ static int run(int argc, char **argv)
 		return code;
 	if (!cmd_open_vm(lua_dir, true, 0, &e))
 		return cmd_fail(&e);
+	vm_module("host", lua_host_open);
+	vm_module("store", lua_store_open);
 	code = lua_file_run(argv[optind], argc - optind - 1, argv + optind + 1);
+	lua_host_close();
 	cmd_close_vm();
 	return code;
 }

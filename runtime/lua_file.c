@@ -52,6 +52,28 @@ int lua_file_run(const char *path, int argc, char **argv)
 	return code;
 }
 
+int lua_file_main(const char *module, int argc, char **argv)
+{
+	lua_State *L = vm_state();
+	struct err e;
+	int code;
+
+	lua_getglobal(L, "require");
+	lua_pushstring(L, module);
+	if (!vm_call(L, 1, 1, &e))
+		return 1;
+	lua_getfield(L, -1, "main");
+	lua_remove(L, -2);
+	luaL_checkstack(L, argc, "arguments");
+	for (int i = 0; i < argc; i++)
+		lua_pushstring(L, argv[i]);
+	if (!vm_call(L, argc, 1, &e))
+		return 1;
+	code = exit_code(L);
+	lua_pop(L, 1);
+	return code;
+}
+
 bool lua_file_check(const char *path, struct err *e)
 {
 	lua_State *L = vm_state();

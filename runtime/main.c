@@ -6,8 +6,9 @@
 
 #include "cmd.h"
 
-static const struct cmd *const commands[] = { &cmd_run,     &cmd_listen, &cmd_check,  &cmd_notices,
-					      &cmd_scripts, &cmd_reload, &cmd_replay, &cmd_lua };
+static const struct cmd *const commands[] = { &cmd_run,    &cmd_listen,  &cmd_check,   &cmd_new,
+					      &cmd_test,   &cmd_notices, &cmd_scripts, &cmd_reload,
+					      &cmd_replay, &cmd_lua };
 
 static int help(FILE *out, int code)
 {

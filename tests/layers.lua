@@ -19,9 +19,10 @@ local LEVELS = {
     "notify_keep", "notify_restore", "notify_parked", "notify_list", "notify_url", "notify_dial",
     "notify_poll", "notify_ask", "primitive",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
-    "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse" },
+    "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
+    "lua_host" },
   { "lua_config", "admin", "cmd", "options", "cmd_ask", "cmd_check", "cmd_listen", "cmd_lua",
-    "cmd_notices", "cmd_operator", "cmd_run", "main" },
+    "cmd_new", "cmd_notices", "cmd_operator", "cmd_run", "cmd_test", "main" },
 }
 local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",

@@ -149,8 +149,9 @@ end
 
 -- ---- entries ------------------------------------------------------------------------------------
 
---- The server's start, in a task.  An error ends the process with its text.
-function boot.start()
+--- The server's start, in a task.  An error ends the process with its text.  prepare (tests): runs
+-- when the tree is open and no script is loaded yet.
+function boot.start(prepare)
   core = require "moon2m.core.cse"
   timers = require "moon2m.timers"
   dispatch = require "moon2m.dispatch"
@@ -163,6 +164,7 @@ function boot.start()
   base.ensure { releases = cfg.cse.releases }
   require("moon2m.monitor").open()
   require("moon2m.polling").open()
+  if prepare then prepare() end
   load_scripts()
   check_format()
   require("moon2m.nonblocking").open(dispatch.execute)

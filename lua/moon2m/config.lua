@@ -151,6 +151,7 @@ end
 -- ---- the file and the command line --------------------------------------------------------------
 
 local function run(name)
+  if type(name) == "table" then return name, { name = "configuration", at = {} } end
   local source, why = sys.read(name, MAX_FILE)
   if not source then error(("%s: %s"):format(name, why), 0) end
   if source:byte() == 27 then error(name .. ": is compiled Lua, expected source text", 0) end
@@ -213,7 +214,8 @@ local function check_whole(cfg)
   end
 end
 
---- The configuration: defaults, the file (nil: none), then the command line's
+--- The configuration: defaults, the file (nil: none; a table: what a file would assign), then the
+-- command line's
 -- argv = { data, listen = {...}, apps = {...}, strict, log_level }.  A complete table: every
 -- section, list and map of the schema is there; `limits.origins` empty means any.
 -- Raises the text for the user (without position) at the first mistake.

@@ -1,0 +1,169 @@
+/*
+ * lua_host.c - binds a stepped store and the pool of tasks to Lua, for tests of scripts.  The store
+ * is a file of a folder in memory (/dev/shm; else $TMPDIR or /tmp), opened and removed with each
+ * host.  No decisions: when a task goes on is the harness's business.
+ */
+#define _GNU_SOURCE
+#include "lua_host.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+
+#include "lua_store.h"
+#include "store.h"
+#include "task.h"
+#include "vm.h"
+
+static struct {
+	struct store *store;
+	char folder[256]; /* "": none */
+	bool booted;
+} host;
+
+/* ---- the store ------------------------------------------------------------------------------- */
+
+static bool make_folder(const char *parent)
+{
+	int n = snprintf(host.folder, sizeof(host.folder), "%s/moon2m-test.XXXXXX", parent);
+
+	if (n > 0 && (size_t)n < sizeof(host.folder) && mkdtemp(host.folder))
+		return true;
+	host.folder[0] = '\0';
+	return false;
+}
+
+/* The folder and the files in it; nobody makes others below it. */
+static void remove_folder(void)
+{
+	DIR *dir = *host.folder ? opendir(host.folder) : NULL;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	if (*host.folder)
+		rmdir(host.folder);
+	host.folder[0] = '\0';
+}
+
+void lua_host_close(void)
+{
+	lua_store_use(NULL);
+	store_close(host.store);
+	host.store = NULL;
+	remove_folder();
+}
+
+static int host_close(lua_State *L)
+{
+	(void)L;
+	lua_host_close();
+	return 0;
+}
+
+/* The module whose entry `run` tasks start with. */
+static bool boot_once(struct err *e)
+{
+	if (!host.booted)
+		host.booted = vm_boot("moon2m.test.entries", e);
+	return host.booted;
+}
+
+static int host_open(lua_State *L)
+{
+	const char *tmp = getenv("TMPDIR");
+	char path[sizeof(host.folder) + sizeof("/moon2m.db")];
+	struct store_opts o = { .path = path, .stepped = true };
+	struct err e = { 0 };
+
+	lua_host_close();
+	if (!make_folder("/dev/shm") && !make_folder(tmp ? tmp : "/tmp"))
+		err_set(&e, "no folder for a store: %s", strerror(errno));
+	snprintf(path, sizeof(path), "%s/moon2m.db", host.folder);
+	if (*host.folder && boot_once(&e))
+		host.store = store_open(&o, &e);
+	if (!host.store) {
+		remove_folder();
+		lua_pushnil(L);
+		lua_pushstring(L, e.msg);
+		return 2;
+	}
+	lua_store_use(host.store);
+	lua_pushstring(L, host.folder);
+	return 1;
+}
+
+static int host_step(lua_State *L)
+{
+	lua_pushboolean(L, host.store && store_step(host.store));
+	return 1;
+}
+
+/* ---- tasks ----------------------------------------------------------------------------------- */
+
+static int push_number(lua_State *L, void *arg)
+{
+	lua_pushnumber(L, *(lua_Number *)arg);
+	return 1;
+}
+
+static int host_start(lua_State *L)
+{
+	lua_Number id = luaL_checknumber(L, 1);
+
+	task_start("run", push_number, &id, NULL, NULL);
+	return 0;
+}
+
+static int host_waiting(lua_State *L)
+{
+	struct task_ref *r;
+
+	task_check(L);
+	r = lua_newuserdata(L, sizeof(*r));
+	*r = task_current();
+	return 1;
+}
+
+static int push_flag(lua_State *L, void *arg)
+{
+	lua_pushboolean(L, *(bool *)arg);
+	return 1;
+}
+
+static int host_resume(lua_State *L)
+{
+	struct task_ref *r = lua_touserdata(L, 1);
+	bool flag = lua_toboolean(L, 2), any = !lua_isnoneornil(L, 2);
+
+	luaL_argcheck(L, r, 1, "a handle was expected");
+	lua_pushboolean(L, task_resume(*r, any ? push_flag : NULL, &flag));
+	return 1;
+}
+
+static int host_tasks(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)task_count());
+	return 1;
+}
+
+int lua_host_open(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{ "open", host_open },       { "close", host_close },
+		{ "step", host_step },       { "start", host_start },
+		{ "waiting", host_waiting }, { "resume", host_resume },
+		{ "tasks", host_tasks },     { NULL, NULL },
+	};
+
+	lua_newtable(L);
+	luaL_setfuncs(L, functions, 0);
+	return 1;
+}
