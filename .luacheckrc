@@ -4,6 +4,5 @@ cache = false
 codes = true
 files["tests/lua"] = { std = "+busted" }
 files["tests/wire"] = { std = "+busted" }
-files["apps/*_test.lua"] = { std = "+busted" }
 exclude_files = { "build*" }
 files["apps/*.conf.lua"] = { allow_defined_top = true, ignore = { "111", "131" } }

@@ -1,31 +1,34 @@
--- Run it from the top folder:
---   busted --lua=luajit -m 'tests/wire/?.lua' apps/cbor_minimal_test.lua
-local h = require "harness"
-local reading = require "reading"
+-- moon2m test apps/cbor_minimal_test.lua
+local t = require "moon2m.test"
 
-describe("apps/cbor_minimal.lua", function()
-  local s
+local function host()
+  return t.host { scripts = { "apps/cbor_minimal.lua" }, tree = {
+    ["/dev"] = { ty = "ae" },
+    ["/dev/c"] = { ty = "container" },
+    ["/dev/c/s"] = { ty = "subscription", nu = { "Cdev" }, enc = { net = { 3, 4 } },
+      lbl = { "format:cbor_minimal" } },
+  } }
+end
 
-  setup(function() s = reading.start "cbor_minimal" end)
-  teardown(h.stop_all)
+-- The bytes that a reading makes.
+local function frame(h, con)
+  h:create("/dev/c", con)
+  local bodies, about = h:notifications("Cdev")
+  t.equal(about[#about].type, "application/cbor")
+  t.equal(about[#about].binary, true)
+  return bodies[#bodies]
+end
 
-  it("makes a binary frame: the array of path, seconds and value", function()
-    local bytes, opcode = reading.frame(s, "21")
-    assert.equal("binary", opcode)
-    -- RFC 8949: array of 3, text of 6 bytes, a number of 4 or 8 bytes, unsigned 21
-    assert.equal("\131\102/dev/c", bytes:sub(1, 8))
-    assert.equal("\21", bytes:sub(-1))
-    assert.is_true(#bytes <= 8 + 9 + 1)
-  end)
+t.test("a binary frame: the array of path, seconds and value", function()
+  local bytes = frame(host(), "21")
+  -- RFC 8949: array of 3, text of 6 bytes, a number of 4 or 8 bytes, unsigned 21
+  t.equal(bytes:sub(1, 8), "\131\102/dev/c")
+  t.equal(bytes:sub(-1), "\21")
+  t.ok(#bytes <= 8 + 9 + 1, "some bytes too many")
+end)
 
-  it("keeps text and objects", function()
-    assert.equal("\98ok", (reading.frame(s, "ok")):sub(-3))
-    assert.equal("\161\97a\1", (reading.frame(s, { a = 1 })):sub(-4))
-  end)
-
-  it("is application/cbor over HTTP", function()
-    local head, body = reading.posted(s, "cbor_minimal", "7")
-    assert.matches("^application/cbor", head["content-type"])
-    assert.equal("\7", body:sub(-1))
-  end)
+t.test("text and objects stay what they are", function()
+  local h = host()
+  t.equal(frame(h, "ok"):sub(-3), "\98ok")
+  t.equal(frame(h, { a = 1 }):sub(-4), "\161\97a\1")
 end)

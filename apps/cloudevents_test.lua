@@ -1,39 +1,33 @@
--- Run it from the top folder:
---   busted --lua=luajit -m 'tests/wire/?.lua' apps/cloudevents_test.lua
-local cjson = require "cjson"
-local h = require "harness"
-local reading = require "reading"
+-- moon2m test apps/cloudevents_test.lua
+local t = require "moon2m.test"
 
-describe("apps/cloudevents.lua", function()
-  local s
+local function host()
+  return t.host { scripts = { "apps/cloudevents.lua" }, tree = {
+    ["/dev"] = { ty = "ae" },
+    ["/dev/c"] = { ty = "container" },
+    ["/dev/c/s"] = { ty = "subscription", nu = { "Cdev" }, enc = { net = { 3, 4 } },
+      lbl = { "format:cloudevents" } },
+  }, now = 1767258000 }                           -- 2026-01-01 09:00 UTC
+end
 
-  setup(function() s = reading.start "cloudevents" end)
-  teardown(h.stop_all)
+t.test("a structured event with every required attribute", function()
+  local h = host()
+  local cin = t.ok(h:create("/dev/c", "21.50"))
+  local bodies, about = h:notifications("Cdev")
+  t.same(bodies[1], {
+    specversion = "1.0", id = "1767258000000000.create", source = "/dev/c",
+    type = "org.onem2m.resource.create", subject = cin.rn, time = "2026-01-01T09:00:00.000000Z",
+    datacontenttype = "application/json", data = cin,
+  })
+  t.equal(about[1].type, "application/cloudevents+json")
+end)
 
-  it("makes a structured event with every required attribute", function()
-    local text, opcode, cin = reading.frame(s, "21.50")
-    local e = cjson.decode(text)
-    assert.equal("text", opcode)
-    assert.equal("1.0", e.specversion)
-    assert.equal("/dev/c", e.source)
-    assert.equal("org.onem2m.resource.create", e.type)
-    assert.equal(cin.rn, e.subject)
-    assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%d%d%d%dZ$", e.time)
-    assert.equal("application/json", e.datacontenttype)
-    assert.equal("21.50", e.data.con)
-  end)
-
-  it("gives each event an id of its own, deletions too", function()
-    local first = cjson.decode((reading.frame(s, "1")))
-    h.expect(2002, s:delete("/moon/dev/c/la", "Cdev"))
-    local gone = cjson.decode((s.ws.ws:receive(5)))
-    assert.equal("org.onem2m.resource.delete", gone.type)
-    assert.not_equal(first.id, gone.id)
-  end)
-
-  it("is application/cloudevents+json over HTTP", function()
-    local head, body = reading.posted(s, "cloudevents", "7")
-    assert.matches("^application/cloudevents%+json", head["content-type"])
-    assert.equal("7", cjson.decode(body).data.con)
-  end)
+t.test("an id of its own for each event, deletions too", function()
+  local h = host()
+  h:create("/dev/c", "1")
+  t.ok(h:delete("/dev/c/la"))
+  local bodies = h:notifications("Cdev")
+  t.match(bodies[2], '"org.onem2m.resource.delete"')
+  local first, second = bodies[1]:match('"id":"([^"]+)"'), bodies[2]:match('"id":"([^"]+)"')
+  t.ok(first ~= second, "two events have the id " .. first)
 end)

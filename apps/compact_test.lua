@@ -1,30 +1,33 @@
--- Run it from the top folder:
---   busted --lua=luajit -m 'tests/wire/?.lua' apps/compact_test.lua
-local h = require "harness"
-local reading = require "reading"
+-- moon2m test apps/compact_test.lua
+local t = require "moon2m.test"
 
-describe("apps/compact.lua", function()
-  local s
+local function host()
+  return t.host { scripts = { "apps/compact.lua" }, tree = {
+    ["/dev"] = { ty = "ae" },
+    ["/dev/c"] = { ty = "container" },
+    ["/dev/c/s"] = { ty = "subscription", nu = { "Cdev" }, enc = { net = { 3, 4 } },
+      lbl = { "format:compact" } },
+  } }
+end
 
-  setup(function() s = reading.start "compact" end)
-  teardown(h.stop_all)
+-- The line that a reading makes.
+local function line(h, con)
+  h:create("/dev/c", con)
+  local bodies, about = h:notifications("Cdev")
+  t.equal(about[#about].type, "text/plain")
+  t.equal(about[#about].binary, false)
+  return bodies[#bodies]
+end
 
-  it("makes one line of a reading, the content as it was", function()
-    local text, opcode, cin = reading.frame(s, "21.50")
-    assert.equal("text", opcode)
-    assert.equal(("/dev/c %s 21.50\n"):format(cin.ct), text)
-  end)
+t.test("one line of a reading, the content as it was", function()
+  local h = host()
+  local text = line(h, "21.50")
+  local cin = t.ok(h:retrieve("/dev/c/la"))
+  t.equal(text, ("/dev/c %s 21.50\n"):format(cin.ct))
+end)
 
-  it("keeps to one line, whatever the content", function()
-    local text = reading.frame(s, "two\nlines")
-    assert.matches(" two lines\n$", text)
-    text = reading.frame(s, { load = 0.5, cores = 2 })
-    assert.matches(" cores=2 load=0.5\n$", text)
-  end)
-
-  it("is text/plain over HTTP", function()
-    local head, body = reading.posted(s, "compact", "7")
-    assert.matches("^text/plain", head["content-type"])
-    assert.matches("^/dev/c %S+ 7\n$", body)
-  end)
+t.test("one line, whatever the content", function()
+  local h = host()
+  t.match(line(h, "two\nlines"), " two lines\n$")
+  t.match(line(h, { load = 0.5, cores = 2 }), " cores=2 load=0.5\n$")
 end)

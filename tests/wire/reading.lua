@@ -1,4 +1,4 @@
--- For the tests of notification formats (apps/*_test.lua): a server with one app, an AE "Cdev" with
+-- For the tests of notification formats over the wire: a server with one app, an AE "Cdev" with
 -- a container, readings that come back over its own connection and over HTTP.
 
 local cqueues = require "cqueues"
