@@ -8,6 +8,7 @@
 
 #include "jscan.h"
 #include "log.h"
+#include "plain.h"
 
 #define RQI_GUESS_MAX 256 /* bytes of an rqi taken from malformed text */
 
@@ -109,11 +110,82 @@ static void find_members(struct ws_message *m, struct str *op, struct str *rsc)
 	}
 }
 
+/* ---- the answer that a notification gets ------------------------------------------------------ */
+
+#define FLAT_MAX 8 /* members */
+
+static const char *flat_space(const char *p, const char *end)
+{
+	while (p < end && *p == ' ')
+		p++;
+	return p;
+}
+
+/* A string without escapes at p, with its quotes; returns its end, NULL when it is none. */
+static const char *flat_string(const char *p, const char *end, struct str *raw)
+{
+	const char *stop = p < end && *p == '"' ? skip_plain(p + 1, end) : end;
+
+	if (stop == end || *stop != '"')
+		return NULL;
+	*raw = (struct str){ p, (size_t)(stop + 1 - p) };
+	return stop + 1;
+}
+
+/* A whole number of at most nine digits. */
+static const char *flat_number(const char *p, const char *end, struct str *raw)
+{
+	const char *from = p;
+
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	*raw = (struct str){ from, (size_t)(p - from) };
+	return raw->n == 0 || raw->n > 9 || (*from == '0' && raw->n > 1) ? NULL : p;
+}
+
+/* One `"name":value` at p; NULL: it takes more than this to read it. */
+static const char *flat_member(const char *p, const char *end, struct ws_message *m)
+{
+	struct str key, value;
+
+	p = flat_string(flat_space(p, end), end, &key);
+	p = p ? flat_space(p, end) : end;
+	if (p == end || *p != ':')
+		return NULL;
+	p = flat_space(p + 1, end);
+	p = p < end && *p == '"' ? flat_string(p, end, &value) : flat_number(p, end, &value);
+	if (!p || str_is(key, "\"op\"") || str_is(key, "\"pc\""))
+		return NULL;
+	if (str_eq(key, STR("\"rqi\"")) && *value.p == '"')
+		m->rqi = value;
+	else if (str_eq(key, STR("\"rsc\"")) &&
+		 (*value.p == '"' || !read_uint(value, 1000, 9999, &m->rsc)))
+		return NULL;
+	return flat_space(p, end);
+}
+
+/* An object of a few strings and whole numbers, among them rsc and neither op nor pc, checked and
+ * read in one pass.  False: it is something else, well-formed or not; m is as it was. */
+static bool flat_response(struct str text, struct ws_message *m)
+{
+	const char *p = text.p, *end = str_end(text);
+	struct ws_message r = { .kind = WS_RESPONSE, .object = text };
+
+	for (unsigned i = 0; i < FLAT_MAX && p && p < end && *p == (i ? ',' : '{'); i++)
+		p = flat_member(p + 1, end, &r);
+	if (!p || p + 1 != end || *p != '}' || !r.rsc)
+		return false;
+	*m = r;
+	return true;
+}
+
 enum ws_kind ws_text_classify(struct str text, struct ws_message *m, struct err *e)
 {
 	struct str op = STR_NONE, rsc = STR_NONE;
 
 	*m = (struct ws_message){ .kind = WS_BAD };
+	if (flat_response(text, m))
+		return WS_RESPONSE;
 	if (!jscan_check(text, JSCAN_DEFAULT, e)) {
 		if (e)
 			e->code = RSC_BAD_REQUEST;

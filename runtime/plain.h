@@ -1,5 +1,5 @@
 /*
- * plain.h - the inner loop of reading and writing JSON strings, for jscan.c and buf.c alone.
+ * plain.h - the inner loop of reading and writing JSON strings, for jscan.c, buf.c and bind_ws_text.c alone.
  * Guarantees: stops at every byte that JSON or UTF-8 gives a meaning; reads none at or after end.
  * Inline, because most strings cost less than a call.  Must never: decide what such a byte means.
  */
