@@ -134,6 +134,14 @@ static void turn(void *arg)
 		tick_need();
 }
 
+/* Also for what was asked for while connections were written to. */
+static void rest(void *arg)
+{
+	(void)arg;
+	if (ng.open)
+		send_turn();
+}
+
 /* ---- the tick -------------------------------------------------------------------------------- */
 
 static void url_tick_now(struct target *t)
@@ -159,7 +167,7 @@ static void age(void)
 static void tick(void *arg)
 {
 	(void)arg;
-	ng.ticking = false;
+	ng.ticking = ng.soon = false;
 	if (!ng.open)
 		return;
 	send_late(clock_mono());
@@ -186,8 +194,15 @@ void tick_need(void)
 /* Handed over is known when the socket has drained: look at once, not at the next event. */
 void tick_soon(void)
 {
-	ng.ticking = true;
+	if (ng.soon)
+		return;
+	ng.ticking = ng.soon = true;
 	net_timer_start(ng.tick, 0.001);
+}
+
+static void hold(void *arg) /* the turn does the rest */
+{
+	(void)arg;
 }
 
 static void flush(void *arg)
@@ -254,6 +269,7 @@ static void fresh(unsigned generation)
 	for (int l = 0; l < LISTS; l++)
 		TAILQ_INIT(&ng.list[l]);
 	TAILQ_INIT(&ng.live);
+	TAILQ_INIT(&ng.wanting);
 	TAILQ_INIT(&ng.told);
 	TAILQ_INIT(&ng.resting);
 	TAILQ_INIT(&ng.dials);
@@ -273,13 +289,16 @@ bool notify_open(const struct notify_opts *o, struct err *e)
 	set_heads(o);
 	ng.flush = net_timer_new(o->net, flush, NULL);
 	ng.tick = net_timer_new(o->net, tick, NULL);
+	ng.hold = net_timer_new(o->net, hold, NULL);
 	ng.open = true;
 	keep_open();
 	keep_restore();
 	books_open();
 	session_observe(send_observe, NULL);
-	if (turns_of != o->net)
+	if (turns_of != o->net) {
 		net_on_turn(o->net, turn, NULL);
+		net_on_rest(o->net, rest, NULL);
+	}
 	turns_of = o->net;
 	if (ng.total)
 		log_info("notify", "kept notifications waiting=%zu targets=%zu", ng.total,
@@ -354,7 +373,7 @@ static void free_targets(void)
 
 void notify_close(void)
 {
-	struct map *const maps[] = { &ng.targets, &ng.ids, &ng.subs, &ng.links };
+	struct map *const maps[] = { &ng.targets, &ng.ids, &ng.subs };
 	struct event *e;
 
 	if (!ng.open)
@@ -365,6 +384,7 @@ void notify_close(void)
 	ng.open = false;
 	net_timer_free(ng.flush);
 	net_timer_free(ng.tick);
+	net_timer_free(ng.hold);
 	dial_close_all();
 	keep_free();
 	members_free();

@@ -90,6 +90,7 @@ struct cut { /* a text split at its slots */
 	struct str text;
 	char *own; /* the text's memory or NULL when it is the event's body */
 	size_t n, heads;
+	unsigned slots; /* bit per slot that is there */
 	struct seg seg[];
 };
 enum form { FORM_BODY, FORM_FRAME_CBOR, FORM_BODY_CBOR, FORMS };
@@ -328,14 +329,16 @@ struct target {
 };
 
 struct link { /* a connection and the targets behind it */
-	struct node by_session;
 	struct session *s;
 	struct target_list targets;
 	size_t out; /* sent and not answered */
-	bool want;
+	TAILQ_ENTRY(link) on_wanting;
+	bool want; /* it is in ng.wanting, or its connection will fill */
+	bool listed; /* in ng.wanting */
 	bool starved; /* one of them has something and no room in the window */
 	bool answers; /* it has answered something */
 };
+TAILQ_HEAD(link_list, link);
 
 enum drop_reason {
 	DROP_OVERFLOW,
@@ -429,11 +432,11 @@ void send_detach(struct target *t);
 void send_again(struct target *t); /* what is not answered in time, at once */
 void send_want(struct target *t);
 void send_drained(struct target *t); /* L_RAW: hands over what has left */
+void send_turn(void); /* connections that have something may fill */
 void send_late(int64_t now); /* L_BUSY: answers that did not come */
 bool send_left(const struct conn *c); /* the kernel has all that was sent */
 bool send_json(struct conn *c, enum session_serial serial, struct buf *frame);
 void notice_answered(struct target *t, struct notice n, int rsc);
-struct link *link_find(const struct session *s);
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
@@ -558,17 +561,21 @@ struct engine {
 	int64_t now; /* us, monotonic: when this fill began */
 	unsigned gaps;
 	uint64_t raw_sent;
-	struct map targets, ids, subs, links;
+	struct map targets, ids, subs;
 	struct target_list list[LISTS];
 	size_t idle;
 	struct event_list live;
+	struct link_list wanting; /* have something to send; told at the end of the turn */
+	size_t nwanting;
+	int64_t held; /* us, monotonic: since when they wait for more; 0: they do not */
 	struct event *pending; /* of live: the oldest that is stored and not published */
 	struct sub_list told;
 	struct member_list resting;
 	size_t nresting;
 	struct dial_list dials;
-	struct net_timer *flush, *tick;
+	struct net_timer *flush, *tick, *hold;
 	bool ticking, restoring;
+	bool soon; /* the tick comes within a millisecond */
 	size_t total, bytes, parked, kept_bodies;
 	uint64_t count[COUNTS], dropped[DROPS];
 	struct str *piece;

@@ -15,31 +15,21 @@
 #include "jscan.h"
 #include "log.h"
 
+#define HOLD_LINKS 256u /* so many connections wait for what is being committed, */
+#define HOLD_TIME 2000 /* us at most: half as many writes to 1,000 connections */
+
 /* ---- links ----------------------------------------------------------------------------------- */
-
-struct link *link_find(const struct session *s)
-{
-	struct node *n = map_first(&ng.links, hash_int((uintptr_t)s));
-
-	for (; n; n = map_next(n)) {
-		struct link *l = container_of(n, struct link, by_session);
-
-		if (l->s == s)
-			return l;
-	}
-	return NULL;
-}
 
 static struct link *link_get(struct session *s)
 {
-	struct link *l = link_find(s);
+	struct link *l = session_user(s);
 
 	if (l)
 		return l;
 	l = xcalloc(1, sizeof(*l));
 	l->s = s;
 	TAILQ_INIT(&l->targets);
-	map_add(&ng.links, &l->by_session, hash_int((uintptr_t)s));
+	session_set_user(s, l);
 	return l;
 }
 
@@ -47,8 +37,48 @@ static void want(struct link *l)
 {
 	if (l->want)
 		return;
-	l->want = true;
-	conn_want_write(session_conn(l->s));
+	l->want = l->listed = true;
+	TAILQ_INSERT_TAIL(&ng.wanting, l, on_wanting);
+	ng.nwanting++;
+}
+
+static void unlist(struct link *l)
+{
+	if (!l->listed)
+		return;
+	l->listed = false;
+	TAILQ_REMOVE(&ng.wanting, l, on_wanting);
+	ng.nwanting--;
+}
+
+/* More is about to come for many connections: it leaves with this. */
+static bool held(void)
+{
+	int64_t now;
+
+	if (!ng.pending || ng.nwanting < HOLD_LINKS) {
+		ng.held = 0;
+		return false;
+	}
+	now = clock_mono();
+	if (!ng.held) {
+		ng.held = now;
+		net_timer_start(ng.hold, HOLD_TIME / 1e6);
+	}
+	return now - ng.held < HOLD_TIME;
+}
+
+void send_turn(void)
+{
+	struct link *l;
+
+	if (held())
+		return;
+	ng.held = 0;
+	while ((l = TAILQ_FIRST(&ng.wanting))) {
+		unlist(l);
+		conn_want_write(session_conn(l->s));
+	}
 }
 
 static bool room(const struct target *t)
@@ -125,7 +155,8 @@ void send_detach(struct target *t)
 		target_unlist(t, L_RAW);
 	TAILQ_REMOVE(&l->targets, t, on_link);
 	if (TAILQ_EMPTY(&l->targets)) {
-		map_del(&ng.links, &l->by_session);
+		unlist(l);
+		session_set_user(l->s, NULL);
 		free(l);
 	}
 	target_unref(t);
@@ -260,13 +291,14 @@ static enum sent send_some(struct target *t, unsigned burst)
 
 void notify_fill(struct session *s)
 {
-	struct link *l = ng.open ? link_find(s) : NULL;
+	struct link *l = ng.open ? session_user(s) : NULL;
 	struct target *t;
 	uint64_t raw;
 	bool some;
 
 	if (!l)
 		return;
+	unlist(l);
 	l->want = false;
 	l->starved = false;
 	ng.now = clock_mono();
@@ -296,7 +328,8 @@ full:
 		TAILQ_REMOVE(&l->targets, first, on_link);
 		TAILQ_INSERT_TAIL(&l->targets, first, on_link);
 	}
-	want(l);
+	l->want = true;
+	conn_want_write(session_conn(s));
 	tick_need();
 }
 

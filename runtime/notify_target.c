@@ -378,9 +378,22 @@ void target_hold_shift(struct target *t)
 	queue_shift(t);
 }
 
+/* Without a look at the clock. */
+static bool ready(const struct target *t, const struct notice *n)
+{
+	return n->e && n->e->et == STORE_NULL && !n->e->lost && !target_unwanted(t, n->m);
+}
+
 struct notice *target_front(struct target *t)
 {
-	int64_t now = ng.o.max_age > 0 ? clock_wall() : 0;
+	int64_t now;
+
+	if (t->hot && ready(t, ring_at(&t->q, 0))) {
+		if (t->hot < t->q.n)
+			target_warm(t);
+		return ring_at(&t->q, 0);
+	}
+	now = ng.o.max_age > 0 ? clock_wall() : 0;
 
 	for (;;) {
 		struct notice *n;

@@ -25,6 +25,7 @@ struct binding {
 struct session {
 	struct conn *conn;
 	enum session_serial serial;
+	void *user; /* the observer's */
 	struct binding *bindings;
 	size_t count;
 	bool over; /* taken over: being closed, binds nothing any more */
@@ -220,6 +221,16 @@ struct conn *session_conn(const struct session *s)
 enum session_serial session_serial(const struct session *s)
 {
 	return s->serial;
+}
+
+void session_set_user(struct session *s, void *user)
+{
+	s->user = user;
+}
+
+void *session_user(const struct session *s)
+{
+	return s->user;
 }
 
 size_t session_count(void)

@@ -21,6 +21,8 @@ struct str session_only(const struct session *s); /* its AE-ID when it has exact
 struct session *session_of(struct str aei); /* NULL: not connected */
 struct conn *session_conn(const struct session *s);
 enum session_serial session_serial(const struct session *s);
+void session_set_user(struct session *s, void *user); /* the observer's */
+void *session_user(const struct session *s); /* NULL when none was set */
 size_t session_count(void); /* connections with at least one AE-ID */
 
 /* Told when an AE-ID gets or loses its connection (s NULL); notify sets it. */

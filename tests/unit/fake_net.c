@@ -26,7 +26,7 @@ struct request *fake_requests;
 
 static struct conn *conns;
 static struct net_timer *timers;
-static void (*on_turn)(void *arg);
+static void (*on_turn)(void *arg), (*on_rest)(void *arg);
 static int64_t now = 1700000000000000;
 
 /* ---- loop ------------------------------------------------------------------------------------ */
@@ -36,6 +36,13 @@ void net_on_turn(struct net *n, void (*fn)(void *arg), void *arg)
 	(void)n;
 	(void)arg;
 	on_turn = fn;
+}
+
+void net_on_rest(struct net *n, void (*fn)(void *arg), void *arg)
+{
+	(void)n;
+	(void)arg;
+	on_rest = fn;
 }
 
 struct net_timer *net_timer_new(struct net *n, void (*fn)(void *arg), void *arg)
@@ -85,6 +92,8 @@ void fake_turn(void)
 {
 	if (on_turn)
 		on_turn(NULL);
+	if (on_rest)
+		on_rest(NULL);
 	for (struct conn *c = conns; c; c = c->next) {
 		size_t before = c->nframes;
 
@@ -97,6 +106,8 @@ void fake_turn(void)
 		c->filling = false;
 		(void)before;
 	}
+	if (on_rest)
+		on_rest(NULL);
 }
 
 void fake_advance(double seconds)

@@ -405,6 +405,106 @@ static void test_order_of_commit(void **state)
 	audience_unref(a);
 }
 
+/* ---- many at once ---------------------------------------------------------------------------- */
+
+#define CROWD 300
+
+static struct audience *crowd(struct conn *c[CROWD])
+{
+	struct audience *a = audience_new();
+	char aei[16];
+
+	for (int i = 0; i < CROWD; i++) {
+		snprintf(aei, sizeof(aei), "C%d", i);
+		c[i] = fake_accept(SESSION_RAW);
+		session_bind(c[i]->session, str_of(aei));
+		audience_add(a, 1, STR("/moon/s1"), STR("Cme"), str_of(aei));
+	}
+	settle();
+	return a;
+}
+
+static struct event *submit(struct audience *a, const char *body)
+{
+	struct event_opts o = { .frame = FRAME_RAW };
+	struct store_tx *tx = store_tx_new(fake_store);
+	struct event *e = event_new(a, &o, str_of(body));
+
+	event_store(e, tx);
+	store_commit(fake_store, tx, committed, e);
+	return e;
+}
+
+/* What is being committed leaves with what is there already, in order. */
+static void test_many_wait_for_more(void **state)
+{
+	struct conn *c[CROWD];
+	struct audience *a = crowd(c);
+
+	(void)state;
+	publish_as(a, "0", (struct event_opts){ .frame = FRAME_RAW }); /* and its rows */
+	for (int i = 0; i < CROWD; i++)
+		assert_string_equal(fake_read(c[i])->p, "0");
+	submit(a, "1");
+	submit(a, "2");
+	fake_store_step(1);
+	fake_turn();
+	assert_null(fake_read(c[0]));
+	fake_store_step(1);
+	fake_turn();
+	for (int i = 0; i < CROWD; i++) {
+		assert_string_equal(fake_read(c[i])->p, "1");
+		assert_string_equal(fake_read(c[i])->p, "2");
+	}
+	audience_unref(a);
+}
+
+/* A commit that takes its time holds nothing back for longer than two milliseconds. */
+static void test_many_do_not_wait_long(void **state)
+{
+	struct conn *c[CROWD];
+	struct audience *a = crowd(c);
+
+	(void)state;
+	publish_as(a, "0", (struct event_opts){ .frame = FRAME_RAW });
+	submit(a, "1");
+	submit(a, "2");
+	fake_store_step(1);
+	fake_advance(0.001);
+	assert_string_equal(fake_read(c[0])->p, "0");
+	assert_null(fake_read(c[0]));
+	fake_advance(0.0015);
+	for (int i = 1; i < CROWD; i++)
+		assert_string_equal(fake_read(c[i])->p, "0");
+	for (int i = 0; i < CROWD; i++)
+		assert_string_equal(fake_read(c[i])->p, "1");
+	settle();
+	for (int i = 0; i < CROWD; i++)
+		assert_string_equal(fake_read(c[i])->p, "2");
+	audience_unref(a);
+}
+
+/* A connection that goes while it waits is taken out; the others get theirs. */
+static void test_one_of_many_goes(void **state)
+{
+	struct conn *c[CROWD];
+	struct audience *a = crowd(c);
+
+	(void)state;
+	publish_as(a, "0", (struct event_opts){ .frame = FRAME_RAW });
+	submit(a, "1");
+	submit(a, "2");
+	fake_store_step(1);
+	fake_turn();
+	fake_hangup(c[7]);
+	settle();
+	fake_read(c[8]);
+	assert_string_equal(fake_read(c[8])->p, "1");
+	assert_string_equal(fake_read(c[8])->p, "2");
+	assert_int_equal(stats().queued, 2);
+	audience_unref(a);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -424,6 +524,9 @@ int main(void)
 		T(test_many_on_one_connection),
 		T(test_abandoned),
 		T(test_order_of_commit),
+		T(test_many_wait_for_more),
+		T(test_many_do_not_wait_long),
+		T(test_one_of_many_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
