@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 
+#include "lua_client.h"
 #include "lua_file.h"
 #include "lua_host.h"
 #include "lua_store.h"
@@ -22,8 +23,10 @@ static int run(int argc, char **argv)
 	if (!cmd_open_vm(lua_dir, true, 0, &e))
 		return cmd_fail(&e);
 	vm_module("host", lua_host_open);
+	vm_module("client", lua_client_open);
 	vm_module("store", lua_store_open);
 	code = lua_file_run(argv[optind], argc - optind - 1, argv + optind + 1);
+	lua_client_close();
 	lua_host_close();
 	cmd_close_vm();
 	return code;

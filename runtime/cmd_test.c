@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lua_client.h"
 #include "lua_file.h"
 #include "lua_host.h"
 #include "lua_store.h"
@@ -134,7 +135,9 @@ static int run(int argc, char **argv)
 		if (cmd_open_vm(lua_dir, true, 0, &e)) {
 			vm_module("store", lua_store_open);
 			vm_module("host", lua_host_open);
+			vm_module("client", lua_client_open);
 			code = lua_file_main("moon2m.test.main", args.n, args.arg);
+			lua_client_close();
 			lua_host_close();
 			cmd_close_vm();
 		} else {

@@ -76,28 +76,50 @@ static bool boot_once(struct err *e)
 	return host.booted;
 }
 
-static int host_open(lua_State *L)
+/* A new, empty folder; false: e says why. */
+static bool renew_folder(struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
+
+	lua_host_close();
+	if (make_folder("/dev/shm") || make_folder(tmp ? tmp : "/tmp"))
+		return true;
+	return err_set(e, "no folder for a store: %s", strerror(errno));
+}
+
+static int give_folder(lua_State *L, bool ok, const struct err *e)
+{
+	if (ok) {
+		lua_pushstring(L, host.folder);
+		return 1;
+	}
+	remove_folder();
+	lua_pushnil(L);
+	lua_pushstring(L, e->msg);
+	return 2;
+}
+
+static int host_folder(lua_State *L)
+{
+	struct err e = { 0 };
+	bool ok = renew_folder(&e);
+
+	return give_folder(L, ok, &e);
+}
+
+static int host_open(lua_State *L)
+{
 	char path[sizeof(host.folder) + sizeof("/moon2m.db")];
 	struct store_opts o = { .path = path, .stepped = true };
 	struct err e = { 0 };
+	bool ok = renew_folder(&e) && boot_once(&e);
 
-	lua_host_close();
-	if (!make_folder("/dev/shm") && !make_folder(tmp ? tmp : "/tmp"))
-		err_set(&e, "no folder for a store: %s", strerror(errno));
 	snprintf(path, sizeof(path), "%s/moon2m.db", host.folder);
-	if (*host.folder && boot_once(&e))
+	if (ok)
 		host.store = store_open(&o, &e);
-	if (!host.store) {
-		remove_folder();
-		lua_pushnil(L);
-		lua_pushstring(L, e.msg);
-		return 2;
-	}
-	lua_store_use(host.store);
-	lua_pushstring(L, host.folder);
-	return 1;
+	if (host.store)
+		lua_store_use(host.store);
+	return give_folder(L, host.store != NULL, &e);
 }
 
 static int host_step(lua_State *L)
@@ -157,10 +179,9 @@ static int host_tasks(lua_State *L)
 int lua_host_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{ "open", host_open },       { "close", host_close },
-		{ "step", host_step },       { "start", host_start },
-		{ "waiting", host_waiting }, { "resume", host_resume },
-		{ "tasks", host_tasks },     { NULL, NULL },
+		{ "open", host_open },     { "folder", host_folder }, { "close", host_close },
+		{ "step", host_step },     { "start", host_start },   { "waiting", host_waiting },
+		{ "resume", host_resume }, { "tasks", host_tasks },   { NULL, NULL },
 	};
 
 	lua_newtable(L);

@@ -3,6 +3,7 @@
  * loop and network: a store of its own in memory, and tasks, both stepped by hand.
  *
  *  open() -> folder | nil, message    an empty store; the folder, empty otherwise, goes with it
+ *  folder() -> folder | nil, message  the same without a store
  *  close()                            what is queued is done first; files of the folder are removed
  *  step() -> true when the store had something to do
  *  start(id)                          entry run(id) of the boot module, as a task

@@ -20,7 +20,7 @@ local LEVELS = {
     "notify_poll", "notify_ask", "primitive",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
-    "lua_host" },
+    "lua_host", "lua_client" },
   { "lua_config", "admin", "cmd", "options", "cmd_ask", "cmd_check", "cmd_listen", "cmd_lua",
     "cmd_new", "cmd_notices", "cmd_operator", "cmd_run", "cmd_test", "main" },
 }

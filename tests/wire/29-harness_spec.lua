@@ -72,6 +72,11 @@ end)
     assert.matches("\n1%.%.2$", text)
   end)
 
+  it("shows the log of what failed when asked", function()
+    local text = sh("%s test --verbose %s", bin, dir)
+    assert.matches("got 2\n%s+log: info script %S+double%.lua loaded rules=1\n", text)
+  end)
+
   it("says which lines did not run", function()
     local text = sh("%s test --cover --filter doubles %s", bin, dir)
     assert.matches("double%.lua%s+75 %%  not run: 5%-6$", text)
@@ -88,6 +93,83 @@ end)
     text, rc = sh("%s test %s/none.lua", bin, dir)
     assert.equal(1, rc)
     assert.matches("none%.lua", text)
+  end)
+
+  it("runs the same test in process and against the real binary", function()
+    h.write_file(dir .. "/both.lua", [[
+local t = require "moon2m.test"
+for name, new in pairs { host = t.host, server = t.server } do
+  t.test("readings reach whom they are for: " .. name, function()
+    local h = new {
+      scripts = { "apps/senml.lua", "apps/stats.lua" }, config = { stats = { window = 2 } },
+      tree = {
+        ["/home/kitchen/temp"] = {},
+        ["/dev"] = { ty = "ae" },
+        ["/dev/c"] = {},
+        ["/dev/c/s"] = { ty = "subscription", nu = { "Cdev" },
+          enc = { net = { 3 }, chty = { 4 } } },
+      },
+    }
+    for _, v in ipairs { "20", "30", "10" } do t.ok(h:create("/home/kitchen/temp", v)) end
+    h:wait(function() return #(h:latest("/home/kitchen/temp-stats", 10) or {}) == 3 end)
+    t.same(h:latest("/home/kitchen/temp-stats"), { min = 10, max = 30, avg = 20, n = 2 })
+    local url = h:url "senml"
+    t.ok(h:as("Cdev"):create("/dev/c", "subscription", { nu = { url }, lbl = { "format:senml" },
+      enc = { net = { 3 }, chty = { 4 } } }))
+    for i = 1, 3 do h:create("/dev/c", tostring(i)) end
+    h:wait(function() return h:notifications(url)[3] end)
+    local bodies, about = h:notifications(url)
+    t.match(bodies[3], '"v":3')
+    t.equal(about[3].type, "application/senml+json")
+    h:wait(function() return h:notifications("Cdev")[3] end)
+    t.match(h:notifications("Cdev")[1], '"con":"1"')
+    t.equal(#h:notifications("/dev/c/s"), 3)
+    t.refused(4004, h:retrieve("/nothing"))
+    t.refused(4106, h:as("Cnobody"):retrieve("/dev"))
+    t.same(h:children("/home/kitchen"), { "temp", "temp-stats" })
+  end)
+end
+]])
+    local text, rc = sh("%s test %s/both.lua", bin, dir)
+    assert.equal(0, rc, text)
+    assert.matches("2 passed", text)
+  end)
+
+  it("refuses of a server what it cannot be told, and judges it like a host", function()
+    h.write_file(dir .. "/server.lua", [[
+local t = require "moon2m.test"
+t.test("advance", function() t.server():advance(1) end)
+t.test("files", function() t.server { files = {} } end)
+t.test("bad", function() t.server { scripts = { bad = "x y" } } end)
+t.test("error", function()
+  local h = t.server { scripts = { e = [=[
+    require("moon2m").virtual("/v", function(req) return req.x.y end)
+  ]=] } }
+  t.refused(5000, h:retrieve("/v"))
+end)
+t.test("expected", function()
+  local h = t.server { scripts = { e = [=[
+    require("moon2m").virtual("/v", function(req) return req.x.y end)
+  ]=] } }
+  h:expect_error "index field 'x'"
+  t.refused(5000, h:retrieve("/v"))
+end)
+t.test("reload", function()
+  local v = 'require("moon2m").virtual("/v", function() return { con = N } end)'
+  local h = t.server { scripts = { s = (v:gsub("N", "1")) } }
+  t.equal(h:retrieve("/v").con, 1)
+  h:write("s", (v:gsub("N", "2")))
+  t.ok(h:reload("s"))
+  t.equal(h:retrieve("/v").con, 2)
+end)
+]])
+    local text = sh("%s test %s/server.lua", bin, dir)
+    assert.matches("FAIL advance\n%s+%S+server%.lua:2: advance: the clock of a real server", text)
+    assert.matches("FAIL files\n%s+%S+server%.lua:3: t%.server: files: a server reads", text)
+    assert.matches("FAIL bad\n%s+%S+server%.lua:4: the server ended with 1:.-bad%.lua:1: ", text)
+    assert.matches("FAIL error\n%s+script error: %S+e%.lua:1: attempt to index field 'x'", text)
+    assert.matches("ok   expected\n", text)
+    assert.matches("ok   reload\n", text)
   end)
 
   it("leaves nothing behind", function()

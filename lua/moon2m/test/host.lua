@@ -3,7 +3,7 @@
 -- exists at a time: a new one, or the end of the test, closes the one before.
 -- What a test must not leave behind is told by `finish`.
 
-local check = require "moon2m.test.check"
+local common = require "moon2m.test.common"
 local library = require "moon2m.test.library"
 local loop = require "moon2m.test.loop"
 local native = require "moon2m.core.host"
@@ -19,6 +19,7 @@ local MAX_LOG = 2000             -- lines that are kept
 local REST = 5                   -- s of the test's clock for what goes on after the stop
 
 local current                    -- the host that is open
+local last_log = {}
 
 -- ---- what is watched ----------------------------------------------------------------------------
 
@@ -80,22 +81,10 @@ local function check_options(o)
   end
 end
 
--- Scripts given as text (name = text) become files of the host's folder.
-local function script_files(self, scripts)
-  local files, names = {}, {}
-  for i, file in ipairs(scripts) do files[i] = place.file(file) end
-  for name in pairs(scripts) do
-    if type(name) == "string" then names[#names + 1] = name end
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do files[#files + 1] = self:write(name, scripts[name]) end
-  return files
-end
-
 local function configuration(self, o)
   local given = { strict = true, scripts = o.config }
   for k, v in pairs(o.server or {}) do given[k] = v end
-  given.apps = script_files(self, o.scripts or {})
+  given.apps = common.scripts(self.folder, o.scripts or {})
   return given
 end
 
@@ -209,6 +198,11 @@ end
 
 -- ---- what came out ------------------------------------------------------------------------------
 
+--- The URL of a target of this test, for `nu`.
+function host.url(_, name)
+  return "http://target.test/" .. name
+end
+
 local function concerns(n, which)
   return which == nil or n.target == which or n.sub == which or n.sur == which
 end
@@ -241,9 +235,7 @@ end
 --- Errors whose text matches the Lua pattern belong to this test: they do not fail it, and it fails
 -- when none comes.
 function host:expect_error(pattern)
-  if type(pattern) ~= "string" then place.fail("expect_error: a pattern was expected") end
-  local e = { pattern = pattern, place = place.here() }
-  table.insert(self.root.expected, e)
+  common.expect(self.root.expected, pattern)
 end
 
 --- The log's lines, { level, module, text }; with a Lua pattern those whose text matches.
@@ -268,11 +260,7 @@ end
 
 --- Writes a script into the host's folder, also over one that is loaded (h:reload); its path.
 function host:write(name, text)
-  local file = ("%s/%s.lua"):format(self.root.folder, name)
-  local f = assert(io.open(file, "wb"))
-  f:write(text)
-  f:close()
-  return file
+  return common.write(self.root.folder, name, text)
 end
 
 -- ---- the end ------------------------------------------------------------------------------------
@@ -302,23 +290,6 @@ local function judge_handles(self)
   end
 end
 
-local function judge_errors(self)
-  for _, e in ipairs(self.raised) do
-    local known = false
-    for _, x in ipairs(self.expected) do
-      if e.text:find(x.pattern) then known, x.seen = true, true end
-    end
-    if not known then
-      complain(self, "script error: %s\n  in %s, %s; %s", e.text, e.rule, e.event, e.fate)
-    end
-  end
-  for _, x in ipairs(self.expected) do
-    if not x.seen then
-      complain(self, "%sno script raised an error that matches %s", x.place, check.show(x.pattern))
-    end
-  end
-end
-
 local function judge_rest(self)
   if self.expected[1] then return end        -- what was parked by an error that was expected
   local parked = network.parked()
@@ -335,15 +306,18 @@ function host:close()
   if not self.broken then
     note_scopes(self)
     stop(self)
-    judge_errors(self)
+    common.judge(self.found, self.raised, self.expected)
     judge_handles(self)
     judge_rest(self)
   end
-  self.closed = true
+  self.closed, last_log = true, self.log
   loop.close()
   native.close()
   if current == self then current = nil end
 end
+
+--- The log of the host that was closed last.
+function host.last_log() return last_log end
 
 --- Closes the host that is open.  What it left behind, as a list of texts.
 function host.finish()

@@ -1,5 +1,7 @@
 -- `moon2m test`: the options, the files, and what is told of them.
 
+local sys = require "moon2m.core.sys"
+local host = require "moon2m.test.host"
 local test = require "moon2m.test"
 
 local main = {}
@@ -83,7 +85,7 @@ local function run_test(o, say, one, counts)
   counts.n = counts.n + 1
   local key = problems[1] and "failed" or "passed"
   counts[key] = counts[key] + 1
-  say.result(o, counts.n, one.name, problems, o.verbose and test.last_log() or {})
+  say.result(o, counts.n, one.name, problems, o.verbose and host.last_log() or {})
 end
 
 local function run_file(o, say, file, counts)
@@ -101,11 +103,11 @@ end
 --- Entry of the command: options, "--", files.  The exit code.
 function main.main(...)
   local o = parse(...)
-  local say, counts, start = o.tap and tap or plain, { n = 0, passed = 0, failed = 0 }, os.clock()
+  local say, counts, start = o.tap and tap or plain, { n = 0, passed = 0, failed = 0 }, sys.mono()
   local cover = o.cover and require "moon2m.test.cover"
   if cover then cover.start() end
   for _, file in ipairs(o.files) do run_file(o, say, file, counts) end
-  say.finish(o, counts.passed, counts.failed, (os.clock() - start) * 1000)
+  say.finish(o, counts.passed, counts.failed, (sys.mono() - start) / 1000)
   if cover then cover.report(o.tap and "# " or "") end
   io.stdout:flush()
   return counts.failed == 0 and counts.passed > 0 and 0 or 1
