@@ -8,8 +8,7 @@ Model.__index = Model
 
 --- o = { small = queues overflow, window =, answer_time = seconds, now = clock }.
 function model.new(o)
-  return setmetatable({ o = o, streams = {}, subs = {}, gaps = {}, untold = {},
-    crashed = false, boots = 1,
+  return setmetatable({ o = o, streams = {}, subs = {}, gaps = {}, crashes = {}, boots = 1,
     events = 0, notices = 0, repeats = 0, told = 0 }, Model)
 end
 
@@ -24,7 +23,7 @@ function Model:subscribe(s)
   s.streams = {}
   for _, key in ipairs(s.targets) do
     local x = { sub = s, key = key, name = s.sur .. " " .. key, list = {}, index = {}, next = 1,
-      lossy = 0, told_max = 0, told_min = 0, fuzzy = s.raw }
+      lossy = 0, told_max = 0, told_min = 0, fuzzy = s.raw and not key:find("^http") }
     s.streams[key] = x
     self.streams[#self.streams + 1] = x
   end
@@ -58,37 +57,40 @@ function Model:forget(key)
   end
 end
 
---- The server stopped; acknowledgements of the last `grace` seconds may be unknown to it, by all
--- targets or by those with match(key).
-function Model:doubt(grace, match)
-  local from = self.o.now() - grace
-  self.doubt_from, self.doubt_to = from, self.o.now()
+--- The server was killed: what it did in the last `grace` seconds may be unknown to it when it
+-- runs again, so what it was known to have been told before that is not in doubt.
+function Model:killed(grace)
+  self.crash = { from = self.o.now() - grace }
+  self.crashes[self.boots] = self.crash
   for _, x in ipairs(self.streams) do
     for _, e in ipairs(x.list) do
-      if e.acked and e.acked > from and (not match or match(x.key)) then e.sure = false end
+      if e.sure and e.sure > self.crash.from then e.sure = nil end
     end
   end
-end
-
---- Whether what was acknowledged at that time may be unknown to the server.
-function Model:doubtful(at)
-  return self.doubt_from and at > self.doubt_from and at < self.doubt_to
+  for _, g in pairs(self.gaps) do
+    if g.sure and g.sure > self.crash.from then g.sure = nil end
+  end
 end
 
 --- The server runs again.
 function Model:restarted()
   self.boots = self.boots + 1
-  self.doubt_to = self.o.now()
+  if self.crash and not self.crash.to then
+    self.crash.to = self.o.now()
+  end
+end
+
+--- Whether what was done at that time may be unknown to the server.
+function Model:doubtful(at)
+  local c = self.crash
+  return c and at > c.from and (not c.to or at < c.to)
 end
 
 --- A connection (any table) of these targets ended and was not read to its end: raw frames that
--- were in it are lost, and a gap notice in front of a raw frame with them.
+-- were in it are lost.
 function Model:lossy(keys)
   for _, x in ipairs(self.streams) do
-    if keys[x.key] then
-      x.lossy = #x.list
-      if x.fuzzy then self.untold[x.key] = true end
-    end
+    if keys[x.key] then x.lossy = #x.list end
   end
 end
 
@@ -118,46 +120,53 @@ local function judge_repeat(self, x, i, line, rqi)
   end
 end
 
-local function judge_first(self, x, i)
+-- What was dropped or lost just before a crash may come back with it, behind what was sent
+-- then: that was before the restart, and not longer ago than the server saves.
+local function came_back(self, newest, boot)
+  local c = newest.boot < boot and self.crashes[newest.boot]
+  return c and newest.first > c.from
+end
+
+local function judge_first(self, x, i, boot)
   local missing = 0
   for j = x.next, i - 1 do
     local e = x.list[j]
     if e.got == 0 and not (x.fuzzy and j <= x.lossy) then missing = missing + 1 end
   end
-  -- A deletion just before a crash: some of what waited was dropped on disk, some not yet.
-  local partly = x.ended and self.crashed
-  if missing > 0 and not self.o.small and not x.sub.newest and not partly then
+  if missing > 0 and not self.o.small and not x.sub.newest then
     broken("%s: event %s comes, %d before it are missing (from %s)", x.name, x.list[i].v,
       missing, x.list[x.next].v)
   end
-  -- What a broken connection took with it may come again, behind what the next one brought.
-  local lost = self.crashed and (self.o.small or x.fuzzy and i <= x.lossy)
-  if i < x.next and not lost then
+  local lost = self.o.small or x.sub.newest or x.fuzzy and i <= x.lossy
+  if i < x.next and not (lost and came_back(self, x.list[x.next - 1], boot)) then
     broken("%s: event %s comes after a newer one", x.name, x.list[i].v)
   end
   x.next = math.max(x.next, i + 1)
 end
 
 --- A notice arrived on a connection.  n = { sur, v, rqi (nil: raw) }; line = { keys = set of
--- targets, opened = when }.  Returns the stream and the entry.
+-- targets, opened = when, boot = which run of the server }.  Returns the stream and the entry.
 function Model:arrived(line, key, n)
   local s = self.subs[n.sur] or broken("%s is told of an unknown subscription %s", key, n.sur)
   local x = s.streams[key] or broken("%s is told of %s, which is not for it", key, n.sur)
   local i = x.index[n.v] or broken("%s: event %s, which never happened", x.name, n.v)
   local e = x.list[i]
-  -- A deletion just before a crash: the rows of what waited may outlive it.
-  if x.ended and line.opened > x.ended and not (self.doubt_from and x.ended > self.doubt_from) then
+  if x.ended and line.opened > x.ended then
     broken("%s: event %s is sent, on a new connection, after the end of it", x.name, n.v)
   end
   if not n.rqi then x.fuzzy = true end
-  if e.got > 0 then judge_repeat(self, x, i, line, n.rqi) else judge_first(self, x, i) end
+  e.boot, e.first = e.boot or line.boot, e.first or n.at or self.o.now()
+  if e.got > 0 then
+    judge_repeat(self, x, i, line, n.rqi)
+  else
+    judge_first(self, x, i, line.boot)
+  end
   line.last = line.last or {}
   if (line.last[x] or 0) >= i then
     broken("%s: event %s out of order on a connection", x.name, n.v)
   end
   line.last[x] = i
   e.got, e.line, e.rqi, e.stay = e.got + 1, line, e.rqi or n.rqi, stay(line, key)
-  e.first = e.first or self.o.now()
   self.notices = self.notices + 1
   return x, e
 end
@@ -171,8 +180,8 @@ function Model:acked(e, line)
 end
 
 --- The server has read the acknowledgement.
-function Model.sure(_, e)
-  if e.in_time then e.sure = true end
+function Model:sure(e)
+  if e.in_time then e.sure = self.o.now() end
 end
 
 --- A gap notice: g = { rqi, dropped, list of { sur, dropped } }.
@@ -195,7 +204,7 @@ function Model:gap(line, key, g)
   end
   if sum ~= g.dropped then broken("%s: a gap of %d names %d", key, g.dropped, sum) end
   -- After a restart, what was told and not confirmed is told again, with what was lost since.
-  if last and last.boot < self.boots then
+  if last and last.boot < line.boot and not last.sure then
     for x, n in pairs(last.counts) do x.told_min = x.told_min - n end
   end
   for x, n in pairs(counts) do
@@ -245,13 +254,18 @@ function Model.done(_, s)
   return least, most
 end
 
---- Judges everything, when all was received and acknowledged.  url(key): gaps are not told there.
-function Model:judge(url)
+--- The answer to a gap notice was read by the server.
+function Model:gap_sure(key, rqi)
+  local last = self.gaps[key]
+  if last and last.rqi == rqi then last.sure = self.o.now() end
+end
+
+--- Judges everything, when all was received and acknowledged.
+function Model:judge()
   for _, x in ipairs(self.streams) do
     local n, first, not_sure = missing(x)
     if not x.ended and not x.sub.newest then
-      local excused = self.o.small and (url(x.key) or self.untold[x.key])
-      if n > x.told_max and not excused then
+      if n > x.told_max then
         broken("%s: %d of %d missing (first %s), %d told", x.name, n, #x.list, first, x.told_max)
       end
       if x.told_min > not_sure then

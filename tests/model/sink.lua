@@ -1,7 +1,8 @@
 -- A target of the model test that is a URL: an HTTP server, which also takes WebSockets.  What it
 -- receives waits in `inbox` until the test looks; how it answers is its mood: "ok", "slow",
--- "error" (500: try again), "hang up" (before the answer), "refuse" (4xx: final).  `broke`: when a
--- WebSocket ended, with what was in it.
+-- "error" (500: try again), "hang up" (before the answer), "refuse" (4xx: final), "mute" (of a
+-- WebSocket: no answer until the mood changes).  `broke`: when a WebSocket ended, with what was in
+-- it; `line`: the connection that an entry came on.
 
 local cjson = require "cjson"
 local cqueues = require "cqueues"
@@ -12,14 +13,16 @@ local sink = {}
 local Sink = {}
 Sink.__index = Sink
 
-sink.MOODS = { "ok", "ok", "slow", "error", "hang up", "refuse" }
+sink.MOODS = { "ok", "ok", "slow", "error", "hang up", "refuse", "mute" }
 
 local HTTP = { ok = "200 OK\r\nX-M2M-RSC: 2000", slow = "200 OK\r\nX-M2M-RSC: 2000",
+  mute = "200 OK\r\nX-M2M-RSC: 2000",
   error = "500 Internal Server Error", refuse = "403 Forbidden\r\nX-M2M-RSC: 4103" }
 
 -- Keeps what arrived; the entry, whose `done` says whether the server was told that it is done.
 local function keep(self, text, rqi)
-  local entry = { text = text, rqi = rqi, at = cqueues.monotime(), done = false }
+  local entry = { text = text, rqi = rqi, at = cqueues.monotime(), done = false,
+    boot = self.boots() }
   table.insert(self.inbox, entry)
   return entry
 end
@@ -37,7 +40,7 @@ local function serve_http(self, s, head, rest)
     local entry = keep(self, rest:sub(1, n), head:match("[Xx]%-[Mm]2[Mm]%-[Rr][Ii]:%s*(%S+)"))
     if mood == "hang up" then return end
     if mood == "slow" then cqueues.sleep(0.03) end
-    entry.done, entry.ok = mood ~= "error", mood == "ok" or mood == "slow"
+    entry.done, entry.ok = mood ~= "error", mood ~= "refuse"
     if not s:xwrite("HTTP/1.1 " .. HTTP[mood] .. "\r\nContent-Length: 0\r\n\r\n", "bn", 5) then
       return
     end
@@ -48,24 +51,32 @@ end
 
 local function serve_ws(self, s, head, rest)
   local ws = wsock.accept(s, head, rest)
+  local line, open = {}, {}
+  local function answer(entry)
+    entry.ok = self.mood ~= "refuse"
+    entry.at = cqueues.monotime()
+    entry.done = ws:send { cjson.encode { rsc = entry.ok and 2000 or 4103, rqi = entry.rqi,
+      rvi = "3" } }
+  end
   local function take(opcode, text)
     if opcode ~= 1 then return end
-    local rqi = cjson.decode(text).rqi
-    local entry = keep(self, text, rqi)
-    local mood = self.mood
-    if mood == "hang up" or mood == "error" then
+    local entry = keep(self, text, cjson.decode(text).rqi)
+    entry.line = line
+    if self.mood == "hang up" or self.mood == "error" then
       ws.ended = "dropped"
-    elseif rqi then
-      entry.ok = mood ~= "refuse"
-      entry.done = ws:send { cjson.encode { rsc = entry.ok and 2000 or 4103, rqi = rqi,
-        rvi = "3" } }
+    elseif entry.rqi and self.mood == "mute" then
+      open[#open + 1] = entry
+    elseif entry.rqi then
+      answer(entry)
     end
   end
   while not ws.ended and not self.closed do
     ws:poll(take)
-    ws:wait(0.2)
+    while open[1] and self.mood ~= "mute" do answer(table.remove(open, 1)) end
+    ws:wait(#open > 0 and 0.01 or 0.2)
   end
-  self.broke = cqueues.monotime()
+  line.ended_at = cqueues.monotime()
+  self.broke = line.ended_at
 end
 
 local function serve(self, s)
@@ -78,9 +89,9 @@ local function serve(self, s)
   s:close()
 end
 
---- A server on a free port; kind: "http" or "ws".
-function sink.new(cq, kind)
-  local self = setmetatable({ inbox = {}, mood = "ok", kind = kind }, Sink)
+--- A server on a free port; kind: "http" or "ws"; boots(): which run of the server it is.
+function sink.new(cq, kind, boots)
+  local self = setmetatable({ inbox = {}, mood = "ok", kind = kind, boots = boots }, Sink)
   self.listener = socket.listen { host = "127.0.0.1", port = 0, nodelay = true }
   self.listener:listen()
   self.listener:onerror(function(_, _, why) return why end)

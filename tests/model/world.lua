@@ -16,7 +16,6 @@ World.__index = World
 
 local now = cqueues.monotime
 local CONNECTIONS = 4     -- for requests at the same time
-local GRACE = 1.0         -- seconds in which what is done is written to disk
 
 --- Numbers from a seed: below(n) is 1..n, chance(p) is true p times in a hundred.
 local function random(seed)
@@ -34,9 +33,10 @@ end
 
 -- ---- requests -----------------------------------------------------------------------------------
 
-local function connect(w)
-  w.https = {}
-  for i = 1, CONNECTIONS do w.https[i] = http.new(w.server.port) end
+--- Opens the connections for requests.
+function World:connect()
+  self.https = {}
+  for i = 1, CONNECTIONS do self.https[i] = http.new(self.server.port) end
 end
 
 -- One request that must be answered with the code; its content without the wrapper, the answer.
@@ -83,10 +83,10 @@ local function make_targets(w)
     w.aes[i] = ae
   end
   for i = 1, w.r.below(3) - 1 do
-    local s = sink.new(w.cq, w.r.one_of { "http", "http", "ws" })
-    s.line, s.keys = { keys = {}, opened = 0 }, { [s.url] = true }
+    local s = sink.new(w.cq, w.r.one_of { "http", "http", "ws" },
+      function() return w.model.boots end)
+    s.keys = { [s.url] = true }
     w.sinks[i] = s
-    if s.kind == "ws" then w:fuzzy(s.url) end
   end
 end
 
@@ -97,7 +97,7 @@ function world.new(o)
     began = now(), last_v = 0, fat = 0 }, World)
   w.model = model.new { small = o.small, window = o.window, answer_time = o.answer_time, now = now }
   w.say_fn = function(...) w:say(...) end
-  connect(w)
+  w:connect()
   make_containers(w)
   make_targets(w)
   -- Some seeds have contents that fill the network's buffers when a reader stalls.
@@ -107,7 +107,8 @@ end
 
 -- ---- connections --------------------------------------------------------------------------------
 
-local function retire(w, line)
+function World:retire(line)
+  local w = self
   for i, l in ipairs(w.lines) do
     if l == line then table.remove(w.lines, i) break end
   end
@@ -157,7 +158,7 @@ local function bind(w, ae, line)
   local code = old:finish(8)
   if code ~= 1000 then error(ae.key .. ": taken over, closed with " .. tostring(code), 0) end
   old:over()
-  retire(w, old)
+  w:retire(old)
 end
 
 local function shared_line(w, ae)
@@ -214,17 +215,7 @@ function World:leave(ae, clean)
   self:say("leave %s %s", ae.key, clean and "cleanly" or "at once")
   local line = ae.line
   line:close(clean)
-  retire(self, line)
-end
-
--- The server ended: what it sent before is read, then the connections are no more.
-local function all_lost(w)
-  while w.lines[1] do
-    local line = w.lines[1]
-    line:finish(5)
-    line:over()
-    retire(w, line)
-  end
+  self:retire(line)
 end
 
 -- ---- subscriptions ------------------------------------------------------------------------------
@@ -260,7 +251,6 @@ local function choose_targets(w, raw)
   for _, s in ipairs(w.sinks) do
     if w.r.chance(40) then
       nu[#nu + 1], keys[#keys + 1] = s.url, s.url
-      s.line.keys[s.url] = true
     end
   end
   for i = 2, #list do                    -- they are asked whether they agree
@@ -322,8 +312,9 @@ local function content(w)
   return tostring(w.last_v), { ["m2m:cin"] = { con = w.last_v .. "." .. ("x"):rep(pad) } }
 end
 
--- Sends n creates over several connections; the list of what is under way.
-local function send_burst(w, n)
+--- Sends n creates over several connections; the list of what is under way.
+function World:send_burst(n)
+  local w = self
   local list = {}
   for i = 1, n do
     local c = w.r.one_of(w.containers)
@@ -336,7 +327,8 @@ local function send_burst(w, n)
   return list
 end
 
-local function publish_created(w, list)
+function World:publish_created(list)
+  local w = self
   table.sort(list, function(a, b) return a.st < b.st end)
   for _, b in ipairs(list) do
     b.c.live[#b.c.live + 1] = { v = b.v, rn = b.rn }
@@ -346,7 +338,7 @@ local function publish_created(w, list)
 end
 
 -- Those that were answered; the others are returned.
-local function take_answers(list)
+function World.take_answers(_, list)
   local answered, open = {}, {}
   for _, b in ipairs(list) do
     local a = b.via:answer()
@@ -362,9 +354,9 @@ local function take_answers(list)
 end
 
 function World:create(n)
-  local answered, open = take_answers(send_burst(self, n))
+  local answered, open = self:take_answers(self:send_burst(n))
   if open[1] then error("a create was not answered", 0) end
-  publish_created(self, answered)
+  self:publish_created(answered)
 end
 
 function World:update()
@@ -385,200 +377,9 @@ function World:delete_instance()
   self.model:publish(c, 4, "d" .. one.v)
 end
 
--- ---- URL targets --------------------------------------------------------------------------------
-
--- A WebSocket that is dialled hands notices over as a raw connection does: what was in one that
--- broke is lost, also what the server wrote before it knew.
-local function lose(w, s)
-  if s.broke and now() - s.broke < 0.5 then w.model:lossy(s.keys) end
-end
-
---- Judges what URL targets have received.
-function World:look_at_sinks()
-  for _, s in ipairs(self.sinks) do
-    lose(self, s)
-    local list = s.inbox
-    s.inbox = {}
-    for _, entry in ipairs(list) do
-      local f = peer.parse(entry.text)
-      if f.kind == "notice" then
-        if s.again then s.line = { keys = s.keys, opened = 0, ended_at = now() } end
-        local _, e = self.model:arrived(s.line, s.url, { sur = f.sur, v = f.v, rqi = entry.rqi })
-        self:say("  got %s %s v=%s rqi=%s%s", s.url, f.sur, f.v, tostring(entry.rqi),
-          entry.done and "" or " (not done)")
-        if entry.done then
-          e.acked, e.delivered = entry.at, entry.ok
-          e.sure = s.kind == "http" and not self.model:doubtful(entry.at)
-        end
-        s.again = not e.sure or not entry.rqi
-      end
-    end
-  end
-end
-
--- ---- restarts -----------------------------------------------------------------------------------
-
-local function by_url(key) return key:find("://", 1, true) ~= nil end
-
--- Of what was not answered, what is there: those are events too.
-local function recover(w, open)
-  for _, c in ipairs(w.containers) do
-    local mine = {}
-    for _, b in ipairs(open) do
-      if b.c == c then mine[b.v] = b end
-    end
-    if next(mine) then
-      local list, _ = w:must(2000, "GET", c.path .. "?rcn=8&ty=4&lim=1000", "CAdmin")
-      for _, cin in ipairs(list["m2m:cin"] or list) do
-        local b = mine[cin.con:match("^%d+")]
-        if b then b.st, b.rn = cin.st, cin.rn end
-      end
-    end
-  end
-  local found = {}
-  for _, b in ipairs(open) do
-    if b.st then found[#found + 1] = b end
-  end
-  return found
-end
-
-local function after_restart(w)
-  for _, s in ipairs(w.sinks) do s.again = true end
-  w.server:run()
-  w.model:restarted()         -- URL targets have read what was under way
-  connect(w)
-end
-
---- kill -9 while creates are under way.
-function World:kill()
-  local list = send_burst(self, self.r.below(16))
-  cqueues.sleep(self.r.below(6) * 0.001)
-  self.server:kill()
-  self:say("killed")
-  self.model.crashed = true
-  self.model:doubt(GRACE)
-  local answered, open = take_answers(list)
-  after_restart(self)
-  for _, b in ipairs(recover(self, open)) do answered[#answered + 1] = b end
-  publish_created(self, answered)
-  all_lost(self)
-  self:look_at_sinks()
-end
-
---- SIGTERM: what is connected acknowledges, or (rarely) does not and is waited for in vain.
-function World:stop()
-  local stubborn = self.r.chance(5)
-  self:say("stop%s", stubborn and ", nobody acknowledges" or "")
-  self.server:signal "TERM"
-  local deadline = now() + 15
-  while self.server:alive() do
-    for _, line in ipairs(self.lines) do
-      if not stubborn then
-        line:read(1e9)
-        line:ack(1e9, function() return 1 end)
-        line:ping()
-      end
-    end
-    cqueues.sleep(0.003)
-    if now() > deadline then error("SIGTERM does not end it", 0) end
-  end
-  local code = self.server:exit_code()
-  if code ~= 0 then error("SIGTERM ended it with exit code " .. code, 0) end
-  self.model:doubt(GRACE, by_url)
-  after_restart(self)
-  all_lost(self)
-  self:look_at_sinks()
-end
-
--- ---- the end ------------------------------------------------------------------------------------
-
-local function waiting(w)
-  local a = w.https[1]:request("GET", "/metrics")
-  return tonumber(a and a.text:match("\nmoon2m_notices_waiting (%d+)")) or
-    error("no metrics", 0)
-end
-
--- The targets that may still be reading what the server has no more.
-local function handed_over(w)
-  local keys = {}
-  for _, s in ipairs(w.sinks) do keys[s.url] = s.kind == "ws" or nil end
-  return keys
-end
-
--- Everybody reads and acknowledges until the server has nothing left.
-local function drain(w)
-  local deadline, quiet = now() + 20, nil
-  while true do
-    local any = false
-    for _, line in ipairs(w.lines) do
-      any = line:read(1e9) > 0 or any
-      any = line:ack(1e9, function() return 1 end) > 0 or any
-    end
-    w:look_at_sinks()
-    if not any then
-      quiet = waiting(w)
-      if quiet == 0 and (not w.model:wanting(handed_over(w)) or now() > deadline - 18) then
-        return
-      end
-      cqueues.sleep(0.005)
-    end
-    if now() > deadline then
-      local x = w.model:wanting()
-      model.broken("%s notices stay with the server; %s", tostring(quiet), x and x.name ..
-        " waits for more" or "everybody has all")
-    end
-  end
-end
-
--- A subscription with exc is there if and only if fewer were delivered.
-local function judge_counter(w, s)
-  local least, most = w.model:done(s)
-  local deadline = now() + 3
-  local rsc
-  repeat
-    local a = w.https[1]:request("GET", s.path, "CAdmin")
-    rsc = a and a.rsc
-    if rsc == 2000 and least >= s.exc then cqueues.sleep(0.01) end
-  until rsc ~= 2000 or least < s.exc or now() > deadline
-  if rsc == 2000 and least >= s.exc and not w.model.crashed then
-    model.broken("%s: exc %d, %d delivered, and it is there", s.sur, s.exc, least)
-  elseif rsc == 4004 and most < s.exc then
-    model.broken("%s: exc %d, %d delivered, and it is gone", s.sur, s.exc, most)
-  elseif rsc == 4004 then
-    w.model:unsubscribe(s)
-  end
-end
-
---- Everybody comes back and takes what is kept; then everything is judged.
-function World:finish()
-  self:say("finish")
-  for _, s in ipairs(self.sinks) do s.mood = "ok" end
-  for _, ae in ipairs(self.aes) do     -- what was never acknowledged comes on another connection
-    if ae.line and ae.line.withheld then self:leave(ae, true) end
-  end
-  for _, ae in ipairs(self.aes) do
-    if not ae.line or self.r.chance(50) then self:join(ae) end
-  end
-  drain(self)
-  self:say("drained")
-  self:look_at_sinks()
-  for _, line in ipairs(self.lines) do line:sync() end
-  for _, line in ipairs(self.lines) do line:read(1e9) end
-  for _, s in pairs(self.model.subs) do
-    if s.exc and not s.ended then judge_counter(self, s) end
-  end
-  self.model:judge(by_url)
-  self:say("judged")
-end
-
---- Deletes what is its, closes what is open.
-function World:clean()
-  for _, ae in ipairs(self.aes) do self:must(2002, "DELETE", "/moon/" .. ae.name, ae.key) end
-  self:must(2002, "DELETE", "/moon/" .. self.prefix, self.owner.key)
-  for _, line in ipairs(self.lines) do line.ws:drop() end
-  for _, s in ipairs(self.sinks) do s:close() end
-  for _, c in ipairs(self.https) do c:close() end
-end
+require("urls")(World)
+require("restarts")(World)
+require("ending")(World)
 
 world.h = h
 
