@@ -44,6 +44,15 @@ void target_lost(struct target *t, struct member *m)
 	target_unref(t);
 }
 
+/* A save has ended that had what is to be told (gap_no `no`; 0: nothing). */
+void gap_saved(struct target *t, unsigned no)
+{
+	if (!t->gap_unsaved || !t->gap_told || no != t->gap_no)
+		return;
+	t->gap_unsaved = false;
+	target_list(t, L_KICK);
+}
+
 /* The gap notice was received: what it told is done with. */
 void target_gap_clear(struct target *t)
 {
@@ -69,12 +78,8 @@ void target_gap_clear(struct target *t)
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
-bool gap_due(const struct target *t)
-{
-	return t->gap_told ? !t->gap_sent : t->gap > 0;
-}
-
-/* What was dropped until now is told in one notice; later losses wait until it is confirmed. */
+/* What was dropped until now is told in one notice; later losses wait until it is confirmed.  What is
+ * told must not come back after a crash: it is saved first. */
 static void gap_freeze(struct target *t)
 {
 	struct member *m;
@@ -87,6 +92,21 @@ static void gap_freeze(struct target *t)
 		m->gap_told = m->gap;
 		m->gap = 0;
 	}
+	t->gap_unsaved = t->gap_dirty || t->gap_saving;
+	if (!t->gap_unsaved)
+		return;
+	t->gap_dirty = true;
+	target_list(t, L_DIRTY);
+	keep_flush();
+}
+
+enum gap_state gap_look(struct target *t)
+{
+	if (t->gap_told ? t->gap_sent : t->gap == 0)
+		return GAP_NONE;
+	if (!t->gap_told)
+		gap_freeze(t);
+	return t->gap_unsaved ? GAP_SAVING : GAP_DUE;
 }
 
 static void put_pc(const struct target *t, struct buf *pc)
@@ -118,8 +138,6 @@ void gap_frame(struct target *t, struct buf *out)
 {
 	struct buf pc = BUF_INIT, rqi = BUF_INIT;
 
-	if (!t->gap_told)
-		gap_freeze(t);
 	put_pc(t, &pc);
 	put_rqi(t, &rqi);
 	frame_json(out, &t->to, buf_view(&rqi), 0, buf_view(&pc));
@@ -131,8 +149,6 @@ void gap_post(struct target *t, bool cbor, struct buf *rqi, struct buf *body)
 {
 	struct buf pc = BUF_INIT;
 
-	if (!t->gap_told)
-		gap_freeze(t);
 	put_rqi(t, rqi);
 	put_pc(t, &pc);
 	if (!cbor || !cbor_from_json(buf_view(&pc), body, NULL))

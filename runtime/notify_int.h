@@ -306,7 +306,7 @@ struct target {
 	struct member_list gap_list;
 	int64_t gap_mark; /* an answer to this id or a later one confirms the gap notice */
 	unsigned gap_no;
-	bool gap_sent, gap_dirty;
+	bool gap_sent, gap_dirty, gap_saving, gap_unsaved; /* unsaved: what is to be told */
 	struct life gap_life; /* from behind the gap notice on its connection */
 
 	struct link *link;
@@ -379,8 +379,10 @@ void notice_dropped(struct target *t, struct notice n, enum drop_reason why, boo
 
 void gap_count(struct target *t, struct member *m);
 void target_lost(struct target *t, struct member *m); /* it was never in the queue: a gap */
+void gap_saved(struct target *t, unsigned no);
 void target_gap_clear(struct target *t); /* the notice of it has arrived */
-bool gap_due(const struct target *t);
+enum gap_state { GAP_NONE, GAP_SAVING, GAP_DUE }; /* SAVING: the target is kicked when it is due */
+enum gap_state gap_look(struct target *t); /* whether a gap goes before what waits */
 void gap_frame(struct target *t, struct buf *out); /* a request's JSON text */
 void gap_post(struct target *t, bool cbor, struct buf *rqi, struct buf *body); /* over HTTP */
 void gap_sent(struct target *t); /* over a connection, or handed out */
@@ -563,7 +565,7 @@ struct engine {
 	uint64_t raw_sent;
 	struct map targets, ids, subs;
 	struct target_list list[LISTS];
-	size_t idle;
+	size_t idle, nresting;
 	struct event_list live;
 	struct link_list wanting; /* have something to send; told at the end of the turn */
 	size_t nwanting;
@@ -571,11 +573,10 @@ struct engine {
 	struct event *pending; /* of live: the oldest that is stored and not published */
 	struct sub_list told;
 	struct member_list resting;
-	size_t nresting;
 	struct dial_list dials;
 	struct net_timer *flush, *tick, *hold;
-	bool ticking, restoring;
-	bool soon; /* the tick comes within a millisecond */
+	bool ticking, soon, restoring; /* soon: the tick comes within a millisecond */
+	bool priorities; /* some subscription has one */
 	size_t total, bytes, parked, kept_bodies;
 	uint64_t count[COUNTS], dropped[DROPS];
 	struct str *piece;
@@ -590,7 +591,6 @@ struct engine {
 	void *refused_arg;
 	void (*on_leaving)(void *arg, int64_t sub, struct str target);
 	void *leaving_arg;
-	bool priorities; /* some subscription has one */
 	void (*on_lane)(void *arg, struct str key);
 	void *lane_arg;
 	void (*on_reformat)(void *arg, int64_t id, struct str format, struct str body);

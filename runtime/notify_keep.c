@@ -26,7 +26,7 @@ struct ids {
 struct saved {
 	struct target *t;
 	int64_t cursor;
-	unsigned unsaved;
+	unsigned unsaved, gap_no; /* gap_no: of what is to be told, or 0 */
 	bool gap, row; /* row: of the target, which is in this transaction */
 };
 
@@ -373,6 +373,7 @@ static void add_extra(struct store_tx *tx, struct save *s, struct target *t, int
 		t->torn = 0;
 	if (!t->gap_dirty && !t->torn && !t->extra_row)
 		return;
+	t->gap_saving |= t->gap_dirty;
 	t->gap_dirty = false;
 	row = extra_pack(t, cursor, &v);
 	if (row || t->extra_row) {
@@ -392,7 +393,9 @@ static void add_target(struct store_tx *tx, struct save *s, struct target *t)
 	target_unlist(t, L_DIRTY);
 	if (cursor < t->saved)
 		cursor = t->saved;
-	s->v[s->n++] = (struct saved){ t, cursor, t->unsaved, t->gap_dirty, false };
+	s->v[s->n++] = (struct saved){
+		t, cursor, t->unsaved, t->gap_told ? t->gap_no : 0, t->gap_dirty, false
+	};
 	t->refs++;
 	if (!t->row && !t->gap_dirty)
 		return;
@@ -446,6 +449,7 @@ static void save_failed(struct save *s, const char *msg)
 	for (size_t i = 0; i < s->n; i++) {
 		struct target *t = s->v[i].t;
 
+		t->gap_saving = false;
 		t->gap_dirty |= s->v[i].gap;
 		t->extra_row = true; /* it may be there, it may not */
 		target_list(t, L_DIRTY);
@@ -462,6 +466,8 @@ static void save_done(struct save *s)
 		if (t->saved < s->v[i].cursor)
 			t->saved = s->v[i].cursor;
 		t->row |= s->v[i].row;
+		t->gap_saving = false;
+		gap_saved(t, s->v[i].gap_no);
 		t->unsaved -= s->v[i].unsaved < t->unsaved ? s->v[i].unsaved : t->unsaved;
 		send_want(t);
 	}

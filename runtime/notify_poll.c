@@ -63,9 +63,12 @@ void poll_off(struct target *t)
 
 void poll_kick(struct target *t)
 {
+	enum gap_state gap;
+
 	if (!t->wanted || !ng.on_polled || t->post.state || t->fly.n >= ng.o.window)
 		return;
-	if (!gap_due(t) && !target_front(t))
+	gap = gap_look(t);
+	if (gap == GAP_SAVING || (gap == GAP_NONE && !target_front(t)))
 		return;
 	t->wanted = false;
 	ng.on_polled(ng.polled_arg, t->key);
@@ -150,6 +153,7 @@ size_t notify_poll(struct str target, unsigned max, int64_t upto, bool *loading,
 	struct target *t = ng.open ? target_find(target) : NULL;
 	struct buf b = BUF_INIT;
 	struct notice *front;
+	enum gap_state gap;
 	size_t n = 0;
 
 	*loading = false;
@@ -157,15 +161,16 @@ size_t notify_poll(struct str target, unsigned max, int64_t upto, bool *loading,
 		return 0;
 	t->refs++;
 	t->wanted = max > 0;
-	if (max && gap_due(t)) {
+	gap = max ? gap_look(t) : GAP_NONE;
+	if (gap == GAP_DUE) {
 		gap_take(t, &b);
 		t->post.due = clock_mono() + (int64_t)(ng.o.answer_time * 1e6);
 		fn(arg, buf_view(&b));
 		target_list(t, L_POLL);
 		n++;
 	}
-	while (n < max && !t->post.state && t->fly.n < ng.o.window && (front = target_front(t)) &&
-	       front->id <= upto) {
+	while (n < max && gap != GAP_SAVING && !t->post.state && t->fly.n < ng.o.window &&
+	       (front = target_front(t)) && front->id <= upto) {
 		buf_clear(&b);
 		if (!take(t, front, &b))
 			continue;

@@ -91,10 +91,14 @@ static bool room(const struct target *t)
 void send_want(struct target *t)
 {
 	bool some = t->q.n > t->holes;
+	enum gap_state gap;
 
 	if (!t->link || t->post.state)
 		return;
-	if (gap_due(t) || (some && room(t)))
+	gap = gap_look(t);
+	if (gap == GAP_SAVING)
+		return;
+	if (gap == GAP_DUE || (some && room(t)))
 		want(t->link);
 	else
 		t->link->starved |= some;
@@ -221,8 +225,6 @@ static bool send_gap(struct target *t)
 	struct buf b = BUF_INIT;
 	bool ok;
 
-	if (!gap_due(t))
-		return true;
 	gap_frame(t, &b);
 	ok = send_json(session_conn(t->link->s), session_serial(t->link->s), &b);
 	buf_free(&b);
@@ -276,8 +278,13 @@ static enum sent send_some(struct target *t, unsigned burst)
 	if (t->post.state)
 		return r;
 	while (burst-- && room(t)) {
+		enum gap_state gap;
+
 		n = target_front(t);
-		if (!send_gap(t))
+		gap = gap_look(t);
+		if (gap == GAP_SAVING)
+			return r;
+		if (gap == GAP_DUE && !send_gap(t))
 			return SENT_FULL;
 		if (!n)
 			return r;

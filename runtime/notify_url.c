@@ -354,6 +354,7 @@ void url_done(struct target *t, int rsc)
 
 void url_pump(struct target *t)
 {
+	enum gap_state gap;
 	struct notice *n;
 
 	if (t->post.state || t->link || t->retry_at || t->nroutes == 0)
@@ -361,10 +362,11 @@ void url_pump(struct target *t)
 	t->refs++;
 	n = target_front(t);
 	t->post.route = 0;
-	if (gap_due(t)) {
+	gap = gap_look(t);
+	if (gap == GAP_DUE) {
 		t->post.gap = true;
 		try_routes(t);
-	} else if (n) {
+	} else if (n && gap == GAP_NONE) {
 		t->post.n = *n;
 		target_hold_shift(t); /* its body is held until url_done or give_up */
 		try_routes(t);

@@ -12,14 +12,7 @@ return function(World)
       error("no metrics", 0)
   end
 
-  -- The targets that may still be reading what the server has no more.
-  local function handed_over(w)
-    local keys = {}
-    for _, s in ipairs(w.sinks) do keys[s.url] = s.kind == "ws" or nil end
-    return keys
-  end
-
-  -- Everybody reads and acknowledges until the server has nothing left.
+  -- Everybody reads and acknowledges until the server has nothing left and nothing more to tell.
   local function drain(w)
     local deadline, quiet = now() + 20, nil
     while true do
@@ -31,7 +24,7 @@ return function(World)
       w:look_at_sinks()
       if not any then
         quiet = waiting(w)
-        if quiet == 0 and (not w.model:wanting(handed_over(w)) or now() > deadline - 18) then
+        if quiet == 0 and (not w.model:wanting() or now() > deadline - 18) then
           return
         end
         cqueues.sleep(0.005)

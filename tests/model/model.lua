@@ -67,8 +67,10 @@ function Model:killed(grace)
       if e.sure and e.sure > self.crash.from then e.sure = nil end
     end
   end
-  for _, g in pairs(self.gaps) do
-    if g.sure and g.sure > self.crash.from then g.sure = nil end
+  for _, list in pairs(self.gaps) do
+    for _, g in ipairs(list) do
+      if g.sure and g.sure > self.crash.from then g.sure = nil end
+    end
   end
 end
 
@@ -184,14 +186,27 @@ function Model:sure(e)
   if e.in_time then e.sure = self.o.now() end
 end
 
+-- After a restart, what was told and not confirmed is told again, with what was lost since.
+local function told_again(list, boot)
+  for _, g in ipairs(list) do
+    if g.boot < boot and not g.sure and not g.again then
+      g.again = true
+      for x, n in pairs(g.counts) do x.told_min = x.told_min - n end
+    end
+  end
+end
+
 --- A gap notice: g = { rqi, dropped, list of { sur, dropped } }.
 function Model:gap(line, key, g)
-  local last = self.gaps[key]
+  local list = self.gaps[key] or {}
+  local last = list[#list]
+  self.gaps[key] = list
   if not self.o.small then
     broken("%s is told of a gap of %d, nothing can be dropped", key, g.dropped)
   end
   if last and last.rqi == g.rqi then
     if last.line == line then broken("%s is told of one gap twice on one connection", key) end
+    if last.sure then broken("%s is told of a gap whose answer was taken", key) end
     last.line = line
     return
   end
@@ -203,15 +218,19 @@ function Model:gap(line, key, g)
     sum = sum + one.dropped
   end
   if sum ~= g.dropped then broken("%s: a gap of %d names %d", key, g.dropped, sum) end
-  -- After a restart, what was told and not confirmed is told again, with what was lost since.
-  if last and last.boot < line.boot and not last.sure then
-    for x, n in pairs(last.counts) do x.told_min = x.told_min - n end
-  end
+  told_again(list, line.boot)
   for x, n in pairs(counts) do
     x.told_max, x.told_min = x.told_max + n, x.told_min + n
   end
   self.told = self.told + sum
-  self.gaps[key] = { rqi = g.rqi, line = line, counts = counts, boot = line.boot }
+  list[#list + 1] = { rqi = g.rqi, line = line, counts = counts, boot = line.boot }
+end
+
+--- The answer to a gap notice was read by the server.
+function Model:gap_sure(key, rqi)
+  local list = self.gaps[key]
+  local last = list and list[#list]
+  if last and last.rqi == rqi then last.sure = self.o.now() end
 end
 
 -- ---- the end ------------------------------------------------------------------------------------
@@ -235,10 +254,10 @@ function Model.satisfied(_, x)
   return missing(x) <= x.told_max
 end
 
---- The first stream (of these targets; none given: of all) that is not, or nil.
-function Model:wanting(keys)
+--- The first stream that is not, or nil.
+function Model:wanting()
   for _, x in ipairs(self.streams) do
-    if (not keys or keys[x.key]) and not x.sub.exc and not self:satisfied(x) then return x end
+    if not x.sub.exc and not self:satisfied(x) then return x end
   end
 end
 
@@ -252,12 +271,6 @@ function Model.done(_, s)
     end
   end
   return least, most
-end
-
---- The answer to a gap notice was read by the server.
-function Model:gap_sure(key, rqi)
-  local last = self.gaps[key]
-  if last and last.rqi == rqi then last.sure = self.o.now() end
 end
 
 --- Judges everything, when all was received and acknowledged.

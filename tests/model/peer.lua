@@ -130,9 +130,9 @@ function Line:ack(n, pick, lost)
       self.silent[#self.silent + 1] = p
     else
       list[#list + 1] = ACK:format(p.rqi)
+      self.unsure[#self.unsure + 1] = p
       if p.e then
         self.o.model:acked(p.e, self)
-        self.unsure[#self.unsure + 1] = p
         self.out = self.out - 1
       end
     end
@@ -169,7 +169,9 @@ function Line:pong(text)
   local n = tonumber(text)
   for i = self.pongs + 1, n do
     for _, p in ipairs(self.pings[i]) do
-      if not self.moving[p.key] then self.o.model:sure(p.e) end
+      if not self.moving[p.key] then
+        if p.e then self.o.model:sure(p.e) else self.o.model:gap_sure(p.key, p.rqi) end
+      end
     end
   end
   self.pongs = n

@@ -378,6 +378,39 @@ static void test_dropped_behind_post(void **state)
 	}
 }
 
+/* What is told as dropped is so on disk: after a crash it does not come, and nothing overtakes. */
+static void test_gap_is_saved(void **state)
+{
+	struct audience *a;
+	struct conn *c;
+
+	(void)state;
+	notify_close();
+	opts.max_count = 2;
+	start();
+	a = audience_of(1, "Ca");
+	for (const char *t = "1\0002\0003\0"; *t; t += 2)
+		publish(a, t);
+	audience_unref(a);
+	c = fake_accept(SESSION_JSON);
+	session_bind(c->session, STR("Ca"));
+	for (int i = 0; i < 5; i++)
+		fake_turn();
+	assert_null(fake_read(c)); /* it is being saved */
+	settle();
+	assert_non_null(strstr(fake_read(c)->p, "\"dropped\":1,"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":2}"));
+	fake_store_crash();
+	notify_close();
+	fake_net_reset();
+	fake_store_up();
+	opts.max_count = 100;
+	start();
+	c = connect_as("Ca", SESSION_JSON);
+	assert_non_null(strstr(fake_read(c)->p, "\"dropped\":1,"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":2}"));
+}
+
 /* One that finds no room, since all that waits matters more, is dropped for good. */
 static void test_dropped_at_once(void **state)
 {
@@ -423,6 +456,7 @@ int main(void)
 		T(test_answered_behind_crash),
 		T(test_dropped_behind_post),
 		T(test_dropped_at_once),
+		T(test_gap_is_saved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
