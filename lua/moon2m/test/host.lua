@@ -10,6 +10,7 @@ local native = require "moon2m.core.host"
 local network = require "moon2m.test.network"
 local place = require "moon2m.test.place"
 local verbs = require "moon2m.test.verbs"
+local wires = require "moon2m.test.wires"
 
 local host = setmetatable({}, { __index = verbs })
 host.__index = host
@@ -90,7 +91,7 @@ end
 
 local function core_modules(self)
   local store = library.core "store"
-  return { sys = loop.sys, cse = network.open(loop),
+  return { sys = loop.sys, cse = network.open(loop), gateway = wires.open(loop),
     store = setmetatable({ commit = network.commit(store.commit) }, { __index = store }),
     host = self and native }
 end
@@ -103,6 +104,7 @@ local function boot(self, o)
   watch_rules(self)
   local start = require "moon2m.boot"
   network.serve(start)
+  wires.serve(start)
   self.cfg = start.config { config = configuration(self, o) }
   self.fr = self.cfg.cse.admin
   self.boot = start
@@ -165,6 +167,17 @@ function host:plant(tree)
   self.planting = true
   verbs.plant(self, tree)
   self.planting = nil
+end
+
+-- ---- what is connected --------------------------------------------------------------------------
+
+for name, fn in pairs(wires.verbs) do
+  host[name] = function(self, ...)
+    open(self)
+    local result = fn(...)
+    if name ~= "sent" then loop.settle() end
+    return result
+  end
 end
 
 -- ---- time ---------------------------------------------------------------------------------------
@@ -288,6 +301,8 @@ local function judge_handles(self)
     local n = parts.leaks(scope)
     if n > 0 then complain(self, "%s left %d handle(s) or timer(s) open", scope.name, n) end
   end
+  local names = wires.left()
+  if names[1] then complain(self, "still open: %s", table.concat(names, ", ")) end
 end
 
 local function judge_rest(self)

@@ -323,6 +323,13 @@ function server:reload(name)
   return nil, read(log)
 end
 
+-- What a host has and a server cannot be given.
+for name in pairs(require("moon2m.test.wires").verbs) do
+  server[name] = function()
+    place.fail("%s: the sockets and devices of a real server are real; t.host has others", name)
+  end
+end
+
 -- ---- the end ------------------------------------------------------------------------------------
 
 local function judge(self, code)
