@@ -3,6 +3,7 @@
 -- block the loop.  What a verb hands out are copies: plain tables with oneM2M short names.
 -- Expected failures are `nil, err` with err.rsc and err.msg; wrong use raises at the caller's line.
 
+local guard = require "moon2m.core.guard"
 local sys = require "moon2m.core.sys"
 local format = require "moon2m.format"
 local json = require "moon2m.json"
@@ -76,6 +77,8 @@ local function verbs(cse, scope, script)
     if scope.staging then
       fail("verbs work inside a handler or cse.start, not while a script loads")
     end
+    local why = guard.cannot_wait()
+    if why then fail("%s", why) end
     local current = rule.current()
     if current and current.rule.kind == "format" then
       fail("a format cannot wait: verbs do not work in it; put what it needs into its event")
@@ -207,6 +210,20 @@ local function settings(scope, script, defaults)
   return out
 end
 
+local UNITS = { [""] = 1, K = 1024, M = 1048576, G = 1073741824 }
+local LEAST_MEMORY = 65536
+
+-- 8388608 or "8M", for cse.budget.
+local function bytes(v)
+  local n, unit
+  if type(v) == "string" then n, unit = v:match("^(%d+)([KMG]?)$") end
+  n = type(v) == "number" and v or n and tonumber(n) * UNITS[unit]
+  if not (n and n >= LEAST_MEMORY and n < 2 ^ 50) then
+    fail("cse.budget: memory must be bytes (a number, or \"512K\", \"8M\") of at least 64K")
+  end
+  return n
+end
+
 local function declarations(cse, scope, script)
   local function staging()
     if not scope.staging then fail("declarations belong at the top level of a script") end
@@ -225,9 +242,15 @@ local function declarations(cse, scope, script)
   function cse.budget(b)
     staging()
     if type(b) ~= "table" then fail("cse.budget: a table was expected") end
-    if b.time ~= nil and (type(b.time) ~= "number" or b.time <= 0) then
-      fail("cse.budget: time must be seconds above 0")
+    for k in pairs(b) do
+      if k ~= "time" and k ~= "memory" then
+        fail("cse.budget: unknown budget '%s'; time and memory are known", tostring(k))
+      end
     end
+    if b.time ~= nil and not (type(b.time) == "number" and b.time >= 0.001 and b.time <= 3600) then
+      fail("cse.budget: time must be seconds of at least 0.001")
+    end
+    if b.memory ~= nil then scope.memory = bytes(b.memory) end
     scope.slice = b.time or scope.slice
   end
 

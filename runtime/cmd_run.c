@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "blame.h"
 #include "clock.h"
 #include "guard.h"
 #include "jscan.h"
+#include "lua_blame.h"
 #include "lua_cse.h"
 #include "lua_operator.h"
 #include "lua_store.h"
@@ -22,6 +24,7 @@
 #include "metrics.h"
 #include "options.h"
 #include "primitive.h"
+#include "supervise.h"
 #include "task.h"
 #include "vm.h"
 
@@ -190,6 +193,7 @@ static bool open_vm(struct err *e)
 		return false;
 	vm_module("store", lua_store_open);
 	vm_module("cse", lua_cse_open);
+	vm_module("blame", lua_blame_open);
 	vm_module("operator", lua_operator_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }
@@ -266,6 +270,22 @@ static bool open_store(struct err *e)
 	return true;
 }
 
+/* Without it the server works, but a script that brings it down is loaded again. */
+static void open_blame(void)
+{
+	struct buf path = BUF_INIT;
+	struct err e;
+
+	buf_fmt(&path, "%s/running", srv.conf.data);
+	buf_char(&path, '\0');
+	if (!blame_open(path.p, &e))
+		log_warn("run",
+			 "a script that crashes the server will not be known after it"
+			 " reason=%s",
+			 log_quote(str_of(e.msg)));
+	buf_free(&path);
+}
+
 static bool open_notify(struct err *e)
 {
 	srv.conf.notify.net = srv.net;
@@ -293,6 +313,7 @@ static bool open_all(struct err *e)
 	if (!open_net(e) || !open_store(e) || !open_notify(e))
 		return false;
 	lua_cse_use(srv.net);
+	open_blame();
 	open_admin();
 	return true;
 }
@@ -322,6 +343,7 @@ static void close_all(void)
 	cmd_close_vm();
 	net_free(srv.net);
 	lua_config_free(&srv.conf);
+	blame_close();
 }
 
 static void start_task(void *arg)
@@ -350,9 +372,12 @@ static int run(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	signal(SIGPIPE, SIG_IGN);
 	if (srv.opts.log && log_parse_level(srv.opts.log, &level))
 		log_set_level(level);
+	code = srv.opts.supervise ? supervise() : -1;
+	if (code >= 0)
+		return code;
+	signal(SIGPIPE, SIG_IGN);
 	if (open_all(&e))
 		code = serve();
 	else if (strncmp(e.msg, "--", 2) == 0)
@@ -375,12 +400,19 @@ static const char help[] =
     "                      listen here, for HTTP and WebSocket or one of them; may be repeated;\n"
     "                      IPv6 in brackets, port 0: any free one (default: 127.0.0.1:8080)\n"
     "      --strict        exit when a script does not load, instead of running without it\n"
+    "      --safe          load no script\n"
+    "      --supervise     run the server in a process of its own and start it again when it crashes\n"
+    "                      or a script was stuck, without that script\n"
     "      --log LEVEL     debug, info, warn or error (default: info)\n"
     "      --lua DIR       read the Lua library from DIR instead of the one in the binary\n"
     "  -h, --help          this text\n"
     "\n"
+    "A script that crashed the server or was stuck is left off by the next start, until the one\n"
+    "after it, or `moon2m reload NAME`.  A start that crashes before any script ran makes the next\n"
+    "one safe.\n"
+    "\n"
     "Exit code: 0 stopped by a signal, 1 could not start, 2 wrong usage, 70 a script was stuck in\n"
-    "C code (its place is on standard error; a supervisor restarts).\n";
+    "C code (its place is on standard error), or with --supervise: it crashed 5 times in a row.\n";
 
 const struct cmd cmd_run = {
 	.name = "run",

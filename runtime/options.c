@@ -41,8 +41,14 @@ static bool set_option(struct run_options *o, int c, const char *value, struct e
 	case 'u':
 		o->lua_dir = value;
 		return true;
+	case 's':
+		o->strict = true;
+		return true;
+	case 'S':
+		o->safe = true;
+		return true;
 	}
-	o->strict = true;
+	o->supervise = true;
 	return true;
 }
 
@@ -55,6 +61,8 @@ int options_run(const struct cmd *c, int argc, char **argv, struct run_options *
 		{ "log", required_argument, NULL, 'L' },
 		{ "lua", required_argument, NULL, 'u' },
 		{ "strict", no_argument, NULL, 's' },
+		{ "safe", no_argument, NULL, 'S' },
+		{ "supervise", no_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};

@@ -12,7 +12,7 @@ local LEVELS = {
     "net_listen", "net_url", "net_dns", "net_tls", "net_http", "net_hconn", "net_frame", "net_ws",
     "net_dial", "net_out", "net_link", "net_unix" },
   { "embed", "vm", "guard.h", "guard_int", "guard", "guard_lua", "task",
-    "lua_file", "lua_json", "lua_operator", "lua_sys" },
+    "lua_file", "lua_json", "lua_operator", "lua_sys", "lua_blame" },
   { "session", "notify.h", "notify_life", "notify_tool.h", "notify_int", "notify", "notify_tool",
     "notify_event",
     "notify_audience", "notify_target", "notify_books", "notify_gap", "notify_lane", "notify_drop",
@@ -23,7 +23,7 @@ local LEVELS = {
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
     "lua_host", "lua_client" },
   { "lua_config", "admin", "cmd", "options", "cmd_ask", "cmd_check", "cmd_listen", "cmd_lua",
-    "cmd_new", "cmd_notices", "cmd_operator", "cmd_run", "cmd_test", "main" },
+    "cmd_new", "cmd_notices", "cmd_operator", "supervise", "cmd_run", "cmd_test", "main" },
 }
 local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",

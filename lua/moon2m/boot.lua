@@ -54,6 +54,8 @@ local function configure()
   require("moon2m.aggregate").configure(cfg.notification.agn_key)
   require("moon2m.lane").configure(cfg.notification.max_count)
   require("moon2m.rule").set_budgets(cfg.budgets)
+  require("moon2m.env").configure { trust = cfg.trust, rocks = cfg.rocks,
+    rock_trees = cfg.rock_trees }
   require("moon2m.script").configure { scripts = cfg.scripts, read = cfg.read }
   require("moon2m.tree").limit(cfg.limits.cache)
 end
@@ -122,13 +124,33 @@ end
 
 -- ---- scripts ------------------------------------------------------------------------------------
 
+-- Why a script must not be loaded now: nil, or what brought the server down when it ran.
+local function why_off()
+  local blame = require "moon2m.core.blame"
+  local safe = cfg.safe and "--safe" or blame.safe()
+  if safe then
+    sys.log("warn", "boot", "safe mode, no script is loaded: " .. safe)
+    return function() return "safe mode: " .. safe end
+  end
+  local reasons = {}
+  for _, o in ipairs(blame.list()) do reasons[o.script] = o.reason end
+  return function(name) return reasons[name] end
+end
+
 local function load_scripts()
   local script = require "moon2m.script"
+  local off = why_off()
   for _, file in ipairs(cfg.apps) do
-    local scope, why = script.load(file)
-    if not scope then
-      if cfg.strict then error(why, 0) end
-      sys.log("error", "boot", "script not loaded: " .. why)
+    local why = off(script.name_of(file))
+    if why then
+      script.leave_off(file, why)
+    else
+      local scope
+      scope, why = script.load(file)
+      if not scope then
+        if cfg.strict then error(why, 0) end
+        sys.log("error", "boot", "script not loaded: " .. why)
+      end
     end
   end
 end
@@ -178,6 +200,7 @@ function boot.start(prepare)
   require("moon2m.cross").start()
   require("moon2m.lane").open()
   start_scripts()
+  require("moon2m.core.blame").ready()
   core.replay()                -- notices whose format is there now
   sys.log("info", "boot", ready_line(sockets))
 end

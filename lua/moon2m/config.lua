@@ -187,6 +187,7 @@ end
 local function command_line(cfg, argv)
   if argv.data then cfg.data = argv.data end
   if argv.strict then cfg.strict = true end
+  cfg.safe = argv.safe == true
   if argv.listen and argv.listen[1] then
     cfg.listen = {}
     for i, s in ipairs(argv.listen) do
@@ -216,7 +217,7 @@ end
 
 --- The configuration: defaults, the file (nil: none; a table: what a file would assign), then the
 -- command line's
--- argv = { data, listen = {...}, apps = {...}, strict, log_level }.  A complete table: every
+-- argv = { data, listen = {...}, apps = {...}, strict, safe, log_level }.  A complete table: every
 -- section, list and map of the schema is there; `limits.origins` empty means any.
 -- Raises the text for the user (without position) at the first mistake.
 function config.load(file, argv)

@@ -104,13 +104,16 @@ end)
 -- ---- the schema ---------------------------------------------------------------------------------
 
 local budget = {}
-budget.name = "{ seconds of a slice, seconds in all }"
+local budget_memory = bytes(65536)
+budget.name = "{ seconds of a slice, seconds in all [, bytes] }"
 function budget.check(v)
+  local memory = type(v) == "table" and v[3] ~= nil and budget_memory.check(v[3])
   if type(v) ~= "table" or type(v[1]) ~= "number" or v[1] < 0.001 or v[1] > 60
-    or type(v[2]) ~= "number" or v[2] < v[1] or v[2] > 3600 or #v ~= 2 then
-    return nil, "expected { seconds of a slice (0.001 to 60), seconds in all (to 3600) }"
+    or type(v[2]) ~= "number" or v[2] < v[1] or v[2] > 3600 or #v > 3 or memory == nil then
+    return nil, "expected { seconds of a slice (0.001 to 60), seconds in all (to 3600), " ..
+      "bytes that a slice may add (at least 64K) or nothing }"
   end
-  return v
+  return { v[1], v[2], memory or nil }
 end
 
 local listen_fields = {
@@ -208,6 +211,12 @@ keys.list = {
 
   { "apps", list_of(text), nil, "scripts to load, before those of the command line" },
   { "scripts", map_of(map_of(anything)), nil, "values for cse.config, by script name" },
+  { "rocks", list_of(matching("a module's name", "^[%w_-][%w_.-]*$")), nil,
+    "pure Lua rocks that scripts may require, by module name, with all below it" },
+  { "rock_trees", list_of(text), { "/usr/local", "/usr", "~/.luarocks" },
+    "where LuaRocks installs; share/lua/5.1 below it is searched" },
+  { "trust", map_of(one_of("full")), nil,
+    "scripts, by name, that get io, os, ffi and C modules: nothing contains their mistakes" },
   { "strict", bool, false, "exit when a script does not load" },
   { "policies", one_of("grant", "restrict"), "grant",
     "whether a script's policy can grant beyond the ACPs, or only deny" },
@@ -215,7 +224,8 @@ keys.list = {
       return v:find("^/") ~= nil
     end)), nil, "files that scripts may read with cse.read" },
 
-  { "budgets", section, nil, "CPU seconds of a slice and wall seconds in all, for user code" },
+  { "budgets", section, nil,
+    "CPU seconds of a slice, wall seconds in all and bytes, for user code" },
   { "budgets.load", budget, nil, "loading a script" },
   { "budgets.policy", budget, nil, "cse.policy" },
   { "budgets.check", budget, nil, "cse.check" },

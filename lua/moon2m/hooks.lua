@@ -65,6 +65,16 @@ local function about(req)
   return ("%s %s by %s"):format(req.op, req.to, tostring(req.fr))
 end
 
+-- A reason that a script gave: only text is one.
+local function text(why)
+  return type(why) == "string" and why or nil
+end
+
+-- The response status code of a refusal: one that is an error, or 4000.
+local function refusal(code)
+  return type(code) == "number" and code >= 4000 and rsc.http[code] and code or rsc.BAD_REQUEST
+end
+
 --- The scripts' policies for a request.  req = { op = "create".., to = script path, fr, ... }, res
 -- the target as plain table.  true | false, why | nil (no opinion).  A failing policy refuses.
 function hooks.policy(req, res)
@@ -79,19 +89,25 @@ function hooks.policy(req, res)
       return false, "an access policy failed"
     end
     succeeded(rule)
-    if verdict ~= nil then return verdict and true or false, why end
+    if verdict ~= nil then return verdict and true or false, text(why) end
   end
   return nil
 end
 
--- What a script changed in pc, back into the raw member texts; the rest stays as received.
+-- What a script changed in pc, back into the raw member texts; the rest stays as received.  nil, or
+-- what is wrong with it.
 local function write_back(before, pc, members)
+  if type(pc) ~= "table" then return "req.pc: a table was expected, got a " .. type(pc) end
+  local new = {}
   for k, v in pairs(pc) do
-    local text = json.encode(v)
-    if before[k] ~= text then members[k] = text end
+    if type(k) ~= "string" then return "req.pc: a name that is no string" end
+    local ok, raw = pcall(json.encode, v)
+    if not ok then return ("req.pc.%s: %s"):format(k, raw) end
+    if before[k] ~= raw then new[k] = raw end
   end
+  for k, raw in pairs(new) do members[k] = raw end
   for k in pairs(before) do
-    if pc[k] == nil then members[k] = nil end
+    if rawget(pc, k) == nil then members[k] = nil end
   end
 end
 
@@ -117,28 +133,44 @@ function hooks.check(req, members)
       report(rule, verdict, about(req), "refused (5000), nothing stored")
       return false, "a check failed", rsc.INTERNAL_SERVER_ERROR
     end
+    if verdict == false then
+      succeeded(rule)
+      return false, text(why) or "refused by a check", refusal(code)
+    end
+    local wrong = members and write_back(before, mine.pc, members)
+    if wrong then
+      report(rule, ("%s: %s"):format(rule.where_declared, wrong), about(req),
+        "refused (5000), nothing stored")
+      return false, "a check failed", rsc.INTERNAL_SERVER_ERROR
+    end
     succeeded(rule)
-    if verdict == false then return false, why or "refused by a check", code or rsc.BAD_REQUEST end
-    if members then write_back(before, mine.pc, members) end
   end
   return nil
 end
 
---- The virtual resource at a script path: handler(req) -> true, value | false, message; or nil.
+--- The virtual resource at a script path: handler(req, write) -> true,
+-- write(value) or nil | false, message; or nil.
 function hooks.virtual(to)
   local list = matching("virtual", "any", to)
   if not list or not list[1] then return nil end
   local match = list[1]
   local rule = match[1]
-  return function(req)
+  return function(req, write)
     if resting(rule) then return false, "the script is out of order" end
     local ok, value = call(rule, req.hop, req.chain, copy_with(req, match))
     if not ok then
       report(rule, value, ("retrieve %s by %s"):format(to, tostring(req.fr)), "answered 5000")
       return false, "the script failed"
     end
+    local good, written = true, nil
+    if value ~= nil then good, written = pcall(write, value) end
+    if not good then
+      report(rule, ("%s: what it returned is no JSON: %s"):format(rule.where_declared, written),
+        ("retrieve %s by %s"):format(to, tostring(req.fr)), "answered 5000")
+      return false, "the script failed"
+    end
     succeeded(rule)
-    return true, value
+    return true, written
   end
 end
 

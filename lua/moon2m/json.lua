@@ -12,6 +12,7 @@ local core = require "moon2m.core.json"
 local byte, find, sub, format = string.byte, string.find, string.sub, string.format
 local tonumber, type, pairs, next, getmetatable = tonumber, type, pairs, next, getmetatable
 local setmetatable, pcall, error = setmetatable, pcall, error
+local rawget = rawget
 local concat, sort = table.concat, table.sort
 local quote = core.quote
 
@@ -31,7 +32,7 @@ end
 
 --- Whether a value is written as an array: marked, or a table with an element 1.
 function json.is_array(v)
-  return type(v) == "table" and (getmetatable(v) == array_mt or v[1] ~= nil)
+  return type(v) == "table" and (getmetatable(v) == array_mt or rawget(v, 1) ~= nil)
 end
 
 -- ---- decode -------------------------------------------------------------------------------------

@@ -167,10 +167,10 @@ function op.virtual(req)
   if not ok then return nil, e end
   local seen = view.request(req, nil)
   seen.to = to
-  local fine, value = handler(seen)
-  if not fine then return nil, rsc.err(rsc.INTERNAL_SERVER_ERROR, "%s", tostring(value)) end
-  if value == nil then return nil, rsc.err(rsc.NOT_FOUND, "to: nothing there now") end
-  return rsc.OK, wrapped(value)
+  local fine, pc = handler(seen, wrapped)
+  if not fine then return nil, rsc.err(rsc.INTERNAL_SERVER_ERROR, "%s", pc) end
+  if pc == nil then return nil, rsc.err(rsc.NOT_FOUND, "to: nothing there now") end
+  return rsc.OK, pc
 end
 
 return op

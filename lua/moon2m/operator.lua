@@ -37,11 +37,14 @@ function operator.reload(args)
   return lines
 end
 
---- What is loaded: a line per script.
+--- What is loaded, and what is off and why: a line per script.
 function operator.scripts()
   local lines = {}
   for _, s in ipairs(script.list()) do
     lines[#lines + 1] = ("%s %s rules=%d errors=%d"):format(s.name, s.file, #s.rules, s.errors)
+  end
+  for _, o in ipairs(script.list_off()) do
+    lines[#lines + 1] = ("%s %s off: %s"):format(o.name, o.file, o.reason)
   end
   return lines
 end

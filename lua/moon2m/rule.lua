@@ -10,11 +10,14 @@ local timers = require "moon2m.timers"
 
 local rule = {}
 
--- Seconds of CPU for one uninterrupted slice, and of wall time in all (waits included).
+local MEMORY = 32 * 1048576
+
+-- Seconds of CPU for one uninterrupted slice, of wall time in all (waits included), and bytes that
+-- a slice may add to what Lua holds.
 local BUDGET = {
-  load = { 0.5, 5 }, policy = { 0.02, 2 }, check = { 0.02, 2 }, virtual = { 0.02, 2 },
-  on = { 0.1, 30 }, format = { 0.02, 0.02 }, timer = { 0.1, 30 }, start = { 0.5, 30 },
-  stop = { 0.1, 2 },
+  load = { 0.5, 5, MEMORY }, policy = { 0.02, 2, MEMORY }, check = { 0.02, 2, MEMORY },
+  virtual = { 0.02, 2, MEMORY }, on = { 0.1, 30, MEMORY }, format = { 0.02, 0.02, MEMORY },
+  timer = { 0.1, 30, MEMORY }, start = { 0.5, 30, MEMORY }, stop = { 0.1, 2, MEMORY },
 }
 local MAX_HOPS = 8
 local BREAKER = 5         -- failures in a row, then the rule rests
@@ -29,10 +32,11 @@ function rule.has_budget(kind)
   return BUDGET[kind] ~= nil
 end
 
---- Overrides the budgets (configuration section `budgets`: kind -> { slice, total } in seconds).
+--- Overrides the budgets (configuration section `budgets`: kind -> { slice, total [, bytes] }).
 function rule.set_budgets(over)
   for kind, b in pairs(over or {}) do
-    if BUDGET[kind] then BUDGET[kind] = { b[1] or BUDGET[kind][1], b[2] or BUDGET[kind][2] } end
+    local old = BUDGET[kind]
+    if old then BUDGET[kind] = { b[1] or old[1], b[2] or old[2], b[3] or old[3] } end
   end
 end
 
@@ -75,7 +79,7 @@ local function book(r, context)
   context.took = us / 1e6
 end
 
-local function step(r, context, slice, co, ok, first, ...)
+local function step(r, context, co, ok, first, ...)
   running = context.outer
   if not ok then
     book(r, context)
@@ -90,12 +94,20 @@ local function step(r, context, slice, co, ok, first, ...)
     book(r, context)
     return false, r.where_declared .. ": yielded outside a coroutine of its own"
   end
-  return step(r, context, slice, co, context.continue(coroutine.yield(first, ...)))
+  return step(r, context, co, context.continue(coroutine.yield(first, ...)))
+end
+
+-- What a slice of the rule may use, less when its script says so (cse.budget); counts what it used.
+local function meter_of(r)
+  local b, s = BUDGET[r.budget], r.scope
+  r.meter = guard.meter(math.min(s.slice or b[1], b[1]), math.min(s.memory or b[3], b[3]), s.name,
+    r.name)
+  return r.meter
 end
 
 local function call(r, hop, chain, context, ...)
   local budget = BUDGET[r.budget]
-  local slice = math.min(r.scope.slice or budget[1], budget[1])
+  local meter = r.meter or meter_of(r)
   local began = sys.mono()
   local deadline = began + budget[2] * 1e6
   local co = coroutine.create(r.fn)
@@ -106,10 +118,26 @@ local function call(r, hop, chain, context, ...)
       return false, ("%s: not finished after %g s, stopped"):format(r.where_declared, budget[2])
     end
     running = context
-    return guard.resume(slice, r.name, co, ...)
+    return guard.resume(meter, r.name, co, ...)
   end
   running = context
-  return step(r, context, slice, co, guard.resume(slice, r.name, co, ...))
+  return step(r, context, co, guard.resume(meter, r.name, co, ...))
+end
+
+--- Memory of a scope's rules, in bytes: { allocated = asked for in all, kept = what runs added
+-- and did not give back (approximate: a collection counts for whose run it fell into), peak = most
+-- that one run asked for, runs = slices }.
+function rule.memory(scope)
+  local sum = { allocated = 0, kept = 0, peak = 0, runs = 0 }
+  local function add(meter)
+    if not meter then return end
+    local allocated, kept, peak, runs = guard.usage(meter)
+    sum.allocated, sum.kept = sum.allocated + allocated, sum.kept + kept
+    sum.peak, sum.runs = math.max(sum.peak, peak), sum.runs + runs
+  end
+  for _, r in ipairs(scope.rules) do add(r.meter) end
+  add(scope.spawned)
+  return sum
 end
 
 local function tell(observe, r, context, args, ok, ...)
@@ -202,6 +230,8 @@ end
 --- Runs user code of a scope that is no declared rule, in a task of its own (cse.spawn).
 function rule.spawn(scope, fn, name)
   local r = rule.new(scope, "on", name, fn)
+  scope.spawned = scope.spawned or meter_of(r)
+  r.meter = scope.spawned
   local current = running
   local hop, chain = current and current.hop or 0, current and current.chain
   timers.spawn(function()

@@ -15,7 +15,10 @@ local scopes = require "moon2m.scope"
 local script = { has = hooks.has, policy = hooks.policy, check = hooks.check,
   virtual = hooks.virtual, committed = park.committed, configure = scopes.configure }
 
+script.name_of = scopes.name_of
+
 local live = {}                  -- the scopes in the order of the configuration
+local off = {}                   -- name -> { name, file, reason }: scripts that are not loaded
 
 --- The loaded scopes in order.
 function script.list()
@@ -70,6 +73,22 @@ function script.try(file)
   return true
 end
 
+--- Does not load a script: it brought the server down, or nothing is loaded.  `reload` does.
+function script.leave_off(file, reason)
+  local name = scopes.name_of(file)
+  off[name] = { name = name, file = file, reason = reason }
+  sys.log("error", "script", ("%s is off: %s; `moon2m reload %s` loads it"):format(name, reason,
+    name))
+end
+
+--- The scripts that are off, by name: a list of { name, file, reason }.
+function script.list_off()
+  local list = {}
+  for _, o in pairs(off) do list[#list + 1] = o end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
 local function run_all(s, kind, fate)
   for _, rule in ipairs(s.rules) do
     if rule.kind == kind then
@@ -95,10 +114,21 @@ local function finish(s, successor, fate)
   parts.drop(s, successor)
 end
 
+-- Loads a script that was off.  scope | nil, message.  Yields.
+local function turn_on(o)
+  local s, why = script.load(o.file)
+  if not s then return nil, why end
+  off[o.name] = nil
+  require("moon2m.core.blame").allow(o.name)
+  script.start(s)
+  return s
+end
+
 --- Replaces a loaded script by what its file holds now.  The new scope | nil, message: then the old
 -- one goes on as if nothing had happened.  Yields.
 function script.reload(name)
   local old = script.find(name)
+  if not old and off[name] then return turn_on(off[name]) end
   if not old then return nil, ("no script named %s is loaded"):format(name) end
   local s, why = scopes.stage(old.file, old, without(old))
   if not s then return nil, why end
