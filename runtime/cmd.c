@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "guard.h"
+#include "lua_blame.h"
 #include "lua_json.h"
 #include "lua_sys.h"
 #include "task.h"
@@ -75,6 +76,7 @@ bool cmd_open_vm(const char *lua_dir, bool search_path, size_t memory_cap, struc
 	if (!vm_open(&o, e))
 		return false;
 	guard_open(vm_state(), STUCK_SECONDS);
+	vm_module("blame", lua_blame_open);
 	vm_module("guard", guard_lua_open);
 	vm_module("json", lua_json_open);
 	vm_module("sys", lua_sys_open);

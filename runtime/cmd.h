@@ -35,6 +35,6 @@ int cmd_fail(const struct err *e);
 int cmd_options(const struct cmd *c, int argc, char **argv, const char *short_options,
 		const char *missing, const char **lua_dir);
 
-/* Opens the VM and the guard and registers core modules guard, json and sys. */
+/* Opens the VM and the guard and registers core modules blame, guard, json and sys. */
 bool cmd_open_vm(const char *lua_dir, bool search_path, size_t memory_cap, struct err *e) MUSTCHECK;
 void cmd_close_vm(void);

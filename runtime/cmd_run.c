@@ -16,7 +16,6 @@
 #include "clock.h"
 #include "guard.h"
 #include "jscan.h"
-#include "lua_blame.h"
 #include "lua_cse.h"
 #include "lua_operator.h"
 #include "lua_store.h"
@@ -193,7 +192,6 @@ static bool open_vm(struct err *e)
 		return false;
 	vm_module("store", lua_store_open);
 	vm_module("cse", lua_cse_open);
-	vm_module("blame", lua_blame_open);
 	vm_module("operator", lua_operator_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }

@@ -76,13 +76,38 @@ static void push_place(lua_State *L, lua_State *co)
 	lua_pushliteral(L, "");
 }
 
-/* Replaces the error value at the top by a text, without running anything of the user's. */
+/* "file:12: ..." */
+static bool has_place(const char *s)
+{
+	const char *at = strstr(s, ": ");
+
+	return at && at > s + 1 && at[-1] >= '0' && at[-1] <= '9' &&
+	       memchr(s, ':', (size_t)(at - s));
+}
+
+/* The error was raised by `error` itself: whoever called it decided whether it has a place. */
+static bool on_purpose(lua_State *co)
+{
+	lua_Debug ar;
+
+	return lua_getstack(co, 0, &ar) && lua_getinfo(co, "Sn", &ar) && ar.what[0] == 'C' &&
+	       ar.name && strcmp(ar.name, "error") == 0;
+}
+
+/* Replaces the error value at the top by a text, without running anything of the user's.  What a C
+ * function raised (a bad pattern) or the VM (stack overflow) gets the place that it lacks. */
 static void make_text(lua_State *L, lua_State *co)
 {
 	int type = lua_type(L, -1);
 
-	if (type == LUA_TSTRING)
+	if (type == LUA_TSTRING) {
+		if (has_place(lua_tostring(L, -1)) || on_purpose(co))
+			return;
+		push_place(L, co);
+		lua_insert(L, -2);
+		lua_concat(L, 2);
 		return;
+	}
 	push_place(L, co);
 	if (type == LUA_TTABLE) {
 		lua_pushliteral(L, "msg");
