@@ -23,7 +23,6 @@
 static struct {
 	struct store *store;
 	char folder[256]; /* "": none */
-	bool booted;
 } host;
 
 /* ---- the store ------------------------------------------------------------------------------- */
@@ -68,14 +67,6 @@ static int host_close(lua_State *L)
 	return 0;
 }
 
-/* The module whose entry `run` tasks start with. */
-static bool boot_once(struct err *e)
-{
-	if (!host.booted)
-		host.booted = vm_boot("moon2m.test.entries", e);
-	return host.booted;
-}
-
 /* A new, empty folder; false: e says why. */
 static bool renew_folder(struct err *e)
 {
@@ -112,7 +103,7 @@ static int host_open(lua_State *L)
 	char path[sizeof(host.folder) + sizeof("/moon2m.db")];
 	struct store_opts o = { .path = path, .stepped = true };
 	struct err e = { 0 };
-	bool ok = renew_folder(&e) && boot_once(&e);
+	bool ok = renew_folder(&e) && vm_boot("moon2m.test.entries", &e);
 
 	snprintf(path, sizeof(path), "%s/moon2m.db", host.folder);
 	if (ok)

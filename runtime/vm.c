@@ -380,6 +380,7 @@ bool vm_boot(const char *module, struct err *e)
 		lua_pop(L, 1);
 		return err_set(e, "%s: the module returned no table", module);
 	}
+	luaL_unref(L, LUA_REGISTRYINDEX, vm.boot);
 	vm.boot = luaL_ref(L, LUA_REGISTRYINDEX);
 	return true;
 }

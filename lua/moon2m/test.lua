@@ -49,7 +49,7 @@ end
 function test.test(name, fn)
   if type(name) ~= "string" then error("t.test: a name was expected", 2) end
   if type(fn) ~= "function" then error("t.test: a function was expected", 2) end
-  local it = rawget(_G, "it")
+  local it = getfenv(2).it         -- busted's, in the environment of its files
   if not tests.collecting and it then
     return it(name, function()
       local problems = test.run(fn)

@@ -223,3 +223,12 @@ describe("moon2m new", function()
     sh("rm -rf %s", dir)
   end)
 end)
+
+describe("the files of `moon2m test` under busted", function()
+  it("are busted's tests", function()
+    local text, rc = sh("%s lua tests/lua/run.lua --pattern=_test apps/stats_test.lua " ..
+      "apps/hello_test.lua", bin)
+    assert.equal(0, rc, text)
+    assert.matches("4 successes / 0 failures", text)
+  end)
+end)

@@ -103,6 +103,7 @@ end
 --- Entry of the command: options, "--", files.  The exit code.
 function main.main(...)
   local o = parse(...)
+  jit.opt.start("hotloop=2000")    -- most tests are over before compiled code would pay
   local say, counts, start = o.tap and tap or plain, { n = 0, passed = 0, failed = 0 }, sys.mono()
   local cover = o.cover and require "moon2m.test.cover"
   if cover then cover.start() end
