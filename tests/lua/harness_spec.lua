@@ -187,6 +187,29 @@ describe("a host", function()
     end)
   end)
 
+  it("restarts on what it has stored", function()
+    passes(function()
+      local h = t.host { tree = { ["/dev"] = { ty = "ae" }, ["/dev/c"] = {},
+        ["/dev/c/s"] = { ty = "subscription", nu = { "Cdev" }, enc = { net = { 3 } },
+          bn = { num = 2 } } }, scripts = { s = [[
+        local cse = require "moon2m"
+        local s = cse.state { n = 0 }
+        cse.on("create", "/dev/c", function() s.n = s.n + 1 end)
+        cse.virtual("/n", function() return { con = s.n } end)
+      ]] } }
+      h:create("/dev/c", "1")
+      t.equal(h:retrieve("/n").con, 1)
+      local now = h:now()
+      h:restart()
+      t.ok(h:now() >= now and h:now() < now + 60)
+      t.equal(h:latest("/dev/c"), "1")
+      t.equal(h:retrieve("/n").con, 0)                -- memory is gone
+      h:create("/dev/c", "2")
+      h:create("/dev/c", "3")
+      t.ok(#h:notifications("Cdev") >= 1)
+    end)
+  end)
+
   it("ends with the test, and is alone", function()
     local old
     passes(function() old = t.host() end)

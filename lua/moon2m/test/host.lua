@@ -85,20 +85,22 @@ end
 local function configuration(self, o)
   local given = { strict = true, scripts = o.config }
   for k, v in pairs(o.server or {}) do given[k] = v end
-  given.apps = common.scripts(self.folder, o.scripts or {})
+  self.apps = self.apps or common.scripts(self.folder, o.scripts or {})
+  given.apps = self.apps
   return given
 end
 
 local function core_modules(self)
   local store = library.core "store"
-  return { sys = loop.sys, cse = network.open(loop), gateway = wires.open(loop),
-    store = setmetatable({ commit = network.commit(store.commit) }, { __index = store }),
-    host = self and native }
+  return { sys = loop.sys, cse = network.open(loop, self.boot), gateway = wires.open(loop),
+    store = setmetatable({ commit = network.commit(store.commit) }, { __index = store }) }
 end
 
-local function boot(self, o)
+-- now: us since 1970; tree: what is made before scripts are loaded, or nil.
+local function boot(self, now, tree)
+  local o = self.options
   library.fresh(core_modules(self))
-  loop.open(o.now and o.now * 1e6 or START)
+  loop.open(now)
   loop.files = o.files or {}
   keep_log(self)
   watch_rules(self)
@@ -109,26 +111,25 @@ local function boot(self, o)
   self.fr = self.cfg.cse.admin
   self.boot = start
   loop.run(function()
-    return start.start(function() if o.tree then self:plant(o.tree) end end)
+    return start.start(function() if tree then self:plant(tree) end end)
   end)
   loop.settle()
 end
 
---- A new host.  o (all optional): scripts = { files (as seen from here, or
--- from the test's folder), name = text }, config = { script = settings },
--- tree = { path = attributes }, server = { keys of the configuration file }, files = { path = text
--- that cse.read finds }, now = seconds since 1970.
+--- A new host.  o (all optional): scripts = { files (as seen from here, or from the test's folder),
+-- name = text }, config = { script = settings }, tree = { path = attributes }, server = { keys of
+-- the configuration file }, files = { path = text that cse.read finds }, now = seconds since 1970.
 function host.new(o)
   o = o or {}
   check_options(o)
   if current then current:close() end
   local self = setmetatable({ log = {}, raised = {}, expected = {}, running = {}, scopes = {},
-    found = {} }, host)
+    found = {}, options = o }, host)
   local folder, why = native.open()
   if not folder then error(why, 0) end
   self.folder = folder
   current = self
-  local ok, what = pcall(boot, self, o)
+  local ok, what = pcall(boot, self, o.now and o.now * 1e6 or START, o.tree)
   if not ok then
     self.broken = true
     error(place.here() .. tostring(what), 0)
@@ -311,6 +312,20 @@ local function judge_rest(self)
   if parked[1] then
     complain(self, "%d notification(s) parked: the format %s failed", #parked, parked[1].format)
   end
+end
+
+--- Stops the server and starts it again on what it has stored, as a new process would; the clock
+-- goes on, what was notified and logged stays known.
+function host:restart()
+  open(self)
+  self = self.root
+  note_scopes(self)
+  stop(self)
+  judge_handles(self)
+  self.scopes = {}
+  local now = loop.sys.now()
+  loop.close()
+  boot(self, now)
 end
 
 --- Stops the scripts and closes everything; a second call does nothing.  What was wrong stays for

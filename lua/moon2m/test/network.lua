@@ -185,10 +185,12 @@ local MISSING = { __index = function(_, name)
   error(("moon2m.core.cse.%s has no stand-in in lua/moon2m/test/network.lua"):format(name), 2)
 end }
 
---- A network that nothing went through yet; the module that the library requires as
--- moon2m.core.cse.
-function network.open(the_loop)
-  loop, notices, parked, pages, lanes, last_id, last_rqi = the_loop, {}, {}, {}, {}, 0, 0
+--- A network that nothing went through yet, or (again) what a restart left; the module that the
+-- library requires as moon2m.core.cse.
+function network.open(the_loop, again)
+  loop, pages = the_loop, {}
+  if not again then notices, parked, lanes, last_id, last_rqi = {}, {}, {}, 0, 0 end
+  for _, lane in pairs(lanes) do lane.told = nil end
   core = setmetatable({}, MISSING)
   events()
   lane_functions()
@@ -196,8 +198,11 @@ function network.open(the_loop)
   return core
 end
 
---- The boot module of the library that was loaded over it.
-function network.serve(the_boot) boot = the_boot end
+--- The boot module of the library that was loaded over it.  What waits in lanes is told again.
+function network.serve(the_boot)
+  boot = the_boot
+  for key in pairs(lanes) do tell(key) end
+end
 
 --- A commit without what belongs to the notification engine, which has no store here.
 function network.commit(real)

@@ -112,16 +112,15 @@ function server.new(o)
   self.folder = assert(native.folder())
   self.sink = assert(client.open())
   current = self
-  local config = write_config(self, o)
-  local apps = common.scripts(self.folder, o.scripts or {})
+  self.config, self.apps = write_config(self, o), common.scripts(self.folder, o.scripts or {})
   self.fr = self.admin
   local ok, why = pcall(function()
     if o.tree then
-      start(self, config, {})
+      start(self, self.config, {})
       self:plant(o.tree)
       stop(self)
     end
-    start(self, config, apps)
+    start(self, self.config, self.apps)
   end)
   if not ok then
     self.broken = true
@@ -310,6 +309,16 @@ end
 --- Writes a script into the server's folder; its path.
 function server:write(name, text)
   return common.write(self.root.folder, name, text)
+end
+
+--- Stops the server and starts it again on what it has stored.
+function server:restart()
+  open(self)
+  self = self.root
+  local code = stop(self)
+  if code ~= 0 then place.fail("restart: the server ended with %s", tostring(code)) end
+  self.sockets = {}
+  start(self, self.config, self.apps)
 end
 
 --- `moon2m reload NAME`: true; nil, message: the old version goes on.
