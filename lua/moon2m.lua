@@ -29,6 +29,20 @@ local function fail(fmt, ...)
   error(fmt:format(...), level)
 end
 
+-- `v` as JSON text; what cannot be written is the script's mistake.
+local function encoded(what, v)
+  local ok, text = pcall(json.encode, v)
+  if not ok then fail("%s: %s", what, text) end
+  return text
+end
+
+-- Arguments that are tables or absent.
+local function optional_table(what, v)
+  if v == nil then return {} end
+  if type(v) ~= "table" then fail("%s: a table was expected, got a %s", what, type(v)) end
+  return v
+end
+
 local function type_number(t)
   if type(t) == "number" then return t end
   local n = type(t) == "string" and TYPES[t:lower()]
@@ -67,10 +81,29 @@ end
 local function wrapped(ty, attrs)
   local spec = require("moon2m.types").by_ty[ty]
   if not spec then return nil end
-  return json.encode({ [spec.root] = attrs })
+  return encoded(spec.name or spec.root, { [spec.root] = attrs })
 end
 
 -- ---- verbs --------------------------------------------------------------------------------------
+
+local OPS = { create = 1, retrieve = 2, update = 3, delete = 4, notify = 5 }
+local REQUEST = { fr = "string", rcn = "number", fc = "table", drt = "number" }
+
+-- The fields of a request that cse.request sends.
+local function check_request(r)
+  local op = OPS[r.op] or r.op
+  if type(op) ~= "number" or op < 1 or op > 5 or op % 1 ~= 0 then
+    fail("cse.request: op: create, retrieve, update, delete or notify was expected")
+  end
+  for name, kind in pairs(REQUEST) do
+    if r[name] ~= nil and type(r[name]) ~= kind then
+      fail("cse.request: %s: a %s was expected, got a %s", name, kind, type(r[name]))
+    end
+  end
+  if r.pc ~= nil and type(r.pc) ~= "table" and type(r.pc) ~= "string" then
+    fail("cse.request: pc: a table or a text was expected, got a %s", type(r.pc))
+  end
+end
 
 local function verbs(cse, scope, script)
   local function guarded()
@@ -96,15 +129,14 @@ local function verbs(cse, scope, script)
 
   function cse.request(r)
     if type(r) ~= "table" then fail("cse.request: a table was expected") end
-    local ops = { create = 1, retrieve = 2, update = 3, delete = 4, notify = 5 }
-    local req = { op = ops[r.op] or r.op, to = address(r.to), fr = r.fr, rcn = r.rcn, fc = r.fc,
+    check_request(r)
+    local req = { op = OPS[r.op] or r.op, to = address(r.to), fr = r.fr, rcn = r.rcn, fc = r.fc,
       drt = r.drt }
-    if not req.op then fail("cse.request: op is missing") end
     if r.ty then req.ty = type_number(r.ty) end
     if type(r.pc) == "table" then
       local root = next(r.pc)
-      req.pc = type(root) == "string" and root:find(":", 1, true) and json.encode(r.pc) or
-        req.ty and wrapped(req.ty, r.pc) or json.encode(r.pc)
+      req.pc = type(root) == "string" and root:find(":", 1, true) and encoded("pc", r.pc) or
+        req.ty and wrapped(req.ty, r.pc) or encoded("pc", r.pc)
     else
       req.pc = r.pc
     end
@@ -115,7 +147,7 @@ local function verbs(cse, scope, script)
 
   function cse.create(to, kind, attrs)
     local ty = type_number(kind)
-    attrs = attrs or {}
+    attrs = optional_table("cse.create: attributes", attrs)
     local fr
     if ty == 2 then fr = attrs.aei or (attrs.rn and "C" .. attrs.rn) or "C" end
     local body = {}
@@ -133,6 +165,7 @@ local function verbs(cse, scope, script)
   end
 
   function cse.update(to, attrs)
+    if type(attrs) ~= "table" then fail("cse.update: attributes: a table was expected") end
     local current, err = cse.retrieve(to)
     if not current then return nil, err end
     local code, pc = perform { op = 3, to = address(to), pc = wrapped(current.ty, attrs) }
@@ -148,18 +181,24 @@ local function verbs(cse, scope, script)
 
   function cse.add(container, content, attrs)
     local body = { con = content }
-    for k, v in pairs(attrs or {}) do body[k] = v end
+    for k, v in pairs(optional_table("cse.add: attributes", attrs)) do body[k] = v end
     if content == nil then fail("cse.add: no content") end
     return cse.create(container, 4, body)
   end
 
   function cse.latest(container, n)
+    address(container)
+    if n ~= nil and not (type(n) == "number" and n >= 1 and n < 2 ^ 31) then
+      fail("cse.latest: a number of at least 1 was expected")
+    end
     if not n then return cse.retrieve(container .. "/la") end
     guarded()
-    return require("moon2m.dispatch").newest(address(container), n)
+    return require("moon2m.dispatch").newest(address(container), math.floor(n))
   end
 
   function cse.ensure(path, kind, attrs)
+    type_number(kind)
+    attrs = optional_table("cse.ensure: attributes", attrs)
     local found, err = cse.retrieve(path)
     if found then return found end
     if err.rsc ~= rsc.NOT_FOUND then return nil, err end
@@ -170,7 +209,7 @@ local function verbs(cse, scope, script)
       if not ok then return nil, why end
     end
     local body = { rn = name }
-    for k, v in pairs(attrs or {}) do body[k] = v end
+    for k, v in pairs(attrs) do body[k] = v end
     local made, why = cse.create(parent == "" and "/" or parent, kind, body)
     if not made and why.rsc == rsc.CONFLICT then return cse.retrieve(path) end
     return made, why
@@ -178,7 +217,9 @@ local function verbs(cse, scope, script)
 
   function cse.sleep(seconds)
     guarded()
-    if type(seconds) ~= "number" or seconds < 0 then fail("cse.sleep: seconds were expected") end
+    if type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds then
+      fail("cse.sleep: seconds were expected")
+    end
     return sys.sleep(math.max(0, math.min(seconds, rule.time_left() + 0.001)))
   end
 
@@ -233,7 +274,7 @@ local function declarations(cse, scope, script)
 
   function cse.state(defaults)
     staging()
-    for k, v in pairs(defaults or {}) do
+    for k, v in pairs(optional_table("cse.state", defaults)) do
       if scope.state[k] == nil then scope.state[k], scope.filled[k] = v, true end
     end
     return scope.state
@@ -262,9 +303,10 @@ local function declarations(cse, scope, script)
   function cse.stop(fn) script.declare(scope, "stop", nil, nil, fn) end
 
   function cse.format(name, fn, opts)
-    local declared = script.declare(scope, "format", nil, nil, fn)
-    scope.formats[tostring(name)] = { fn = fn, opts = opts, rule = declared }
+    staging()
     format.check(name, fn, opts)
+    local declared = script.declare(scope, "format", nil, nil, fn)
+    scope.formats[name] = { fn = fn, opts = opts, rule = declared }
   end
 
   function cse.page(where, source, kind)
@@ -300,23 +342,28 @@ end
 
 local function helpers(cse, scope, script)
   --- A Lua value as JSON text; keys sorted, cse.array(t) and sequences as arrays.
-  function cse.json(v) return json.encode(v) end
+  function cse.json(v) return encoded("cse.json", v) end
   --- A Lua value as CBOR bytes (RFC 8949), for binary formats.  What a format fills in per target
   -- (n.sur, n.cr, n.rqi) has no place in it: its length is not known yet.
-  function cse.cbor(v) return format.cbor(v) end
+  function cse.cbor(v)
+    local ok, bytes_or_why = pcall(format.cbor, v)
+    if not ok then fail("cse.cbor: %s", tostring(bytes_or_why)) end
+    return bytes_or_why
+  end
   --- JSON text as Lua value; nil, message when it is malformed.
   function cse.parse(s)
+    if type(s) ~= "string" then fail("cse.parse: a text was expected, got a %s", type(s)) end
     local ok, v = pcall(json.decode, s)
-    if not ok then return nil, v end
+    if not ok then return nil, type(v) == "table" and v.msg or v end
     return v
   end
-  function cse.array(t) return json.array(t) end
+  function cse.array(t) return json.array(optional_table("cse.array", t)) end
   --- Seconds since 1970, with fraction.
   function cse.now() return sys.now() / 1e6 end
   --- A oneM2M timestamp as seconds since 1970; nil when it is none.
   function cse.epoch(ct)
-    local us = sys.parse_stamp(ct)
-    return us and us / 1e6
+    local us = type(ct) == "string" and sys.parse_stamp(ct)
+    return us and us / 1e6 or nil
   end
   --- A small file that the operator allowed (`read` in the configuration); text | nil, err.
   function cse.read(file)
@@ -332,7 +379,10 @@ local function helpers(cse, scope, script)
   cse.log = {}
   for _, level in ipairs { "debug", "info", "warn", "error" } do
     cse.log[level] = function(fmt, ...)
-      scope.log(level, select("#", ...) > 0 and tostring(fmt):format(...) or tostring(fmt))
+      if select("#", ...) == 0 then return scope.log(level, tostring(fmt)) end
+      local ok, text = pcall(string.format, tostring(fmt), ...)
+      if not ok then fail("cse.log.%s: %s", level, text) end
+      scope.log(level, text)
     end
   end
 end

@@ -63,9 +63,8 @@ local function metatables()
   local made = setmetatable({}, { __mode = "k" })
   local function get(v)
     local mt = getmetatable(v)
-    if mt == nil or made[mt] then return mt end
-    local field = type(mt) == "table" and rawget(mt, "__metatable")
-    return field == nil and "sealed" or field
+    if type(mt) ~= "table" or made[mt] then return mt end
+    return "sealed"
   end
   local function set(t, mt)
     local old = type(t) == "table" and getmetatable(t)

@@ -17,6 +17,9 @@ local PERS = { event = true, target = true }
 
 --- Checks a declaration; raises at the script's line what is wrong with it.
 function format.check(name, fn, opts)
+  if opts ~= nil and type(opts) ~= "table" then
+    error("cse.format: options are a table, like { per = \"target\" }", 3)
+  end
   opts = opts or {}
   if type(name) ~= "string" or not name:match("^[%w._-]+$") then
     error("cse.format: the name must be letters, digits, '.', '_' or '-'", 3)

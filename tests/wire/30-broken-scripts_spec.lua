@@ -274,3 +274,63 @@ describe("a coroutine of a script", function()
     assert.equal("false temp", expect(2000, s:retrieve("/moon/home/late", ME)).con)
   end)
 end)
+
+describe("wrong arguments", function()
+  teardown(h.stop_all)
+
+  -- Every function of the public module with every kind of value as its first arguments.
+  local TRY = [[
+    local BAD = { false, true, 0.01, -1, 0/0, "x", "", "/x", "%d", {}, { 1 }, { [{}] = 1 },
+      { x = print }, print, coroutine.create(print) }
+    local function functions()
+      local list = {}
+      for name, v in pairs(cse) do
+        if type(v) == "function" then list[name] = v end
+        for sub, f in pairs(type(v) == "table" and v or {}) do list[name .. "." .. sub] = f end
+      end
+      list.spawn = nil
+      return list
+    end
+    local wrong
+    local function call(name, fn, ...)
+      local ok, why = pcall(function(...) local r = fn(...) return r end, ...)
+      if ok or tostring(why):find("^[^\n]*args%.lua:%d+: ") then return end
+      wrong = wrong or ("%s(%s, %s, %s): %s"):format(name, tostring((...)),
+        tostring((select(2, ...))), tostring((select(3, ...))), tostring(why))
+    end
+    local function try(which)
+      wrong = nil
+      for name, fn in pairs(functions()) do
+        if which(name) then
+          for i = 0, #BAD do
+            for j = 0, #BAD do
+              call(name, fn, BAD[i], BAD[j], BAD[(i + j) % (#BAD + 1)], BAD[j])
+            end
+          end
+        end
+      end
+      return wrong
+    end
+  ]]
+
+  it("raise at the script's line, at its top level and in a handler", function()
+    local s = h.start { config = "budgets = { load = { 20, 20 }, virtual = { 20, 60 } }",
+      scripts = { args = HEAD .. TRY .. [[
+        cse.virtual("/tried", function()
+          return try(function(name) return not name:find("^log") end) or "well"
+        end)
+        local wrong = try(function(name) return name:find("^log") end)
+        cse.log.info("top level: %s", wrong or "well")]] } }
+    s:logs("top level: well")
+    local a = s:retrieve("/moon/tried", "CAdmin", { timeout = 30 })
+    assert.equal("well", expect(2000, a).con)
+  end)
+
+  it("of declarations: the script is not loaded, its line is named", function()
+    local s = h.start { config = "budgets = { load = { 20, 20 } }",
+      scripts = { args = HEAD .. TRY .. [[
+        local why = try(function(name) return not name:find("^log") end)
+        error(why or "all raise or are taken", 0)]] } }
+    s:logs("script not loaded: [^\n]*all raise or are taken")
+  end)
+end)
