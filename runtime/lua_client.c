@@ -6,11 +6,13 @@
 #define _GNU_SOURCE
 #include "lua_client.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +24,8 @@
 #define ARGS_MAX 64
 #define SOCKETS_MAX 64
 #define PROCESSES_MAX 16
+#define PORTS_MAX 16
+#define DATAGRAM_MAX 65536
 
 struct arrival {
 	struct arrival *next;
@@ -42,6 +46,10 @@ static struct {
 	struct socket sockets[SOCKETS_MAX];
 	int nsockets;
 	pid_t process[PROCESSES_MAX];
+	struct {
+		int port, fd;
+	} udp[PORTS_MAX];
+	size_t nudp;
 	bool answered;
 	int status;
 	struct buf head, body, reason;
@@ -293,6 +301,64 @@ static int client_take(lua_State *L)
 	return 1;
 }
 
+/* ---- datagrams ------------------------------------------------------------------------------- */
+
+/* The socket for a port of 127.0.0.1; -1: errno says why. */
+static int udp_socket(int port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int fd;
+
+	for (size_t i = 0; i < client.nudp; i++)
+		if (client.udp[i].port == port)
+			return client.udp[i].fd;
+	errno = EMFILE;
+	fd = client.nudp < PORTS_MAX ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+	if (fd < 0)
+		return -1;
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+		close(fd);
+		return -1;
+	}
+	client.udp[client.nudp].port = port;
+	client.udp[client.nudp++].fd = fd;
+	return fd;
+}
+
+static int check_port(lua_State *L)
+{
+	lua_Integer port = luaL_checkinteger(L, 1);
+
+	luaL_argcheck(L, port >= 1 && port <= 65535, 1, "a port from 1 to 65535 was expected");
+	return (int)port;
+}
+
+static int client_datagram(lua_State *L)
+{
+	int fd = udp_socket(check_port(L));
+	struct str data = vm_check_str(L, 2);
+
+	if (fd < 0 || send(fd, data.p, data.n, 0) < 0)
+		return fail(L, strerror(errno));
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+static int client_datagrams(lua_State *L)
+{
+	int fd = udp_socket(check_port(L)), count = 0;
+	char *space = lua_newuserdata(L, DATAGRAM_MAX);
+	ssize_t n;
+
+	lua_newtable(L);
+	while (fd >= 0 && (n = recv(fd, space, DATAGRAM_MAX, MSG_DONTWAIT)) >= 0) {
+		lua_pushlstring(L, space, (size_t)n);
+		lua_rawseti(L, -2, ++count);
+	}
+	return 1;
+}
+
 /* ---- processes ------------------------------------------------------------------------------- */
 
 /* In the child: never returns. */
@@ -382,6 +448,8 @@ void lua_client_close(void)
 		waitpid(client.process[i], NULL, 0);
 		client.process[i] = 0;
 	}
+	while (client.nudp)
+		close(client.udp[--client.nudp].fd);
 	net_timer_free(client.limit);
 	net_free(client.net);
 	while (client.first) {
@@ -416,6 +484,8 @@ int lua_client_open(lua_State *L)
 		{ "send", client_send },
 		{ "turn", client_turn },
 		{ "take", client_take },
+		{ "datagram", client_datagram },
+		{ "datagrams", client_datagrams },
 		{ NULL, NULL },
 	};
 

@@ -12,6 +12,8 @@
  *  dial(url, protocol) -> number | nil, message      a WebSocket
  *  send(number, text) -> false when it is closed
  *  turn(seconds)                       the loop runs
+ *  datagram(port, data) -> true | nil, message       to 127.0.0.1, from a socket kept for that port
+ *  datagrams(port) -> { data, ... }    what came back to that socket since
  *  take() -> { { from = number | path of the URL, type, body, binary }, ... }   what arrived since
  */
 #pragma once

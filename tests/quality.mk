@@ -60,7 +60,7 @@ asan-build:
 asan: deps-test
 	@$(MAKE) --no-print-directory asan-build
 	@rm -f $(ASAN_LOG).*; rc=0; \
-	for group in unit lua wire; do $(ASAN_ENV) tests/run $$group || rc=1; done; \
+	for group in unit lua apps wire; do $(ASAN_ENV) tests/run $$group || rc=1; done; \
 	$(asan_verdict) && exit $$rc
 
 # The store's two threads under ThreadSanitizer.
@@ -119,7 +119,7 @@ cover: deps-test
 	@rm -f build-cover/*.gcda build-cover/hits; touch build-cover/hits; mkdir -p out/cover
 	@luajit tests/cover/instrument.lua build-cover $(LUA_LIB)
 	@install -m 755 tests/cover/moon2m-lua build-cover/
-	@for group in unit lua wire; do $(COVER_ENV) tests/run $$group; done; true
+	@for group in unit lua apps wire; do $(COVER_ENV) tests/run $$group; done; true
 	@gcov -n -o build-cover runtime/*.c 2>/dev/null > build-cover/gcov.txt
 	@luajit tests/cover/report.lua build-cover/gcov.txt build-cover/statements build-cover/hits \
 		> out/cover/summary

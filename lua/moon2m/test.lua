@@ -37,7 +37,8 @@ end
 -- empty when it passed.
 function test.run(fn)
   local ok, what = pcall(fn)
-  local problems = left_behind()
+  local fine, problems = pcall(left_behind)
+  if not fine then problems = { tostring(problems) } end
   if not ok then table.insert(problems, 1, tostring(what)) end
   collectgarbage()
   return problems

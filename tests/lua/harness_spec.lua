@@ -298,6 +298,20 @@ describe("a test fails", function()
     end)
   end)
 
+  it("on errors of the library in what nobody waits for", function()
+    fails("error of the library: .-no such luck", function()
+      local h = t.host()
+      require("moon2m.timers").after(1, function() error("no such luck") end)
+      h:advance(2)
+    end)
+  end)
+
+  it("on patterns that are none, at their line", function()
+    fails("harness_spec%.lua:%d+: expect_error: malformed pattern", function()
+      t.host():expect_error "[a"
+    end)
+  end)
+
   it("with the reason when its own code is wrong", function()
     fails("harness_spec%.lua:%d+: attempt to index local 'x'", function()
       local x = nil

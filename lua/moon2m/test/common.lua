@@ -33,6 +33,8 @@ end
 --- Adds an error that is expected to a list of them.
 function common.expect(list, pattern)
   if type(pattern) ~= "string" then place.fail("expect_error: a pattern was expected") end
+  local ok, why = pcall(string.find, "", pattern)
+  if not ok then place.fail("expect_error: %s", why) end
   list[#list + 1] = { pattern = pattern, place = place.here() }
 end
 

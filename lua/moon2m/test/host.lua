@@ -32,6 +32,12 @@ local function keep_log(self)
   end
 end
 
+local function keep_failures(self)
+  function loop.on_error(text)
+    self.found[#self.found + 1] = "error of the library: " .. text
+  end
+end
+
 -- Every run of user code is known while it lasts, and what it raised is kept.
 local function watch_rules(self)
   local rule = require "moon2m.rule"
@@ -103,6 +109,7 @@ local function boot(self, now, tree)
   loop.open(now)
   loop.files = o.files or {}
   keep_log(self)
+  keep_failures(self)
   watch_rules(self)
   local start = require "moon2m.boot"
   network.serve(start)

@@ -56,12 +56,14 @@ local function explained(e)
   return type(e) == "string" and e:match("^lib/") and debug.traceback(e, 2) or e
 end
 
---- Starts fn as a task.  { done, ok, and its results or error }.
-function loop.start(fn)
+--- Starts fn as a task.  { done, ok, and its results or error }.  An error that nobody waits for
+-- (awaited) goes to loop.on_error(text).
+function loop.start(fn, awaited)
   local box = {}
   local function keep(ok, ...)
     box.done, box.ok, box.n = true, ok, select("#", ...)
     for i = 1, box.n do box[i] = (select(i, ...)) end
+    if not ok and not awaited and not closing then loop.on_error(tostring((...))) end
   end
   native.start(entries.keep(function() keep(xpcall(fn, explained)) end))
   return box
@@ -102,7 +104,7 @@ end
 --- Runs fn as a task to its end and returns its results; when it waits, the clock goes on.  Raises
 -- its error.
 function loop.run(fn)
-  local box = loop.start(fn)
+  local box = loop.start(fn, true)
   local limit = mono + PATIENCE * 1e6
   settle()
   while not box.done and timers[1] and timers[1].due <= limit do

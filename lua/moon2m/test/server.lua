@@ -107,8 +107,8 @@ function server.new(o)
   end
   server.finish()
   require("moon2m.test.host").finish()
-  local self = setmetatable({ notices = {}, sockets = {}, urls = {}, expected = {}, found = {} },
-    server)
+  local self = setmetatable({ notices = {}, sockets = {}, urls = {}, datagrams = {}, expected = {},
+    found = {} }, server)
   self.folder = assert(native.folder())
   self.sink = assert(client.open())
   current = self
@@ -332,9 +332,27 @@ function server:reload(name)
   return nil, read(log)
 end
 
+--- A datagram to a UDP port of a script, from a socket that is kept for that port.
+function server:datagram(port, data, from)
+  open(self)
+  if from then place.fail("datagram: the sender of a real datagram is a socket of the test") end
+  local ok, why = client.datagram(port, data)
+  if not ok then place.fail("datagram: %s", why) end
+end
+
+--- The datagrams that came back from that port, oldest first: { data }.
+function server:sent(port)
+  open(self)
+  if type(port) ~= "number" then place.fail("sent: of a real server the number of a UDP port") end
+  local list = self.root.datagrams[port] or {}
+  self.root.datagrams[port] = list
+  for _, data in ipairs(client.datagrams(port)) do list[#list + 1] = { data = data } end
+  return list
+end
+
 -- What a host has and a server cannot be given.
 for name in pairs(require("moon2m.test.wires").verbs) do
-  server[name] = function()
+  server[name] = server[name] or function()
     place.fail("%s: the sockets and devices of a real server are real; t.host has others", name)
   end
 end
