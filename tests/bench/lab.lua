@@ -190,7 +190,8 @@ Server.__index = Server
 
 function Server:run()
   local p = start(self.name, ("%s/moon2m run -c %s/server.conf.lua --data %s --listen 127.0.0.1:%d "
-    .. "--strict %s/compact.lua"):format(lab.build, lab.here, self.data, port, lab.here), port)
+    .. "--strict %s/compact.lua %s"):format(lab.build, lab.here, self.data, port, lab.here,
+    self.apps), port)
   for k, v in pairs(p) do self[k] = v end
   running[p] = nil
   running[self] = true
@@ -199,9 +200,10 @@ function Server:run()
   return self
 end
 
---- Starts moon2m on a new, empty store.
-function lab.server(name)
-  local s = setmetatable({ name = name, data = lab.out .. "/store-" .. name }, Server)
+--- Starts moon2m on a new, empty store; apps: further scripts, words of a command line.
+function lab.server(name, apps)
+  local s = setmetatable({ name = name, data = lab.out .. "/store-" .. name, apps = apps or "" },
+    Server)
   lab.sh("rm -rf %s", s.data)
   return s:run()
 end
