@@ -32,10 +32,21 @@ void drop_at(struct target *t, size_t i, enum drop_reason why)
 	t->refs--;
 }
 
+/* Place of the oldest notice that waits and is not being released; q.n: there is none. */
+static size_t oldest(const struct target *t)
+{
+	size_t i = 0;
+
+	while (i < t->q.n && (!ring_at(&t->q, i)->e || ring_at(&t->q, i)->id <= t->taken))
+		i++;
+	return i;
+}
+
 /* False: all that is left is in flight. */
 static bool drop_oldest(struct target *t, enum drop_reason why)
 {
 	struct notice n;
+	size_t at;
 
 	if (t->late.n) {
 		n = *ring_at(&t->late, 0);
@@ -45,9 +56,10 @@ static bool drop_oldest(struct target *t, enum drop_reason why)
 		return true;
 	}
 	queue_tidy(t);
-	if (t->q.n == 0)
+	at = oldest(t);
+	if (at == t->q.n)
 		return false;
-	drop_at(t, 0, why);
+	drop_at(t, at, why);
 	return true;
 }
 
@@ -65,7 +77,7 @@ static size_t least(const struct target *t, unsigned *priority)
 	for (size_t i = 0; i < t->q.n; i++) {
 		const struct notice *n = ring_at(&t->q, i);
 
-		if (n->e && (at == t->q.n || n->m->sub->priority < *priority)) {
+		if (n->e && n->id > t->taken && (at == t->q.n || n->m->sub->priority < *priority)) {
 			at = i;
 			*priority = n->m->sub->priority;
 		}
@@ -87,7 +99,7 @@ static bool drop_least(struct target *t, unsigned priority)
 bool drop_for_room(struct target *t, size_t bytes, unsigned priority)
 {
 	while (full(t, bytes)) {
-		if (ng.priorities && !t->late.n && t->q.n > t->holes) {
+		if (ng.priorities && !t->late.n && oldest(t) < t->q.n) {
 			if (!drop_least(t, priority))
 				return false;
 		} else if (!drop_oldest(t, DROP_OVERFLOW)) {
@@ -113,7 +125,9 @@ bool target_expire(struct target *t)
 		drop_oldest(t, DROP_AGE);
 		any = true;
 	}
-	for (queue_tidy(t); t->q.n && drop_expired(ring_at(&t->q, 0)->e, now); queue_tidy(t)) {
+	for (queue_tidy(t);
+	     t->q.n && ring_at(&t->q, 0)->id > t->taken && drop_expired(ring_at(&t->q, 0)->e, now);
+	     queue_tidy(t)) {
 		drop_at(t, 0, DROP_AGE);
 		any = true;
 	}
@@ -131,7 +145,7 @@ size_t drop_where(struct target *t, bool (*match)(const struct notice *n, void *
 	for (size_t i = 0; i < t->q.n; i++) {
 		struct notice n = *ring_at(&t->q, i);
 
-		if (!n.e || !match(&n, arg))
+		if (!n.e || (n.id <= t->taken && why != DROP_FORGOTTEN) || !match(&n, arg))
 			continue;
 		queue_hole(t, i);
 		notice_dropped(t, n, why, tell);

@@ -1,6 +1,6 @@
 /*
- * notify_gap.c - what a target has lost: counted by subscription, told to it in one notice before
- * anything else, over whatever way it is reached, and kept until that has arrived.
+ * notify_gap.c - the events that a target has lost: counted by subscription, told to it in one notice
+ * before anything else, over whatever way it is reached, and kept until that has arrived.
  * Guarantees: a loss is told once; what is lost while a notice of a gap is on its way goes into the
  * next one.  It has arrived when it or a later notice on the same connection is answered; on a connection
  * that answers nothing, when a ping behind it is: never because it was only written.
@@ -13,16 +13,16 @@
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
-void gap_count(struct target *t, struct member *m)
+void gap_count(struct target *t, struct member *m, unsigned events)
 {
 	if (t->real) { /* a lane has nobody to tell */
 		t = t->real;
 		m = member_get(m->sub->id, m->sub->sur.raw, m->sub->cr.raw, t);
 		target_list(t, L_DIRTY);
 	}
-	t->gap++;
+	t->gap += events;
 	t->gap_dirty = true;
-	m->gap++;
+	m->gap += events;
 	if (m->in_gap)
 		return;
 	m->in_gap = true;
@@ -30,14 +30,14 @@ void gap_count(struct target *t, struct member *m)
 	TAILQ_INSERT_TAIL(&t->gap_list, m, on_gap);
 }
 
-void target_lost(struct target *t, struct member *m)
+void target_lost(struct target *t, struct member *m, unsigned events)
 {
 	const struct target *to = t->real ? t->real : t;
 
 	if (to->lane || target_unwanted(t, m))
 		return;
 	t->refs++;
-	gap_count(t, m);
+	gap_count(t, m, events);
 	target_list(t, L_DIRTY);
 	keep_soon();
 	target_kick(t);

@@ -159,7 +159,7 @@ struct member { /* a subscription's interest of one target */
 	uint64_t answered, failed, dropped; /* in events */
 	struct fault *fault; /* the last, or NULL */
 	const struct roster *stamp; /* the roster it was last added to: finds repeats */
-	uint64_t gap, gap_told; /* dropped; told and not yet confirmed */
+	uint64_t gap, gap_told; /* events dropped; told and not yet confirmed */
 	TAILQ_ENTRY(member) on_gap;
 	TAILQ_ENTRY(member) on_rest; /* nobody refers to it, its counters stay */
 };
@@ -253,6 +253,7 @@ struct target {
 	bool gone; /* its AE is deregistered */
 	bool lane, lane_told;
 	size_t watch; /* a lane: it is told again with so many notices; 0: it is not */
+	int64_t taken; /* a lane: up to here a transaction is under way that releases them */
 	struct target *real; /* a lane's target, held */
 	TAILQ_ENTRY(target) on_lanes;
 	struct target_list lanes; /* that hold back what is for this one */
@@ -347,8 +348,9 @@ void notice_dropped(struct target *t, struct notice n, enum drop_reason why, boo
 
 /* ---- gaps ------------------------------------------------------------------------------------ */
 
-void gap_count(struct target *t, struct member *m);
-void target_lost(struct target *t, struct member *m); /* it was never in the queue: a gap */
+void gap_count(struct target *t, struct member *m, unsigned events);
+/* They were never in the queue: a gap. */
+void target_lost(struct target *t, struct member *m, unsigned events);
 void gap_saved(struct target *t, unsigned no);
 void target_gap_clear(struct target *t); /* the notice of it has arrived */
 enum gap_state { GAP_NONE, GAP_SAVING, GAP_DUE }; /* SAVING: the target is kicked when it is due */

@@ -304,8 +304,10 @@ void lane_store_done(struct str key, int64_t id, struct store_tx *tx)
 {
 	struct target *t = lane_find(key);
 
-	if (t)
-		keep_cursor(t, id, tx);
+	if (!t)
+		return;
+	t->taken = id;
+	keep_cursor(t, id, tx);
 }
 
 void lane_done(struct str key, int64_t id)

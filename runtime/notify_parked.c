@@ -80,7 +80,7 @@ static void drop(struct parked *p, enum drop_reason why)
 		m->events++;
 		m->dropped++;
 		m->target->n[TALLY_DROPPED]++;
-		target_lost(m->target, m);
+		target_lost(m->target, m, 1);
 	}
 	keep_event_gone(p->id);
 	take_out(p);

@@ -235,7 +235,7 @@ void notice_dropped(struct target *t, struct notice n, enum drop_reason why, boo
 	t->n[TALLY_DROPPED]++;
 	n.m->dropped += event_weight(n.e);
 	if (tell && !to->lane)
-		gap_count(t, n.m);
+		gap_count(t, n.m, event_weight(n.e));
 	notice_done(t, n);
 }
 
@@ -328,7 +328,7 @@ void target_push(struct target *t, struct event *e, struct member *m)
 	}
 	if (t->count && !drop_for_room(t, e->n, m->sub->priority)) {
 		drop_new(t, e, DROP_OVERFLOW);
-		target_lost(t, m);
+		target_lost(t, m, event_weight(e));
 		return;
 	}
 	if (e->kind->ec == 4)

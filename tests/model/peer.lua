@@ -2,6 +2,7 @@
 -- AEs).  What arrives is judged by the model when it is read; what is read is acknowledged when the
 -- test says so.  Requests of the server (verification) are answered at once.
 
+local cbor = require "cbor"
 local cjson = require "cjson"
 local cqueues = require "cqueues"
 local model = require "model"
@@ -13,6 +14,7 @@ Line.__index = Line
 
 local now = cqueues.monotime
 local ACK = '{"rsc":2000,"rqi":"%s","rvi":"3"}'
+local TEXT, BINARY = 1, 2           -- opcodes
 
 -- ---- frames -------------------------------------------------------------------------------------
 
@@ -22,25 +24,32 @@ local function event_of(con, lbl, net)
   return v or lbl
 end
 
---- What a text means: { kind = "notice" (sur, v, rqi, to), "gap", "ask" or "answer" }.
-function peer.parse(text)
-  local m = cjson.decode(text)
+local function notice_of(sgn)
+  local rep, net = sgn.nev.rep, sgn.nev.net
+  local r = rep["m2m:cin"] or rep["m2m:cnt"] or error("a notification of something else", 0)
+  return { sur = sgn.sur, v = event_of(r.con, r.lbl and r.lbl[1], net) }
+end
+
+--- What a message means: { kind = "notice" (rqi, to, and a list of { sur, v }), "gap", "ask" or
+-- "answer" }; is_cbor: it is no JSON.
+function peer.parse(text, is_cbor)
+  local m = is_cbor and cbor.decode(text) or cjson.decode(text)
   if m.rsc then return { kind = "answer", rsc = m.rsc, rqi = m.rqi } end
   local pc = m.op and m.pc or m
-  local sgn, gap = pc["m2m:sgn"], pc["moon2m:gap"]
+  local sgn, agn, gap = pc["m2m:sgn"], pc["m2m:agn"], pc["moon2m:gap"]
   local to = m.to and m.to:match("[^/]+$")
   if gap then
     return { kind = "gap", rqi = m.rqi, to = to, dropped = gap.dropped, sur = gap.sur }
+  elseif agn then
+    local f = { kind = "notice", rqi = m.rqi, to = to }
+    for i, one in ipairs(agn["m2m:sgn"]) do f[i] = notice_of(one) end
+    return f
   elseif sgn and sgn.nev then
-    local rep, net = sgn.nev.rep, sgn.nev.net
-    local r = rep["m2m:cin"] or rep["m2m:cnt"] or
-      error("a notification of something else: " .. text, 0)
-    return { kind = "notice", sur = sgn.sur, rqi = m.rqi, to = to,
-      v = event_of(r.con, r.lbl and r.lbl[1], net) }
+    return { kind = "notice", rqi = m.rqi, to = to, notice_of(sgn) }
   elseif sgn then
     return { kind = "ask", rqi = m.rqi, to = to }
   end
-  return { kind = "notice", sur = m.sur, v = event_of(m.con, m.lbl, m.net) }
+  return { kind = "notice", { sur = m.sur, v = event_of(m.con, m.lbl, m.net) } }
 end
 
 -- ---- lines --------------------------------------------------------------------------------------
@@ -49,8 +58,18 @@ end
 function peer.line(o)
   local ws, why = wsock.connect(o.port, o.path, o)
   if not ws then error(("a connection to %s is refused: %s"):format(o.path, why), 0) end
-  return setmetatable({ ws = ws, o = o, keys = {}, inbox = {}, first = 1, pending = {}, silent = {},
+  return setmetatable({ ws = ws, o = o, cbor = o.protocol == "oneM2M.cbor", keys = {},
+    inbox = {}, first = 1, pending = {}, silent = {},
     unsure = {}, moving = {}, pings = {}, pongs = 0, opened = now(), boot = o.model.boots }, Line)
+end
+
+-- Answers requests, in the serialisation of the connection.
+function Line:send_acks(list)
+  local out = {}
+  for i, rqi in ipairs(list) do
+    out[i] = self.cbor and cbor.encode { rsc = 2000, rqi = rqi, rvi = "3" } or ACK:format(rqi)
+  end
+  self.ws:send(out, self.cbor and BINARY or TEXT)
 end
 
 -- Reads what has arrived into the inbox; what asks for an answer gets it.
@@ -58,10 +77,10 @@ function Line:poll()
   self.ws:poll(function(opcode, text)
     if opcode == 10 then
       self:pong(text)
-    elseif opcode == 1 then
-      local f = peer.parse(text)
+    elseif opcode == TEXT or opcode == BINARY then
+      local f = peer.parse(text, opcode == BINARY)
       if f.kind == "ask" then
-        self.ws:send { ACK:format(f.rqi) }
+        self:send_acks { f.rqi }
       elseif f.kind == "answer" then
         self.answer = f
       else
@@ -73,12 +92,12 @@ end
 
 -- Whom a raw frame is for: it says the subscription only, and one of the AEs of this line is told.
 local function raw_key(self, f)
-  local s = self.o.model.subs[f.sur]
+  local s = self.o.model.subs[f[1].sur]
   local found
   for key in pairs(self.keys) do
     if s and s.streams[key] then found = found and "several" or key end
   end
-  return found or error("a raw frame for nobody on this line: " .. f.sur, 0)
+  return found or error("a raw frame for nobody on this line: " .. f[1].sur, 0)
 end
 
 local function take(self, f)
@@ -93,11 +112,16 @@ local function take(self, f)
     return
   end
   if key == "several" then return end
-  local _, e = self.o.model:arrived(self, key, f)
-  self.o.log("  got %s %s v=%s rqi=%s%s", key, f.sur, f.v, tostring(f.rqi),
-    e.got > 1 and " again" or "")
+  local list = {}
+  for i, n in ipairs(f) do
+    n.rqi = f.rqi
+    local _, e = self.o.model:arrived(self, key, n)
+    list[i] = e
+    self.o.log("  got %s %s v=%s rqi=%s%s", key, n.sur, n.v, tostring(f.rqi),
+      e.got > 1 and " again" or "")
+  end
   if f.rqi and not self.moving[key] then
-    self.pending[#self.pending + 1] = { rqi = f.rqi, key = key, e = e }
+    self.pending[#self.pending + 1] = { rqi = f.rqi, key = key, list = list }
     self.out = (self.out or 0) + 1
     if self.out > self.o.window and now() - self.opened < self.o.model.o.answer_time * 0.8 then
       model.broken("%s: %d unanswered notices on one connection, the window is %d", key, self.out,
@@ -129,18 +153,16 @@ function Line:ack(n, pick, lost)
       self.withheld = true
       self.silent[#self.silent + 1] = p
     else
-      list[#list + 1] = ACK:format(p.rqi)
+      list[#list + 1] = p.rqi
       self.unsure[#self.unsure + 1] = p
-      if p.e then
-        self.o.model:acked(p.e, self)
-        self.out = self.out - 1
-      end
+      for _, e in ipairs(p.list or {}) do self.o.model:acked(e, self) end
+      if p.list then self.out = self.out - 1 end
     end
   end
   if #list > 0 or lost then
     self.o.log("  acknowledges %d%s", #list, lost and ", keeps silent" or "")
   end
-  if #list > 0 then self.ws:send(list) end
+  if #list > 0 then self:send_acks(list) end
   return #list
 end
 
@@ -150,7 +172,7 @@ function Line:move(key)
   for _, name in ipairs { "pending", "silent" } do
     local rest = {}
     for _, p in ipairs(self[name]) do
-      if p.key ~= key then rest[#rest + 1] = p elseif p.e then self.out = self.out - 1 end
+      if p.key ~= key then rest[#rest + 1] = p elseif p.list then self.out = self.out - 1 end
     end
     self[name] = rest
   end
@@ -170,7 +192,8 @@ function Line:pong(text)
   for i = self.pongs + 1, n do
     for _, p in ipairs(self.pings[i]) do
       if not self.moving[p.key] then
-        if p.e then self.o.model:sure(p.e) else self.o.model:gap_sure(p.key, p.rqi) end
+        for _, e in ipairs(p.list or {}) do self.o.model:sure(e) end
+        if not p.list then self.o.model:gap_sure(p.key, p.rqi) end
       end
     end
   end

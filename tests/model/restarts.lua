@@ -64,6 +64,9 @@ return function(World)
   function World:stop()
     local stubborn = self.r.chance(5)
     self:say("stop%s", stubborn and ", nobody acknowledges" or "")
+    for _, s in ipairs(self.sinks) do
+      if s.mood == "mute" and not stubborn then s.mood = "ok" end
+    end
     self.server:signal "TERM"
     local deadline = now() + 15
     while self.server:alive() do

@@ -4,6 +4,7 @@
 -- WebSocket: no answer until the mood changes).  `broke`: when a WebSocket ended, with what was in
 -- it; `line`: the connection that an entry came on.
 
+local cbor = require "cbor"
 local cjson = require "cjson"
 local cqueues = require "cqueues"
 local socket = require "cqueues.socket"
@@ -38,6 +39,7 @@ local function serve_http(self, s, head, rest)
     end
     local mood = self.mood
     local entry = keep(self, rest:sub(1, n), head:match("[Xx]%-[Mm]2[Mm]%-[Rr][Ii]:%s*(%S+)"))
+    entry.cbor = head:find("application/cbor", 1, true) ~= nil
     if mood == "hang up" then return end
     if mood == "slow" then cqueues.sleep(0.03) end
     entry.done, entry.ok = mood ~= "error", mood ~= "refuse"
@@ -55,13 +57,15 @@ local function serve_ws(self, s, head, rest)
   local function answer(entry)
     entry.ok = self.mood ~= "refuse"
     entry.at = cqueues.monotime()
-    entry.done = ws:send { cjson.encode { rsc = entry.ok and 2000 or 4103, rqi = entry.rqi,
-      rvi = "3" } }
+    local a = { rsc = entry.ok and 2000 or 4103, rqi = entry.rqi, rvi = "3" }
+    entry.done = ws:send({ entry.cbor and cbor.encode(a) or cjson.encode(a) },
+      entry.cbor and 2 or 1)
   end
   local function take(opcode, text)
-    if opcode ~= 1 then return end
-    local entry = keep(self, text, cjson.decode(text).rqi)
-    entry.line = line
+    if opcode > 2 then return end
+    local is_cbor = opcode == 2
+    local entry = keep(self, text, (is_cbor and cbor or cjson).decode(text).rqi)
+    entry.line, entry.cbor = line, is_cbor
     if self.mood == "hang up" or self.mood == "error" then
       ws.ended = "dropped"
     elseif entry.rqi and self.mood == "mute" then
@@ -89,14 +93,15 @@ local function serve(self, s)
   s:close()
 end
 
---- A server on a free port; kind: "http" or "ws"; boots(): which run of the server it is.
-function sink.new(cq, kind, boots)
+--- A server on a free port; kind: "http" or "ws"; ct: "" or "?ct=cbor"; boots(): which run of the
+-- server it is.
+function sink.new(cq, kind, ct, boots)
   local self = setmetatable({ inbox = {}, mood = "ok", kind = kind, boots = boots }, Sink)
   self.listener = socket.listen { host = "127.0.0.1", port = 0, nodelay = true }
   self.listener:listen()
   self.listener:onerror(function(_, _, why) return why end)
   local _, _, port = self.listener:localname()
-  self.url = ("%s://127.0.0.1:%d/n"):format(kind, port)
+  self.url = ("%s://127.0.0.1:%d/n%s"):format(kind, port, ct)
   cq:wrap(function()
     while not self.closed do
       local s = self.listener:accept(0.2)

@@ -36,12 +36,12 @@ return function(World)
     if entry.done and not w.model:doubtful(entry.at) then w.model:gap_sure(s.url, rqi) end
   end
 
-  local function notice(w, s, entry, f)
-    local line = line_of(s, entry)
+  local function notice(w, s, entry, f, line, at)
+    local n = f[at]
     line.opened = entry.at - LATE
-    local _, e = w.model:arrived(line, s.url, { sur = f.sur, v = f.v, rqi = f.rqi or entry.rqi,
+    local _, e = w.model:arrived(line, s.url, { sur = n.sur, v = n.v, rqi = f.rqi or entry.rqi,
       at = entry.at })
-    w:say("  got %s %s v=%s rqi=%s%s", s.url, f.sur, f.v, tostring(f.rqi or entry.rqi),
+    w:say("  got %s %s v=%s rqi=%s%s", s.url, n.sur, n.v, tostring(f.rqi or entry.rqi),
       entry.done and "" or " (not done)")
     e.sure = nil
     if entry.done then
@@ -59,8 +59,10 @@ return function(World)
       local list = s.inbox
       s.inbox = {}
       for _, entry in ipairs(list) do
-        local f = peer.parse(entry.text)
-        if f.kind == "gap" then gap(self, s, entry, f) else notice(self, s, entry, f) end
+        local f = peer.parse(entry.text, entry.cbor)
+        local line = f.kind == "notice" and line_of(s, entry)
+        for i in ipairs(f) do notice(self, s, entry, f, line, i) end
+        if f.kind == "gap" then gap(self, s, entry, f) end
       end
     end
   end

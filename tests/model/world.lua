@@ -15,6 +15,7 @@ local World = {}
 World.__index = World
 
 local now = cqueues.monotime
+local PROTOCOLS = { "oneM2M.json", "oneM2M.json", "oneM2M.cbor" }
 local CONNECTIONS = 4     -- for requests at the same time
 
 --- Numbers from a seed: below(n) is 1..n, chance(p) is true p times in a hundred.
@@ -67,6 +68,7 @@ local function make_containers(w)
   local everybody = { acr = { { acor = { "all" }, acop = 63 } } }
   local acp = w:must(2001, "POST", "/moon/" .. w.prefix, w.owner.key, 1,
     { ["m2m:acp"] = { rn = "open", pv = everybody, pvs = everybody } })
+  w.acp = acp.ri
   for i = 1, w.r.below(3) do
     local path = ("/moon/%s/c%d"):format(w.prefix, i)
     w:must(2001, "POST", path:match("^(.*)/"), w.owner.key, 3,
@@ -84,6 +86,7 @@ local function make_targets(w)
   end
   for i = 1, w.r.below(3) - 1 do
     local s = sink.new(w.cq, w.r.one_of { "http", "http", "ws" },
+      w.r.one_of { "", "", "?ct=cbor" },
       function() return w.model.boots end)
     s.keys = { [s.url] = true }
     w.sinks[i] = s
@@ -192,11 +195,12 @@ function World:join(ae)
   if ae.way == "shared" then
     line = shared_line(self, ae)
   elseif ae.way == "origin" then
-    line = open_line(self, { path = "/", protocol = "oneM2M.json", origin = ae.key })
+    line = open_line(self, { path = "/", protocol = self.r.one_of(PROTOCOLS), origin = ae.key })
   else
     local raw = ae.raw and self.r.chance(50)
     if raw then self:fuzzy(ae.key) end
-    line = open_line(self, { path = ae.token, protocol = raw and "line" or "oneM2M.json" })
+    line = open_line(self, { path = ae.token, protocol = raw and "line"
+      or self.r.one_of(PROTOCOLS) })
   end
   bind(self, ae, line)
 end
@@ -238,6 +242,28 @@ end
 
 local NETS = { { 3 }, { 3 }, { 3 }, { 1, 3 }, { 3, 4 }, { 1 }, { 1, 3, 4 } }
 
+-- A group of these AEs, which is a target like each of them.
+local function group_of(w, list)
+  local mid = {}
+  for i, ae in ipairs(list) do mid[i] = "moon/" .. ae.name end
+  w.last_group = (w.last_group or 0) + 1
+  local rn = "g" .. w.last_group
+  w:must(2001, "POST", "/moon/" .. w.prefix, w.owner.key, 9, { ["m2m:grp"] = { rn = rn, mid = mid,
+    mnm = 10, acpi = { w.acp } } })
+  return ("moon/%s/%s"):format(w.prefix, rn)
+end
+
+-- When a subscription holds events back: in batches, or so many in a time.
+local function choose_policy(w, attrs, raw)
+  if attrs.exc or attrs.nec or raw or not w.r.chance(20) then return nil end
+  if w.r.chance(50) then
+    attrs.bn = { num = 1 + w.r.below(4), dur = "PT0.3S" }
+    return "bn " .. attrs.bn.num
+  end
+  attrs.rl = { mnn = 1 + w.r.below(4), tww = "PT0.1S" }
+  return "rl " .. attrs.rl.mnn
+end
+
 local function choose_targets(w, raw)
   local first = w.r.one_of(w.aes)
   local list = { first }
@@ -248,6 +274,7 @@ local function choose_targets(w, raw)
   end
   local nu, keys = {}, {}
   for i, ae in ipairs(list) do nu[i], keys[i] = ae.key, ae.key end
+  if #list > 1 and w.r.chance(30) then nu = { group_of(w, list) } end
   for _, s in ipairs(w.sinks) do
     if w.r.chance(40) then
       nu[#nu + 1], keys[#keys + 1] = s.url, s.url
@@ -268,15 +295,18 @@ function World:subscribe()
   local enc = { net = net, chty = #net + net[1] > 2 and { 4 } or nil }
   local attrs = { nu = nu, enc = enc, lbl = raw and { "format:line" } or nil,
     exc = r.chance(12) and r.below(15) or nil, nec = r.chance(8) and 4 or nil }
+  local policy = choose_policy(self, attrs, raw)
   local sub
   self:meanwhile(function()
     sub = self:must(2001, "POST", c.path, first.key, 23, { ["m2m:sub"] = attrs })
   end)
   local s = { sur = "/moon/" .. sub.ri, path = c.path .. "/" .. sub.rn, container = c, net = {},
-    targets = keys, raw = raw, exc = attrs.exc, newest = attrs.nec ~= nil }
+    targets = keys, raw = raw, exc = attrs.exc, newest = attrs.nec ~= nil,
+    policy = policy }
   for _, n in ipairs(net) do s.net[n] = true end
-  self:say("subscribe %s: %s net %s%s%s%s", s.sur, table.concat(keys, " "), table.concat(net, ","),
-    raw and " raw" or "", s.exc and " exc " .. s.exc or "", s.newest and " newest" or "")
+  self:say("subscribe %s: %s net %s%s%s%s%s", s.sur, table.concat(nu, " "), table.concat(net, ","),
+    raw and " raw" or "", s.exc and " exc " .. s.exc or "", s.newest and " newest" or "",
+    policy and " " .. policy or "")
   self.model:subscribe(s)
   for key in pairs(self.maybe_raw or {}) do self:fuzzy(key) end
 end
@@ -284,7 +314,7 @@ end
 function World:unsubscribe()
   local list = {}
   for _, s in pairs(self.model.subs) do
-    if not s.ended and not s.exc then list[#list + 1] = s end
+    if not s.ended and not s.exc and not s.policy then list[#list + 1] = s end
   end
   table.sort(list, function(a, b) return a.sur < b.sur end)
   if #list == 0 then return end

@@ -411,6 +411,26 @@ static void test_gap_is_saved(void **state)
 	assert_non_null(strstr(fake_read(c)->p, "\"pc\":2}"));
 }
 
+/* A notice that tells of several events again is as many that are lost. */
+static void test_gap_counts_events(void **state)
+{
+	struct event_opts batch = { .count = 3 };
+	struct audience *a;
+	struct conn *c;
+
+	(void)state;
+	notify_close();
+	opts.max_count = 2;
+	start();
+	a = audience_of(1, "Ca");
+	for (const char *t = "1\0002\0003\0004\0"; *t; t += 2)
+		publish_as(a, t, batch);
+	audience_unref(a);
+	c = connect_as("Ca", SESSION_JSON);
+	assert_non_null(strstr(fake_read(c)->p, "{\"dropped\":6,\"sur\":[{\"sur\":\"/moon/s1\","
+						"\"dropped\":6}]}"));
+}
+
 /* One that finds no room, since all that waits matters more, is dropped for good. */
 static void test_dropped_at_once(void **state)
 {
@@ -457,6 +477,7 @@ int main(void)
 		T(test_dropped_behind_post),
 		T(test_dropped_at_once),
 		T(test_gap_is_saved),
+		T(test_gap_counts_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

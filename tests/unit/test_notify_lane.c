@@ -294,6 +294,40 @@ static void test_overflow(void **state)
 }
 
 /* The gap is saved with the release, which makes the store forget what was dropped. */
+/* What is being released is not what makes room for an event that commits just before. */
+static void test_overflow_releasing(void **state)
+{
+	struct audience *a;
+	struct conn *c;
+	struct release r;
+	struct store_tx *tx;
+	struct event *e;
+
+	(void)state;
+	notify_close();
+	opts.max_count = 2;
+	start();
+	notify_on_lane(on_lane, NULL);
+	a = held();
+	c = connect_as("Ca", SESSION_JSON);
+	publish(a, "1");
+	publish(a, "2");
+	assert_int_equal(look("lane:7:Ca", 2, 0), 2);
+	tx = store_tx_new(fake_store);
+	e = event_new(a, &(struct event_opts){ 0 }, STR("3"));
+	event_store(e, tx);
+	store_commit(fake_store, tx, committed, e);
+	release(&r, item[1].id, "[1,2]");
+	settle();
+	assert_int_equal(stats().dropped, 0);
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":[1,2]}"));
+	assert_int_equal(lane_waiting(STR("lane:7:Ca")), 1);
+	publish(a, "4");
+	publish(a, "5");
+	assert_int_equal(stats().dropped, 1); /* the bound holds again */
+	audience_unref(a);
+}
+
 static void test_overflow_crash(void **state)
 {
 	struct audience *a;
@@ -403,6 +437,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_watch, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_overflow, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_overflow_crash, lane_setup, lane_teardown),
+		cmocka_unit_test_setup_teardown(test_overflow_releasing, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_priority, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_forget, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_age, lane_setup, lane_teardown),
