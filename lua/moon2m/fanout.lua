@@ -13,6 +13,7 @@ local group = require "moon2m.group"
 local members = require "moon2m.members"
 local parallel = require "moon2m.parallel"
 local path = require "moon2m.path"
+local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
 local target = require "moon2m.target"
 local times = require "moon2m.times"
@@ -140,7 +141,7 @@ end
 -- ---- requests ----------------------------------------------------------------------------------
 
 local OWN = { "target", "deferred", "locked", "claimed", "consent", "monitored", "gave_up", "rt",
-  "silent" }
+  "silent", "progress" }
 
 -- The parameters without those that the group host acts on.
 local function own_params(params)
@@ -214,6 +215,7 @@ end
 local function send(req, fan, g, list, tail, pc, perform)
   local answers, gone = {}, {}
   local closed = false
+  if req.progress then req.progress.begin(answers, #list) end
   parallel.each(#list, function(i)
     local sub = member_request(req, fan, i, list[i] .. tail)
     if pc then sub.pc, sub.fanned = pc, g.id end
@@ -248,7 +250,7 @@ function fanout.perform(req, fopt, attr, perform)
     return nil, rsc.err(rsc.GROUP_MEMBERS_NOT_RESPONDED, "to: no member answered in time")
   end
   if req.op == DELETE and tail == "" then prune(g, gone, req.who) end
-  return rsc.OK, '{"m2m:agr":{"m2m:rsp":[' .. concat(answers, ",") .. "]}}"
+  return rsc.OK, result.aggregated(answers)
 end
 
 return fanout

@@ -3,12 +3,14 @@
 -- originator, kept while it is away), flexBlocking (the result when it is there soon, else as
 -- non-blocking) and noResponse; delayed execution (oet).
 --
+-- A fan-out tells in parts what its members answer (partial.lua).
 -- Guarantees: an accepted request is executed at most once, in a task of its own; what was not done
 -- at a restart is FAILED, what was not due yet is executed in time.  The number of accepted
 -- requests is bounded, per originator and in all.
 
 local sys = require "moon2m.core.sys"
 local store = require "moon2m.core.store"
+local partial = require "moon2m.partial"
 local request = require "moon2m.request"
 local resource = require "moon2m.request_resource"
 local result = require "moon2m.result"
@@ -118,8 +120,13 @@ local function complete(job)
   else
     targets = result_targets(job)
   end
+  local rest = partial.rest(job)
+  if code >= 4000 then rest = nil end
+  if rest == false then targets = nil end     -- they were told of everything
   local rs = code < 4000 and resource.COMPLETED or resource.FAILED
-  resource.complete(job.id, rs, targets, resource.response(job.req, code, pc, extra))
+  resource.complete(job.id, rs, targets,
+    resource.response(job.req, code, job.answered or pc, extra),
+    resource.response(job.req, code, rest or pc, extra))
   leave(job)
 end
 
@@ -128,6 +135,7 @@ local function run(job)
   if e then
     job.code, job.pc = e.rsc, result.debug(e.msg)
   else
+    partial.expect(job, result_targets)
     job.code, job.pc, job.extra = job.execute(job.req)
   end
   job.done = true
@@ -202,6 +210,8 @@ local function flex(req, execute)
   if room and not job.done then
     local r = record(job)
     if r and job.done then timers.spawn(function() return complete(job) end) end
+    local part = r and not job.done and partial.taken(job, r)
+    if part then return rsc.OK, part end
     if r then return acknowledged(job, r) end
     job.id = nil
   end
@@ -277,7 +287,10 @@ local function resume(r, execute)
   if job.mode == FLEX then job.mode = req.rt.nu and ASYNCH or SYNCH end
   pending[r.id] = job
   enter(job)
-  if not e and params and req.times.oet and req.times.oet > req.now then return start(job) end
+  job.answered = partial.kept(r)
+  if not (e or job.answered) and params and req.times.oet and req.times.oet > req.now then
+    return start(job)
+  end
   e = e or why or rsc.err(rsc.INTERNAL_SERVER_ERROR,
     "the CSE was restarted before it was known whether this was done")
   req.times.rset = nil

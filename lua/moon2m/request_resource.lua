@@ -22,7 +22,7 @@ local RETRIES, RETRY_AFTER = 4, 1      -- of a result that the disk refused; s, 
 local FILTER_TIMES = { crb = true, cra = true, ms = true, us = true, exb = true, exa = true }
 local quote = cjson.quote
 
-local resource = { PENDING = PENDING, COMPLETED = 1, FAILED = 2 }
+local resource = { PENDING = PENDING, COMPLETED = 1, FAILED = 2, PARTIAL = 5 }
 
 -- ---- what is kept of the request ---------------------------------------------------------------
 
@@ -106,7 +106,7 @@ local function result_event(id, targets, response)
 end
 
 -- One try: true | nil, err | false: the resource changed meanwhile.
-local function put_result(id, rs, targets, response)
+local function put_result(id, rs, targets, response, notice)
   local r = tree.by_id(id)
   if r then event.index(r) end
   if r and r.gone then return false end
@@ -125,19 +125,20 @@ local function put_result(id, rs, targets, response)
         changed = { rs = true, ors = true, lt = true } })
     end
   end
-  local list = { result_event(id, targets, response) }
+  local list = { result_event(id, targets, notice) }
   for _, ev in ipairs(events) do list[#list + 1] = ev end
   if not ops[1] and not list[1] then return true end
   return write.commit(ops, list, r)
 end
 
---- The request with resource number id is done: rs, and its response (JSON text), which is sent to
--- the targets too.  A resource that is gone is left out.  true | nil, err.  Yields.
-function resource.complete(id, rs, targets, response)
+--- The request with resource number id is done, or a part of it: rs, and its response (JSON text).
+-- targets (may be nil) are sent `notice`, or else the response.  A resource that is gone is left
+-- out.  true | nil, err.  Yields.
+function resource.complete(id, rs, targets, response, notice)
   local wait, ok, e = RETRY_AFTER
   for _ = 1, RETRIES do
     repeat
-      ok, e = put_result(id, rs, targets, response)
+      ok, e = put_result(id, rs, targets, response, notice or response)
     until ok ~= false
     if ok then return true end
     if e.rsc ~= rsc.NOT_FOUND then

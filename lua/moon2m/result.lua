@@ -54,6 +54,13 @@ function result.uri(r)
   return '{"m2m:uri":' .. quote(result.address(r)) .. "}"
 end
 
+--- m2m:agr (TS-0004 6.3.5.33) of responses as JSON text; ri (may be nil): the identifier of the
+-- <request> that will hold the others.
+function result.aggregated(list, ri)
+  return '{"m2m:agr":{"m2m:rsp":[' .. concat(list, ",") .. "]" ..
+    (ri and ',"ri":' .. quote(ri) or "") .. "}}"
+end
+
 -- The attributes that the CSE added to or changed in what the request brought.
 local function added(r, members)
   local only = {}

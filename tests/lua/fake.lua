@@ -308,7 +308,8 @@ end
 function find.pending(p)
   local list = {}
   for _, row in pairs(res) do
-    if row.ty == 17 and row.path > p[1] and json.member(row.doc, "rs") == "3" then
+    local rs = json.member(row.doc, "rs")
+    if row.ty == 17 and row.path > p[1] and (rs == "3" or rs == "5") then
       list[#list + 1] = row
     end
   end

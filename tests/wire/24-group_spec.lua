@@ -229,6 +229,133 @@ describe("group", function()
   end)
 end)
 
+describe("fan-out in parts", function()
+  local ME = "Cpart"
+  local s, a, ws, slow, sw
+
+  setup(function()
+    s = h.start { config = "return { flex_time = 0.5 }" }
+    a = s:register("part")
+    ws = s:listen(a)
+    slow = s:register("slow")
+    sw = s:listen(slow)
+    expect(2001, s:create("/moon/slow", slow.aei, 1, { rn = "acp", pv = { acr = {
+      { acor = { "all" }, acop = 63 } } }, pvs = { acr = { { acor = { slow.aei }, acop = 63 } } } }))
+    expect(2004, s:update("/moon/slow", slow.aei, { ["m2m:ae"] = { acpi = { "moon/slow/acp" } } }))
+    expect(2001, s:create("/moon/part", ME, 3, { rn = "c" }))
+    expect(2001, s:create("/moon/part", ME, 9, { rn = "g", mnm = 3,
+      mid = { "moon/part/c", "moon/slow" } }))
+  end)
+  teardown(function()
+    ws:close()
+    sw:close()
+    h.stop_all()
+  end)
+
+  -- A NOTIFY to all members: the container refuses at once (4005), the AE when it is told to.
+  local function fan_out(rt, more)
+    local req = { op = 5, to = "moon/part/g/fopt", fr = ME, rt = rt, rqet = "8000",
+      pc = { ["m2m:sgn"] = { sur = "x" } } }
+    for k, v in pairs(more or {}) do req[k] = v end
+    return ws:request(req)
+  end
+
+  local function answers(pc) return pc["m2m:agr"]["m2m:rsp"] end
+
+  local function address_of(uri)
+    return "/" .. (type(uri) == "string" and uri or uri["m2m:uri"])
+  end
+
+  local function request_at(address) return expect(2000, s:retrieve(address, ME)) end
+
+  local function until_rs(address, rs)
+    return h.wait("rs " .. rs, function()
+      local r = request_at(address)
+      return r.rs == rs and r
+    end)
+  end
+
+  local function asked() return assert(sw:notification(5, false)).rqi end
+
+  local function agree(rqi) sw:send { rsc = 2000, rqi = rqi, rvi = "3" } end
+
+  it("rt 1: partially completed (rs 5) with the answers so far, then completed", function()
+    local address = address_of(expect(1001, fan_out { rtv = 1 }))
+    local rqi = asked()
+    assert.equal(3, request_at(address).rs)
+    local r = until_rs(address, 5)
+    assert.equal(2000, r.ors.rsc)
+    assert.equal(1, #answers(r.ors.pc))
+    assert.equal("moon/part/c", answers(r.ors.pc)[1].fr)
+    expect(5220, s:delete(address, ME))
+    agree(rqi)
+    r = until_rs(address, 1)
+    assert.equal(2, #answers(r.ors.pc))
+    expect(2002, s:delete(address, ME))
+  end)
+
+  it("rt 2: each answer is told once, in as many notifications as it takes", function()
+    local m = fan_out { rtv = 2 }
+    local address = address_of(expect(1002, m))
+    local rqi = asked()
+    local first = assert(ws:notification(5)).pc["m2m:rsp"]
+    assert.same({ 2000, m.rqi, 1 }, { first.rsc, first.rqi, #answers(first.pc) })
+    assert.equal("moon/part/c", answers(first.pc)[1].fr)
+    assert.equal(5, request_at(address).rs)
+    agree(rqi)
+    local second = assert(ws:notification(5)).pc["m2m:rsp"]
+    assert.same({ 2000, m.rqi, 1 }, { second.rsc, second.rqi, #answers(second.pc) })
+    assert.equal("moon/slow", answers(second.pc)[1].fr)
+    assert.equal(2, #answers(until_rs(address, 1).ors.pc))
+    ws:expect_silence(0.2)
+  end)
+
+  it("rt 2: what ends soon is told in one", function()
+    expect(1002, fan_out { rtv = 2 })
+    agree(asked())
+    assert.equal(2, #answers(assert(ws:notification(5)).pc["m2m:rsp"].pc))
+    ws:expect_silence(1.3)
+  end)
+
+  it("rt 4: the answers so far, and the <request> that will have all", function()
+    local m = fan_out { rtv = 4 }
+    local agr = expect(2000, m)
+    assert.equal(1, #agr["m2m:rsp"])
+    local rqi = asked()
+    assert.is_string(agr.ri)
+    assert.equal(1, #answers(until_rs("/~" .. agr.ri, 5).ors.pc))
+    agree(rqi)
+    assert.equal(2, #answers(until_rs("/~" .. agr.ri, 1).ors.pc))
+  end)
+
+  it("rt 4 with nu: those are told the rest", function()
+    expect(2000, fan_out { rtv = 4, nu = { ME } })
+    agree(asked())
+    local rest = assert(ws:notification(5)).pc["m2m:rsp"]
+    assert.same({ 1, "moon/slow" }, { #answers(rest.pc), answers(rest.pc)[1].fr })
+  end)
+
+  it("what is late is not in the result; the rest is completed with it", function()
+    local address = address_of(expect(1001, fan_out({ rtv = 1 }, { rqet = "2500" })))
+    asked()
+    until_rs(address, 5)
+    local r = until_rs(address, 1)
+    assert.equal(1, #answers(r.ors.pc))
+  end)
+
+  it("after kill -9 it has failed, with what was answered", function()
+    local address = address_of(expect(1001, fan_out { rtv = 1 }))
+    asked()
+    until_rs(address, 5)
+    s:kill()
+    s:run()
+    local r = request_at(address)
+    assert.same({ 2, 5000 }, { r.rs, r.ors.rsc })
+    assert.equal("moon/part/c", answers(r.ors.pc)[1].fr)
+    ws, sw = s:listen(a), s:listen(slow)
+  end)
+end)
+
 describe("group in nu", function()
   local s
   local ae, ws = {}, {}

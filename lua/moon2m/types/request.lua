@@ -5,7 +5,7 @@ local schema = require "moon2m.schema"
 
 -- A request that waits is cancelled with its resource; one that runs cannot be (TS-0004 7.4.12).
 local function delete(_, r)
-  if r.raw.rs ~= "3" then return true end
+  if r.raw.rs ~= "3" and r.raw.rs ~= "5" then return true end
   local e = require("moon2m.nonblocking").cancel(r.id)
   if e then return nil, e end
   return true
