@@ -10,6 +10,7 @@ local sys = require "moon2m.core.sys"
 local event = require "moon2m.event"
 local json = require "moon2m.json"
 local path = require "moon2m.path"
+local policy = require "moon2m.request_policy"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local tree = require "moon2m.tree"
@@ -78,6 +79,8 @@ end
 
 --- Makes the resource of an admitted request; et: when it expires.  r | nil, err.  Yields.
 function resource.create(req, et, accepted)
+  local acp, why = policy.of(req.who, et)
+  if why then return nil, why end
   local base = tree.by_id(BASE)
   event.entry(base)
   local id, now = tree.next_id(), sys.now()
@@ -87,7 +90,7 @@ function resource.create(req, et, accepted)
       op = ("%d"):format(req.op), tg = quote(req.to), org = quote(req.who), rid = quote(req.rqi),
       mi = meta(req), pc = content_of(req), rs = ("%d"):format(PENDING),
       ors = resource.response(req, accepted), lbl = json.encode(json.array { req.who }),
-      _cr = quote(req.who) } }
+      acpi = acp and "[" .. quote(acp) .. "]", _cr = quote(req.who) } }
   tree.add(r)
   local events = base.events and base.events.by_net[3] and event.prepare(base, 3, r,
     { originator = req.who })

@@ -126,10 +126,46 @@ describe("<request>", function()
     assert.equal(4103, (w:delete("Cbob", address)))
   end)
 
-  it("cannot be created (4005) nor written (4000)", function()
+  it("has a policy that the CSE makes, one for each originator, which the originator may change",
+    function()
+      local acpi = request_of(address).acpi
+      assert.equal(1, #acpi)
+      local rsc, pc = w:retrieve("CAdmin", acpi[1])
+      assert.equal(2000, rsc)
+      local acp = pc["m2m:acp"]
+      assert.same({ { acor = { "Calice" }, acop = 43 }, { acor = { "/moon" }, acop = 14 } },
+        acp.pv.acr)
+      assert.same({ { acor = { "Calice" }, acop = 4 }, { acor = { "/moon" }, acop = 63 } },
+        acp.pvs.acr)
+      assert.same(acpi, request_of(select(2, accepted(cin { query = "rt=1" }))).acpi)
+      assert.equal(4103, (w:retrieve("Calice", acpi[1])))
+      assert.equal(4103, (w:update("Calice", address, "m2m:req", { et = "20990101T000000" })))
+      acp.pv.acr[3] = { acor = { "Cbob" }, acop = 2 }
+      assert.equal(2004, (w:update("Calice", acpi[1], "m2m:acp", { pv = acp.pv })))
+      assert.equal(2000, (w:retrieve("Cbob", address)))
+      assert.equal(4103, (w:delete("Cbob", address)))
+      assert.equal(2004, (w:update("Calice", address, "m2m:req", { acpi = acpi })))
+    end)
+
+  it("its policy lives longer, and is made again when it is gone", function()
+    local r = request_of(address)
+    local _, pc = w:retrieve("CAdmin", r.acpi[1])
+    assert.is_true(pc["m2m:acp"].et > r.et)
+    assert.equal(2002, (w:delete("CAdmin", r.acpi[1])))
+    assert.equal(4103, (w:retrieve("Calice", address)))
+    local later = request_of(select(2, accepted(cin { query = "rt=1" })))
+    assert.not_same(r.acpi, later.acpi)
+    world.advance(8 * 86400)
+    later = request_of(select(2, accepted(cin { query = "rt=1" })))
+    _, pc = w:retrieve("CAdmin", later.acpi[1])
+    assert.is_true(pc["m2m:acp"].et > later.et)
+  end)
+
+  it("cannot be created (4005) nor written (4103 for its originator, 4000)", function()
     assert.equal(4005, (w:create("Calice", "moon", 17, {})))
-    assert.equal(4000, (w:update("Calice", address, "m2m:req", { lbl = { "x" } })))
-    assert.equal(4000, (w:update("Calice", address, "m2m:req", { rs = 1 })))
+    assert.equal(4103, (w:update("Calice", address, "m2m:req", { lbl = { "x" } })))
+    assert.equal(4000, (w:update("CAdmin", address, "m2m:req", { lbl = { "x" } })))
+    assert.equal(4000, (w:update("CAdmin", address, "m2m:req", { rs = 1 })))
   end)
 
   it("tells its subscribers of the result", function()
