@@ -24,6 +24,7 @@
  *  ask(target, pc, ec|nil, seconds) -> rsc, pc|nil.  Yields; rsc 0: unreachable or no answer
  *  priority(sub, n)                 its notices stay longer than those of lower ones (0 at first)
  *  lane_waiting(key) -> count        notices that a lane ("lane:<sub>:<target>") holds back
+ *  lane_oldest(key) -> us or nil     when the oldest of them was made, since 1970
  *  lane_read(key, n, after|nil) -> { {id=, et=|nil, ec=|nil, body=, raw=, binary=, type=|nil}, ... }
  *                                   | nil, message.  Yields; oldest first, at most 1,024 and 4 MiB
  *  lane_done(key, id)               after a commit with {"lane_done", key, id}

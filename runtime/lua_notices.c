@@ -23,6 +23,17 @@ static int cse_lane_waiting(lua_State *L)
 	return 1;
 }
 
+static int cse_lane_oldest(lua_State *L)
+{
+	int64_t at = lane_oldest(vm_check_str(L, 1));
+
+	if (at > 0)
+		lua_pushnumber(L, (lua_Number)at);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
 struct lane_answer {
 	const struct lane_item *item;
 	size_t n;
@@ -420,6 +431,7 @@ void lua_notices_functions(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
 		{ "lane_waiting", cse_lane_waiting },
+		{ "lane_oldest", cse_lane_oldest },
 		{ "lane_read", cse_lane_read },
 		{ "lane_watch", cse_lane_watch },
 		{ "lane_done", cse_lane_done },

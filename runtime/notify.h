@@ -117,6 +117,8 @@ typedef void (*lane_read_cb)(void *arg, const struct lane_item *item, size_t n, 
 #define LANE_READ_MAX 1024 /* notices of one read; and 4 MiB of bodies, or one notice */
 
 size_t lane_waiting(struct str key);
+/* When the oldest notice of a lane was made, in microseconds since 1970; 0: it holds none. */
+int64_t lane_oldest(struct str key);
 /* Up to n of its notices after id `after` (0: from the oldest), oldest first.  done is called once,
  * at once when there are none. */
 void lane_read(struct str key, unsigned n, int64_t after, lane_read_cb done, void *arg);

@@ -106,6 +106,17 @@ size_t lane_waiting(struct str key)
 	return t ? t->count : 0;
 }
 
+int64_t lane_oldest(struct str key)
+{
+	const struct target *t = lane_find(key);
+
+	for (size_t i = 0; t && i < t->q.n; i++) {
+		if (ring_at(&t->q, i)->e)
+			return ring_at(&t->q, i)->e->at;
+	}
+	return 0;
+}
+
 /* ---- telling --------------------------------------------------------------------------------- */
 
 void notify_on_lane(void (*fn)(void *arg, struct str key), void *arg)

@@ -198,6 +198,7 @@ function boot.start(prepare)
   base.ensure { releases = cfg.cse.releases, poa = points_of_access(sockets) }
   expire.start()
   require("moon2m.cross").start()
+  require("moon2m.window").open()
   require("moon2m.lane").open()
   start_scripts()
   require("moon2m.core.blame").ready()

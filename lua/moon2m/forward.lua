@@ -3,7 +3,7 @@
 -- A notice goes into the group's lane for its target, in the transaction of the event, and is taken
 -- out by the transaction that stores the aggregate: it survives kill -9, in order, and is in one of
 -- the two.  A window opens with the first notice and ends with nar.num of them (cnm, the number of
--- members) or after nar.dur; after a restart it begins anew.
+-- members) or after nar.dur, counted from its first notice, over a restart too.
 -- From there on the aggregate is a notice like any other: kept while the target is away; what the
 -- target answers is accounted to the group.  `exc` counts what was forwarded.
 
@@ -103,7 +103,9 @@ local function open(key)
   if windows[key] then return end
   if not g then return core.lane_drop(key, "all", "forgotten") end
   local num, dur = policy(g)
-  windows[key] = { num = num, timer = timers.after(dur, function() return over(key) end) }
+  local at = core.lane_oldest(key)
+  local left = math.max(0, dur - (at and math.max(0, (sys.now() - at) / 1e6) or 0))
+  windows[key] = { num = num, timer = timers.after(left, function() return over(key) end) }
 end
 
 local function look(key)

@@ -1,6 +1,7 @@
 -- Lets notices out of lanes: batches when they are complete, at most so many per window, none while
 -- the schedule is closed (TS-0001 10.2.10.7; states of TS-0004 7.5.1.2.2 steps 3 to 6).  What waits
--- is in the store; here are only clocks and counts, which begin anew at a restart.
+-- is in the store; here are only clocks and counts.  Over a restart a batch keeps the time of its
+-- oldest notice, a rate limit its window (window.lua).
 -- Guarantees: order per subscription and target; a notice leaves its lane in the transaction that
 -- stores what becomes of it, so a crash neither loses nor doubles it; one task per lane at a time.
 
@@ -14,6 +15,7 @@ local policy = require "moon2m.policy"
 local target = require "moon2m.target"
 local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
+local window = require "moon2m.window"
 local write = require "moon2m.write"
 
 local SUBSCRIPTION = 23
@@ -45,7 +47,7 @@ local function state(key)
   if l then return l end
   local id, to = key:match("^lane:(%d+):(.+)$")
   if not id then return nil end
-  l = { key = key, id = tonumber(id), to = to }
+  l = { key = key, id = tonumber(id), to = to, window = window.take(key) }
   lanes[key] = l
   of_sub[l.id] = of_sub[l.id] or {}
   of_sub[l.id][key] = true
@@ -73,6 +75,13 @@ local function policies(l)
   return l.p and l.p.bn and AT_ONCE or {}
 end
 
+-- When the batch of what waits began: with its oldest notice, which may be older than this process.
+local function began(l, p, now)
+  local at = core.lane_oldest(l.key)
+  local age = at and math.max(0, sys.now() - at) or 0
+  return now - math.min(age, p.bn.dur)
+end
+
 -- Seconds until the batch is complete, nil when l.due notices make one.
 local function gather(l, p, n, now)
   if not p.bn then
@@ -84,7 +93,7 @@ local function gather(l, p, n, now)
     return nil
   end
   local num = p.bn.num and math.min(p.bn.num, max_count)
-  l.since = l.since or now
+  l.since = l.since or began(l, p, now)
   if num and n >= num then
     l.due = num
   elseif l.flush or now >= l.since + p.bn.dur then
@@ -155,6 +164,13 @@ local function event_of(l, p, unit)
     type = unit.type, ec = policy.category_out(p, l.newest), count = unit.count }, unit.body)
 end
 
+-- The window with n more notices in it, nil without a rate limit.
+local function charged(l, p, n, now)
+  if not p.rl then return nil end
+  local w = l.window or { start = now, used = 0 }
+  return { start = w.start, used = w.used + n }
+end
+
 -- One transaction: the notices leave the lane and are stored for their target.  nil: go on.
 local function send(l, p, units, now)
   local last, events, count = nil, {}, 0
@@ -162,16 +178,15 @@ local function send(l, p, units, now)
     events[i] = event_of(l, p, unit)
     last, count = unit.last, count + unit.count
   end
-  local ok = write.commit({ { "lane_done", l.key, last } }, events)
+  local w = charged(l, p, #units, now)
+  local ok = write.commit({ { "lane_done", l.key, last },
+    w and l.flush ~= "delete" and window.row(l.key, w, p.rl.tww) or nil }, events)
   if not ok then return RETRY end
   core.lane_done(l.key, last)
   l.newest = nil
   if l.due then l.due = l.due > count and l.due - count or nil end
   if not l.due then l.since, l.last_batch = nil, nil end
-  if p.rl then
-    l.window = l.window or { start = now, used = 0 }
-    l.window.used = l.window.used + #units
-  end
+  l.window = w or l.window
 end
 
 -- nil: go on, or seconds to wait.  Yields.
@@ -300,6 +315,7 @@ end
 function lane.deleted(id)
   policy.forget(id)
   each(id, function(l) timers.spawn(function() return lane.wake(l.key) end) end)
+  timers.spawn(function() return window.forget(id) end)
 end
 
 -- What an UPDATE does to what waits (TS-0004 7.4.8.2.2): batches begin again, windows too; ln keeps

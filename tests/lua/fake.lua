@@ -15,6 +15,7 @@ local failing                     -- code that the next transactions fail with
 local max_id
 local lanes                       -- key -> { notice, ... }, with `watch` and `told`
 local last_notice
+local meta                        -- name -> value
 
 local store, core = {}, {}
 
@@ -148,6 +149,10 @@ end
 
 function apply.event(_, ev)
   ev.stored = true
+end
+
+function apply.meta(_, k, v)
+  meta[k] = v
 end
 
 function apply.lane_done(_, key, id)
@@ -321,6 +326,15 @@ function find.cross(p)
   return by_id(function(row) return row.ty == 48 and row.id > p[1] end)
 end
 
+function find.windows(p)
+  local list = {}
+  for k, v in pairs(meta) do
+    if k > p[1] and k < "rl/" then list[#list + 1] = { k = k, v = v } end
+  end
+  table.sort(list, function(a, b) return a.k < b.k end)
+  return list
+end
+
 function find.crossed(p)
   return by_id(function(row)
     return row.ty == 23 and row.id > p[1] and json.member(row.doc, "acrs") ~= nil
@@ -465,7 +479,8 @@ local function hold(ev, to)
   lanes[to] = lanes[to] or {}
   last_notice = last_notice + 1
   table.insert(lanes[to], { id = last_notice, body = ev.body, raw = ev.opts.frame == "raw",
-    binary = ev.opts.binary or false, type = ev.opts.type, ec = ev.opts.ec })
+    binary = ev.opts.binary or false, type = ev.opts.type, ec = ev.opts.ec,
+    at = require("moon2m.core.sys").now() })
   tell(to)
 end
 
@@ -481,6 +496,10 @@ end
 
 function core.lane_waiting(key)
   return lanes[key] and #lanes[key] or 0
+end
+
+function core.lane_oldest(key)
+  return lanes[key] and lanes[key][1] and lanes[key][1].at
 end
 
 function core.lane_read(key, n, after)
@@ -603,6 +622,9 @@ function fake.instances(cid)
   return sorted(cid), cs[cid]
 end
 
+--- What the store has under a name.
+function fake.meta(k) return meta[k] end
+
 function fake.row(id) return res[id] end
 function fake.by_path(p) return find_res("path", p) end
 
@@ -707,6 +729,7 @@ function fake.reset()
   res, cs, cin, queue, ready, held, failing, max_id = {}, {}, {}, {}, {}, false, nil, 0
   fake.published, fake.abandoned, fake.calls, fake.asked, fake.answers = {}, {}, {}, {}, {}
   fake.reads, fake.kept, fake.given, fake.last_notice = 0, {}, {}, 0
+  meta = {}
   lanes, last_notice, fake.dropped, fake.lane_reads = {}, 0, {}, 0
   fake.stats = {}
   for name in pairs(package.loaded) do

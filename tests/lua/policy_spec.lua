@@ -207,6 +207,23 @@ describe("a batch", function()
     assert.equal("[1 2]", sent())
   end)
 
+  it("is due when it would have been without a restart", function()
+    subscribe { bn = { num = 3, dur = "PT5S" } }
+    add(1, 2)
+    world.advance(4)
+    package.loaded["moon2m.lane"] = nil
+    lane = require "moon2m.lane"
+    w.fake.timers = {}
+    w.fake.tell_lanes()
+    w.fake.run()
+    lane.open()
+    w.fake.soon()
+    assert.equal("", sent())
+    pass(1.1)
+    world.real_time()
+    assert.equal("[1 2]", sent())
+  end)
+
   it("stays when the store fails, and is sent when it does not", function()
     subscribe { bn = { num = 9, dur = "PT5S" } }
     add(1, 2)
@@ -255,6 +272,33 @@ describe("a rate limit", function()
     pass(10)
     add(7)
     assert.equal("7", sent())
+  end)
+
+  it("goes on with its window after a restart", function()
+    subscribe { rl = { mnn = 2, tww = "PT10S" } }
+    add(1, 2)
+    assert.equal("1 2", sent())
+    local function restart()
+      package.loaded["moon2m.lane"], package.loaded["moon2m.window"] = nil, nil
+      lane = require "moon2m.lane"
+      w.fake.timers = {}
+      w.fake.tell_lanes()
+      w.fake.task(require("moon2m.window").open)
+      w.fake.run()
+      lane.open()
+      w.fake.soon()
+    end
+    restart()
+    add(3, 5)
+    assert.equal("", sent())
+    restart()
+    assert.equal("", sent())
+    pass(10)
+    assert.equal("3 4", sent())
+    assert.is_string(w.fake.meta("rl.lane:5:Calice"))
+    w:delete("Calice", C .. "/s")
+    w.fake.fire()
+    assert.is_nil(w.fake.meta("rl.lane:5:Calice"))
   end)
 
   it("counts a batch as one", function()

@@ -102,6 +102,9 @@ static void test_hold(void **state)
 	assert_null(fake_read(c));
 	assert_int_equal(lane_waiting(STR("lane:7:Ca")), 3);
 	assert_int_equal(lane_waiting(STR("Ca")), 0);
+	assert_int_equal(lane_oldest(STR("lane:8:Ca")), 0);
+	assert_true(lane_oldest(STR("lane:7:Ca")) > 0 &&
+		    lane_oldest(STR("lane:7:Ca")) <= clock_wall());
 	assert_string_equal(told, "lane:7:Ca ");
 	assert_int_equal(look("lane:7:Ca", 2, 0), 2);
 	assert_string_equal(body[0], "1");

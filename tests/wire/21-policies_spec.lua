@@ -196,6 +196,44 @@ describe("policies", function()
     assert.equal(0, small:stop())
   end)
 
+  it("rl: a restart begins no new window, nor does kill -9", function()
+    local a, ws = subscriber { rl = { mnn = 2, tww = "PT60S" } }
+    add(a, 1, 2)
+    for i = 1, 2 do assert.equal(tostring(i), (next_one(ws))) end
+    ws:close()
+    s:kill()
+    s:run()
+    ws = s:listen(a)
+    add(a, 3)
+    h.sleep(0.2)
+    s:stop()
+    s:run()
+    ws:close()
+    ws = s:listen(a)
+    add(a, 4)
+    while true do                              -- what was not known to be acknowledged comes again
+      local m = ws:notification(0.5)
+      if not m then break end
+      assert.is_true(tonumber(m.pc["m2m:sgn"].nev.rep["m2m:cin"].con) <= 2)
+    end
+    change(a, '{"rl":null}')
+    for i = 3, 4 do assert.equal(tostring(i), (next_one(ws))) end
+  end)
+
+  it("bn: dur counts from the oldest notification, over kill -9 too", function()
+    local a, ws = subscriber { bn = { num = 9, dur = "PT4S" } }
+    local began = cqueues.monotime()
+    add(a, 1)
+    ws:close()
+    h.sleep(2.5)
+    s:kill()
+    s:run()
+    ws = s:listen(a)
+    assert.equal("1", (next_one(ws, 10)):match("%d"))
+    local took = cqueues.monotime() - began
+    assert.is_true(took > 3.5 and took < 6.2, tostring(took))
+  end)
+
   it("nsp: counts from the first moment after kill -9", function()
     local small = h.start { config = "return { notification = { max_count = 3 } }" }
     local a = small:register("nsp2")
