@@ -16,6 +16,7 @@ local opening = require "moon2m.opening"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
 local sql_life = require "moon2m.sql_life"
+local statistics = require "moon2m.statistics"
 local target = require "moon2m.target"
 local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
@@ -185,7 +186,9 @@ end
 local function notices(crs)
   if not is_open(crs) then return {} end
   local audience, sur = core.audience(), path.sp_relative(crs.ri)
-  for _, to in ipairs(target.list(crs)) do audience:add(crs.id, sur, nil, to) end
+  local targets = target.list(crs)
+  statistics.joined(crs, targets)
+  for _, to in ipairs(targets) do audience:add(crs.id, sur, nil, to) end
   if audience:size() == 0 then return {} end
   local ev = core.event(audience, { frame = "primitive", ec = tree.value(crs, "nec") },
     EMPTY:format(cjson.quote(sur)))
@@ -260,8 +263,10 @@ function cross.created(crs)
   if tree.value(crs, "twt") == PERIODIC then open(crs) end
 end
 
---- A CRS was updated; values: what the request said.  Another window begins anew.
+--- A CRS was updated; values: what the request said.  Another window begins anew.  Yields.
 function cross.updated(crs, values)
+  statistics.changed(crs, values.nse)
+  if values.nu and crs.raw.nse == "true" then statistics.joined(crs, target.list(crs)) end
   if values.tws == nil and values.twt == nil and values.eem == nil then return end
   close(crs.id)
   if tree.value(crs, "twt") == PERIODIC then open(crs) end
@@ -415,6 +420,7 @@ end
 function cross.deleted(o)
   close(o.id)
   opening.set(o.id, nil)
+  statistics.forget(o.id)
   core.forget_sub(o.id)
   if o.su then verify.deleted(o.su, o.ri) end
   timers.spawn(function()

@@ -53,7 +53,8 @@ local function tell(job, targets)
   timers.wake(gate)
 end
 
---- Before a job is executed: what its fan-out, if it is one, reports to.  targets(job): who is told.
+--- Before a job is executed: what its fan-out, if it is one, reports to.  targets(job): who is
+-- told.
 function partial.expect(job, targets)
   local p = { told = {} }
   job.progress, job.req.progress = p, p

@@ -230,7 +230,7 @@ describe("group", function()
 end)
 
 describe("fan-out in parts", function()
-  local ME = "Cpart"
+  local PART = "Cpart"
   local s, a, ws, slow, sw
 
   setup(function()
@@ -241,9 +241,9 @@ describe("fan-out in parts", function()
     sw = s:listen(slow)
     expect(2001, s:create("/moon/slow", slow.aei, 1, { rn = "acp", pv = { acr = {
       { acor = { "all" }, acop = 63 } } }, pvs = { acr = { { acor = { slow.aei }, acop = 63 } } } }))
-    expect(2004, s:update("/moon/slow", slow.aei, { ["m2m:ae"] = { acpi = { "moon/slow/acp" } } }))
-    expect(2001, s:create("/moon/part", ME, 3, { rn = "c" }))
-    expect(2001, s:create("/moon/part", ME, 9, { rn = "g", mnm = 3,
+    expect(2004, s:update("/moon/slow", slow.aei, '{"m2m:ae":{"acpi":["moon/slow/acp"]}}'))
+    expect(2001, s:create("/moon/part", PART, 3, { rn = "c" }))
+    expect(2001, s:create("/moon/part", PART, 9, { rn = "g", mnm = 3,
       mid = { "moon/part/c", "moon/slow" } }))
   end)
   teardown(function()
@@ -254,7 +254,7 @@ describe("fan-out in parts", function()
 
   -- A NOTIFY to all members: the container refuses at once (4005), the AE when it is told to.
   local function fan_out(rt, more)
-    local req = { op = 5, to = "moon/part/g/fopt", fr = ME, rt = rt, rqet = "8000",
+    local req = { op = 5, to = "moon/part/g/fopt", fr = PART, rt = rt, rqet = "8000",
       pc = { ["m2m:sgn"] = { sur = "x" } } }
     for k, v in pairs(more or {}) do req[k] = v end
     return ws:request(req)
@@ -266,7 +266,7 @@ describe("fan-out in parts", function()
     return "/" .. (type(uri) == "string" and uri or uri["m2m:uri"])
   end
 
-  local function request_at(address) return expect(2000, s:retrieve(address, ME)) end
+  local function request_at(address) return expect(2000, s:retrieve(address, PART)) end
 
   local function until_rs(address, rs)
     return h.wait("rs " .. rs, function()
@@ -287,11 +287,11 @@ describe("fan-out in parts", function()
     assert.equal(2000, r.ors.rsc)
     assert.equal(1, #answers(r.ors.pc))
     assert.equal("moon/part/c", answers(r.ors.pc)[1].fr)
-    expect(5220, s:delete(address, ME))
+    expect(5220, s:delete(address, PART))
     agree(rqi)
     r = until_rs(address, 1)
     assert.equal(2, #answers(r.ors.pc))
-    expect(2002, s:delete(address, ME))
+    expect(2002, s:delete(address, PART))
   end)
 
   it("rt 2: each answer is told once, in as many notifications as it takes", function()
@@ -329,7 +329,7 @@ describe("fan-out in parts", function()
   end)
 
   it("rt 4 with nu: those are told the rest", function()
-    expect(2000, fan_out { rtv = 4, nu = { ME } })
+    expect(2000, fan_out { rtv = 4, nu = { PART } })
     agree(asked())
     local rest = assert(ws:notification(5)).pc["m2m:rsp"]
     assert.same({ 1, "moon/slow" }, { #answers(rest.pc), answers(rest.pc)[1].fr })

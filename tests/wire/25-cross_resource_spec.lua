@@ -148,6 +148,128 @@ describe("crossResourceSubscription", function()
     gone("/" .. crs.rrats[2])
   end)
 
+  -- How many notices come within `seconds`, all of them of crs.
+  local function count(crs, seconds)
+    local n = 0
+    while true do
+      local m = ws:notification(seconds)
+      if not m then return n end
+      assert.same({ sur = "/moon/" .. crs.ri }, m.pc["m2m:sgn"])
+      n = n + 1
+    end
+  end
+
+  it("evaluation modes 2, 3 and 5: some came, some did not", function()
+    for eem, of in pairs { [2] = { 0, 1, 1 }, [3] = { 1, 1, 0 }, [5] = { 0, 1, 0 } } do
+      for events = 0, 2 do
+        local crs = expect(2001, create { rn = "x", twt = 1, tws = "PT1.5S", eem = eem })
+        if events > 0 then s:add(A, ME, "1") end
+        if events > 1 then s:add(B, ME, "2") end
+        h.sleep(1.8)
+        finish "/moon/farm/x"
+        assert.equal(of[events + 1], count(crs, 0.2), eem .. " with " .. events)
+      end
+    end
+    expect(4000, create { twt = 2, eem = 3 }, "eem")
+    expect(4000, create { twt = 2, eem = 4 }, "eem")
+    expect(4000, create { twt = 1, eem = 6 }, "eem")
+    expect(2001, create { rn = "x", twt = 1, eem = 4, tws = "PT60S" })
+    expect(4000, s:update("/moon/farm/x", ME, { ["m2m:crs"] = { twt = 2 } }), "eem")
+    finish "/moon/farm/x"
+  end)
+
+  it("sliding: a window that is over forgets; a new twt or tws begins another", function()
+    local crs = expect(2001, create { rn = "x", tws = "PT1S" })
+    s:add(A, ME, "1")
+    h.sleep(1.2)
+    s:add(B, ME, "2")
+    ws:expect_silence(0.2)
+    s:add(A, ME, "3")
+    assert.equal(1, count(crs, 0.3))
+    s:add(A, ME, "4")
+    expect(2004, s:update("/moon/farm/x", ME, { ["m2m:crs"] = { tws = "PT60S", twt = 1 } }))
+    s:add(B, ME, "5")
+    ws:expect_silence(0.2)
+    s:add(A, ME, "6")
+    assert.equal(1, count(crs, 0.3))
+    s:add(A, ME, "7")
+    s:add(B, ME, "8")
+    assert.equal(0, count(crs, 0.3), "once per window")
+    finish "/moon/farm/x"
+  end)
+
+  it("statistics: nse and nsi", function()
+    local crs = expect(2001, create { rn = "x", nse = true })
+    assert.is_nil(crs.nsi)
+    expect(4000, s:update("/moon/farm/x", ME, { ["m2m:crs"] = { nsi = {} } }), "nsi")
+    local function nsi() return expect(2000, s:retrieve("/moon/farm/x", ME)).nsi end
+    local function becomes(n)
+      return h.wait("nsi", function()
+        local one = (nsi() or {})[1]
+        return one and one.rqs == n and one.rsr == n and one.noec == n and one.tg == ME
+      end)
+    end
+    for n = 1, 2 do
+      s:add(A, ME, "1")
+      s:add(B, ME, "2")
+      ws:sgn()
+      becomes(n)
+    end
+    expect(2004, s:update("/moon/farm/x", ME, '{"m2m:crs":{"nse":false}}'))
+    s:add(A, ME, "3")
+    s:add(B, ME, "4")
+    ws:sgn()
+    becomes(2)
+    s:stop()
+    s:run()
+    ws = s:listen(me)
+    becomes(2)
+    expect(2004, s:update("/moon/farm/x", ME, '{"m2m:crs":{"nse":true}}'))
+    assert.is_nil(nsi())
+    expect(2004, s:update("/moon/farm/x", ME, '{"m2m:crs":{"nse":null}}'))
+    assert.is_nil(nsi())
+    finish "/moon/farm/x"
+    while ws:notification(0.2) do end
+  end)
+
+  it("ends when a subscription leaves it: acrs without it, or sud", function()
+    expect(2001, s:create(A, ME, 23, { rn = "s", nu = { ME }, enc = NEW }))
+    expect(2001, create { rn = "x", srat = { "moon/farm/a/s" }, su = ME })
+    expect(2004, s:update(A .. "/s", ME, '{"m2m:sub":{"acrs":null}}'))
+    gone "/moon/farm/x"
+    assert.is_true(ws:sgn().sud)
+    expect(2002, s:delete(A .. "/s", ME))
+    local crs = expect(2001, create { rn = "x" })
+    expect(2000, s:http("POST", "/moon/farm/x", ME, { body = { ["m2m:sgn"] = { sud = true,
+      sur = "/moon/" .. crs.rrats[1] } } }))
+    gone "/moon/farm/x"
+    gone("/" .. crs.rrats[1])
+  end)
+
+  it("checks its attributes, and carries them", function()
+    local crs = expect(2001, create { rn = "x", exc = 5, nec = 2, su = ME, eem = 1, lbl = { "l" } })
+    for name, v in pairs { exc = 5, nec = 2, su = ME, eem = 1, twt = 2, tws = "PT5S" } do
+      assert.equal(v, crs[name], name)
+    end
+    assert.same({ "moon/farm/a", "moon/farm/b" }, crs.rrat)
+    assert.same({ NEW }, crs.encs)
+    for name, v in pairs { exc = "0", nec = "1", su = "5", eem = "0", twt = "0", tws = '"5"',
+      nse = "1", nu = "[]", rrats = '["x"]', nsi = "[]", encs = "[]", rrat = "[]" } do
+      local text = { nu = '["' .. ME .. '"]', twt = "1", tws = '"PT5S"', rrat = '["moon/farm/a"]',
+        encs = '[{"net":[3]}]' }
+      text[name] = v
+      local parts = {}
+      for k, t in pairs(text) do parts[#parts + 1] = ('"%s":%s'):format(k, t) end
+      expect(4000, s:create("/moon/farm", ME, 48, '{"m2m:crs":{' .. table.concat(parts, ",")
+        .. "}}"), name)
+    end
+    for _, name in ipairs { "twt", "tws", "nu" } do
+      expect(4000, s:update("/moon/farm/x", ME, '{"m2m:crs":{"' .. name .. '":null}}'), name)
+    end
+    finish "/moon/farm/x"
+    while ws:notification(0.2) do end
+  end)
+
   it("takes a NOTIFY from who may send it", function()
     local crs = expect(2001, create { rn = "x" })
     local function notify(fr, sur)

@@ -64,6 +64,13 @@ local function create(ctx, _, new)
   return require("moon2m.cross").create(ctx, new)
 end
 
+-- Counting begins or ends with the UPDATE.
+local function update(_, r, new)
+  local nse = new.values.nse
+  if nse ~= nil then new.raw._nsi = require("moon2m.statistics").update(r, nse) end
+  return true
+end
+
 -- Its schedule says when its notifications may leave; what would leave at other times is dropped.
 local function child_created(_, parent, child)
   if child.ty == SCHEDULE then require("moon2m.lane").rescheduled(parent, child.raw.se) end
@@ -75,7 +82,8 @@ return {
   parents = { "ae", "cse_base" },
   children = { "schedule" },
   virtual = { ntsr = "notificationTargetSelfReference" },
-  check = check, create = create, child_created = child_created,
+  check = check, create = create, update = update, child_created = child_created,
+  getters = { nsi = subscription.getters.nsi },
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "cr", "cstn",
     { "rrat", "uri", list = 1, create = "O", update = "-" },
@@ -89,7 +97,7 @@ return {
     { "nu", "uri", list = 1, create = "M", update = "O" },
     { "su", "uri", create = "O", update = "-" },
     { "eem", enum("an event evaluation mode", { 1, 2, 3, 4, 5 }), create = "O", update = "O" },
-    { "nse", "bool", create = "O", update = "O", later = true },
+    { "nse", "bool", create = "O", update = "O" },
     { "nsi", "any", create = "-", update = "-" },
   },
 }
