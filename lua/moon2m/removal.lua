@@ -5,8 +5,12 @@
 -- else one of the administrator's with that label, else the configuration
 -- (notification.target_removal).
 -- With "seek" and "inform" the target is told that its wish was taken (TS-0001) before the creator
--- was asked.  When the last target goes the subscription goes with it: `nu` cannot be empty.
+-- was asked.  What the creator is to know is a notice like any other, kept while it is away; what
+-- it is asked for is asked again until it answers, for a day and as long as this process lives;
+-- after that the target has to ask again.  When the last target goes the subscription goes with it:
+-- `nu` cannot be empty.
 
+local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
@@ -22,12 +26,17 @@ local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
 local turns = require "moon2m.turns"
 local view = require "moon2m.view"
+local write = require "moon2m.write"
 
 local DELETE = 4
 local REFERENCE, POLICY, RULES, CSE_BASE = 25, 26, 27, 1
 local ACCEPT, REJECT, SEEK, INFORM = 1, 2, 3, 4
 local ACTIONS = { accept = ACCEPT, reject = REJECT, seek = SEEK, inform = INFORM }
 local OR = 2
+local NOBODY = 2 ^ 51            -- added to a number: no resource has it
+local MOST = 1000                -- creators that are being asked
+local RETRY_MIN, RETRY_MAX = 1, 60     -- s until a creator who gave no answer is asked again
+local PATIENCE = 86400e6         -- us
 
 local removal = {}
 
@@ -150,34 +159,78 @@ local function remove_in_turn(sub, key)
   return turns.take("nu/" .. sub.id, remove, sub.id, key)
 end
 
--- Asks (tra) or tells (trr) the creator.  Yields.
-local function consult(sub, key, what)
+-- What the creator is asked (tra) or told (trr).
+local function message(sub, key, what)
   local ntt = target.is_url(key) and key or path.sp_relative(key)
-  local to = target.of(sub.creator)
-  if not to then return 0 end
-  return (polling.ask(to, '{"m2m:sgn":{"sur":' .. json.quote(path.sp_relative(sub.ri)) ..
-    ',"ntt":' .. json.quote(ntt) .. ',"' .. what .. '":true}}', nil, answer_time))
+  return '{"m2m:sgn":{"sur":' .. json.quote(path.sp_relative(sub.ri)) .. ',"ntt":' ..
+    json.quote(ntt) .. ',"' .. what .. '":true}}'
 end
 
--- What follows from an action, after the target was answered.
-local function consult_later(sub, key, action)
-  timers.spawn(function()
-    local code = consult(sub, key, action == SEEK and "tra" or "trr")
-    local e = action == SEEK and code == rsc.OK and remove_in_turn(sub, key)
-    if e then sys.log("warn", "removal", sub.path .. ": " .. e.msg) end
+-- Where the creator is told; nil when it is nobody here that can be.  Yields.
+local function creator_of(sub)
+  local to = sub.creator and target.of(sub.creator)
+  if to and not target.is_local(to) then return to end
+  sys.log("info", "removal", ("%s: its creator %s is no AE here"):format(sub.path,
+    tostring(sub.creator)))
+end
+
+-- Tells the creator, in a notice that counts for no subscription.  nil, or an err.  Yields.
+local function inform(sub, key)
+  local to = creator_of(sub)
+  if not to then return nil end
+  local audience = core.audience()
+  audience:add(NOBODY + sub.id, path.sp_relative(sub.ri), nil, to)
+  local ok, e = write.commit({}, { core.event(audience, { frame = "primitive" },
+    message(sub, key, "trr")) })
+  return not ok and e or nil
+end
+
+local dialogues, count = {}, 0   -- "subscription target" -> true: the creator is being asked
+
+local function finish(name)
+  dialogues[name] = nil
+  count = count - 1
+end
+
+-- One try.  true: there is an answer, or no need of one.  Yields.
+local function ask(id, key)
+  local sub = tree.by_id(id)
+  local to = sub and sub.raw.nu and without(sub, key) and creator_of(sub)
+  if not to then return true end
+  local code = polling.ask(to, message(sub, key, "tra"), nil, answer_time)
+  if code == 0 or code == rsc.TARGET_NOT_REACHABLE then return false end
+  local e = code == rsc.OK and remove_in_turn(sub, key)
+  if e then sys.log("warn", "removal", sub.path .. ": " .. e.msg) end
+  return true
+end
+
+local function try(name, id, key, wait, deadline)
+  local ok, done = pcall(ask, id, key)
+  if not ok then sys.log("error", "removal", tostring(done)) end
+  if ok and done or sys.mono() >= deadline then return finish(name) end
+  timers.after(wait, function()
+    return try(name, id, key, math.min(wait * 2, RETRY_MAX), deadline)
   end)
+end
+
+-- Asks the creator and does what it says.  nil, or an err.
+local function seek(sub, key)
+  local name, id = sub.id .. " " .. key, sub.id
+  if dialogues[name] then return nil end
+  if count >= MOST then
+    return rsc.err(rsc.INTERNAL_SERVER_ERROR, "too many removals wait for the creators' answers")
+  end
+  dialogues[name], count = true, count + 1
+  timers.spawn(function() return try(name, id, key, RETRY_MIN, sys.mono() + PATIENCE) end)
 end
 
 -- true | nil, err.  Yields.
 local function act(sub, key)
   local action, e = decide(sub, key)
   if not action then return nil, e end
-  if action == ACCEPT then
-    e = remove_in_turn(sub, key)
-    if e then return nil, e end
-  else
-    consult_later(sub, key, action)
-  end
+  local how = action == ACCEPT and remove_in_turn or action == SEEK and seek or inform
+  e = how(sub, key)
+  if e then return nil, e end
   return true
 end
 

@@ -525,7 +525,7 @@ describe("a subscription through a group with nfu", function()
     forwarded()
     add(1, "1")
     local t = w.fake.timers[#w.fake.timers]
-    assert.equal(5, t.seconds)
+    assert.is_true(t.seconds > 4 and t.seconds <= 5)   -- counted from the notice
     add(2, "2")
     add(3, "3")
     assert.same({ "1 2" }, aggregates "Calice")

@@ -135,14 +135,33 @@ describe("a policy", function()
     assert.same({ "Calice" }, targets())
   end)
 
-  it("informs the creator (4) and removes nothing", function()
+  it("asks a creator that is away again, once at a time, until it answers", function()
+    subscribe { nu = { "Calice", "Cbob" } }
+    policy(3)
+    for _ = 1, 2 do
+      assert.equal(2002, (leave()))
+      w.fake.soon()
+    end
+    assert.equal(1, #w.fake.asked)
+    w.fake.fire()
+    assert.equal(2, #w.fake.asked)
+    w.fake.answers.Calice = 2000
+    w.fake.fire()
+    assert.same({ "Calice" }, targets())
+    w.fake.fire()
+    assert.equal(3, #w.fake.asked)
+  end)
+
+  it("informs the creator (4) in a notice, and removes nothing", function()
     local s = subscribe { nu = { "Calice", "Cbob" } }
     policy(4)
-    w.fake.answers.Calice = 2000
     assert.equal(2002, (leave()))
     w.fake.soon()
+    local ev = w.fake.published[1]
     assert.equal('{"m2m:sgn":{"sur":"/moon/' .. s.ri .. '","ntt":"/moon/Cbob","trr":true}}',
-      w.fake.asked[1].pc)
+      ev.body)
+    assert.equal("Calice", ev.to[1].target)
+    assert.is_true(ev.to[1].sub > 2 ^ 50)
     assert.equal(2, #targets())
   end)
 

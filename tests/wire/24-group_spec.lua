@@ -240,7 +240,8 @@ describe("fan-out in parts", function()
     slow = s:register("slow")
     sw = s:listen(slow)
     expect(2001, s:create("/moon/slow", slow.aei, 1, { rn = "acp", pv = { acr = {
-      { acor = { "all" }, acop = 63 } } }, pvs = { acr = { { acor = { slow.aei }, acop = 63 } } } }))
+      { acor = { "all" }, acop = 63 } } },
+      pvs = { acr = { { acor = { slow.aei }, acop = 63 } } } }))
     expect(2004, s:update("/moon/slow", slow.aei, '{"m2m:ae":{"acpi":["moon/slow/acp"]}}'))
     expect(2001, s:create("/moon/part", PART, 3, { rn = "c" }))
     expect(2001, s:create("/moon/part", PART, 9, { rn = "g", mnm = 3,

@@ -17,6 +17,7 @@ describe("notification target removal", function()
     s = h.start { config = "return { notification = { answer_time = 1 } }" }
     local o, g = s:register("owner"), s:register("guest")
     owner, guest = s:listen(o), s:listen(g)
+    s.owner_url, s.guest_url = o.url, g.url
     expect(2001, s:create("/moon/owner", OWNER, 3, { rn = "c" }))
   end)
   teardown(function()
@@ -125,6 +126,38 @@ describe("notification target removal", function()
     assert.is_true(owner:sgn().trr)
     h.sleep(0.2)
     assert.equal(2, #nu())
+  end)
+
+  it("the creator is away: it is told later (4), or asked again (3)", function()
+    local sub = subscribe()
+    owner:close()
+    local ntp = with_policy { acn = 4 }
+    expect(2002, leave())
+    s:kill()
+    s:run()
+    owner = s:listen { url = s.owner_url }
+    guest = s:listen { url = s.guest_url }
+    assert.same({ sur = "/moon/" .. sub.ri, ntt = "/moon/" .. GUEST, trr = true }, owner:sgn())
+    owner:close()
+    s:delete(ntp, OWNER)
+    with_policy { acn = 3 }
+    expect(2002, leave())
+    expect(2002, leave())
+    h.sleep(0.5)
+    assert.equal(2, #nu())
+    owner = s:listen { url = s.owner_url }
+    assert.is_true(owner:sgn(10).tra)
+    h.wait("the removal", function() return #nu() == 1 end)
+    owner:expect_silence(1.5)
+  end)
+
+  it("exc does not count what the creator is told", function()
+    subscribe(nil, { exc = 3 })
+    with_policy { acn = 4 }
+    expect(2002, leave())
+    assert.is_true(owner:sgn().trr)
+    h.sleep(0.3)
+    assert.equal(3, expect(2000, s:retrieve(SUB, OWNER)).exc)
   end)
 
   it("looks at the policy that is referred to, the creator's, the administrator's, in turn",

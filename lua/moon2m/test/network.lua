@@ -74,7 +74,8 @@ local function hold(m, opts, body)
   lanes[m.target] = lanes[m.target] or {}
   last_id = last_id + 1
   table.insert(lanes[m.target], { id = last_id, body = fill(body, m, ""),
-    raw = opts.frame == "raw", binary = opts.binary or false, type = opts.type, ec = opts.ec })
+    raw = opts.frame == "raw", binary = opts.binary or false, type = opts.type, ec = opts.ec,
+    at = loop.sys.now() })
   tell(m.target)
 end
 
@@ -130,6 +131,7 @@ end
 
 local function lane_functions()
   function core.lane_waiting(key) return lanes[key] and #lanes[key] or 0 end
+  function core.lane_oldest(key) return lanes[key] and lanes[key][1] and lanes[key][1].at end
   function core.lane_read(key, n, after)
     local out = {}
     for _, item in ipairs(lanes[key] or {}) do
