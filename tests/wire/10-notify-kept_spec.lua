@@ -306,6 +306,18 @@ describe("a target that is a URL", function()
     assert.is_table(t.got[1].body)
   end)
 
+  it("gets CBOR when its ct says so, each entry of nu by its own", function()
+    local a, path = subscriber(s, { nu = { t.url .. "/p?ct=cbor", t.url .. "/q?ct=json" } })
+    s:add(path, a.aei, "1")
+    t:expect(2)
+    local got = {}
+    for _, g in ipairs(t.got) do got[g.path] = g end
+    assert.matches("cbor", got["/p"].headers["content-type"])
+    assert.equal("1", require("cbor").decode(got["/p"].text)["m2m:sgn"].nev.rep["m2m:cin"].con)
+    assert.matches("json", got["/q"].headers["content-type"])
+    assert.equal("1", got["/q"].body["m2m:sgn"].nev.rep["m2m:cin"].con)
+  end)
+
   it("over WebSocket: dialled, a NOTIFY primitive on oneM2M.json", function()
     local a, path = subscriber(s, { nu = { t.ws_url .. "/w" } })
     s:add(path, a.aei, "1")
