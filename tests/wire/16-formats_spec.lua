@@ -1,14 +1,9 @@
 -- Notification formats on the wire: chosen by label, by the connection's subprotocol, by the
--- configuration; remembered while the AE is away; counted; pages that scripts serve.  The apps'
--- own tests, apps/*_test.lua, run from here too.
+-- configuration; remembered while the AE is away; counted; pages that scripts serve.
 
 local cjson = require "cjson"
 local h = require "harness"
 local expect = h.expect
-
-for _, name in ipairs { "senml", "compact", "cloudevents", "cbor_minimal" } do
-  setfenv(assert(loadfile(("apps/%s_test.lua"):format(name))), getfenv())()
-end
 
 local FORMATS = [[
 local cse = require "moon2m"
