@@ -3,8 +3,9 @@
 -- notices.
 -- A notice of one of these subscriptions goes into a lane of its own and is taken out by the
 -- transaction that stores what becomes of it, so an event that was answered counts, also after
--- kill -9.  Windows and marks are in memory: after a restart a window begins anew, and what a
--- creation or deletion left half done is undone.
+-- kill -9.  The marks of a window are stored with it: a restart neither ends a window nor forgets
+-- what was marked; one without marks begins anew.  What a creation or deletion left half done is
+-- undone at the start.
 -- Never: a notification or deletion taken from a subscription that is none of its own.
 
 local cjson = require "moon2m.core.json"
@@ -163,6 +164,9 @@ end
 
 -- ---- windows -----------------------------------------------------------------------------------
 
+-- In the store a window is named "crs." and the number of its CRS; its value is its end in
+-- microseconds since 1970, whether its notice is sent, and the subscriptions that are marked.
+local ROW = "crs.%d"
 local windows = {}               -- number of a CRS -> { marks, count, sent, timer, ends }
 
 -- The subscriptions it rests on: a set of identifiers and their number.
@@ -215,6 +219,16 @@ local function close(id)
   if w then timers.cancel(w.timer) end
 end
 
+-- The operation that stores the window of a CRS, or that there is none.
+local function state(id)
+  local w = windows[id]
+  if not w then return { "meta", ROW:format(id) } end
+  local list = {}
+  for ri in pairs(w.marks) do list[#list + 1] = ri end
+  return { "meta", ROW:format(id), ("%.0f,%d,%s"):format(sys.now() + w.ends - sys.mono(),
+    w.sent and 1 or 0, table.concat(list, " ")) }
+end
+
 local open
 
 -- A window is over: what it says is sent, and a periodic one begins again.  Yields.
@@ -241,25 +255,60 @@ function open(crs, from)
   return w
 end
 
--- A notification of subscription `ri` has come: the notices that it makes.  Yields.
+-- The window that an earlier process left, when it is not over.
+local function restore(crs, text)
+  local ends, sent, list = text:match("^(%d+),(%d),(.*)$")
+  local left = ends and tonumber(ends) - sys.now() or 0
+  local size = sys.parse_duration(tree.value(crs, "tws"))
+  if left <= 0 or left > size then return end
+  local set, w = expected(crs), open(crs, sys.mono() + left - size)
+  w.sent = sent == "1" or nil
+  for ri in list:gmatch("%S+") do
+    if set[ri] then w.marks[ri], w.count = true, w.count + 1 end
+  end
+end
+
+local looked = {}                -- number of a CRS -> true: what an earlier process left is known
+
+-- The window of a CRS, nil when there is none.  Yields at its first use.
+local function window_of(crs)
+  local id = crs.id
+  if not looked[id] then
+    local rows = store.find(sql_life.named, { ROW:format(id) }, 1)
+    if rows[1] and not looked[id] and not windows[id] then restore(crs, rows[1].v) end
+    looked[id] = true
+  end
+  return windows[id]
+end
+
+-- A notification of subscription `ri` has come: the notices that it makes, and whether the window
+-- is another now.  Yields.
 local function mark(crs, ri)
   local set, total = expected(crs)
-  if not set[ri] then return {} end
-  local w = windows[crs.id] or open(crs)
-  if w.marks[ri] then return {} end
+  if not set[ri] then return {}, false end
+  local w = window_of(crs) or open(crs)
+  if w.marks[ri] then return {}, false end
   w.marks[ri] = true
   w.count = w.count + 1
   if w.count < total or w.sent or (tree.value(crs, "eem") or ALL_PRESENT) ~= ALL_PRESENT then
-    return {}
+    return {}, true
   end
   w.sent = true
   if tree.value(crs, "twt") ~= PERIODIC then close(crs.id) end
-  return notices(crs)
+  return notices(crs), true
+end
+
+-- Marks, and commits what follows from it together with ops.  False: the store failed.  Yields.
+local function mark_and_commit(crs, ri, ops)
+  local events, another = mark(crs, ri)
+  if another then ops[#ops + 1] = state(crs.id) end
+  return commit(ops, events)
 end
 
 --- A CRS is on disk: a periodic window begins (TS-0004 7.4.58.2.1).
 function cross.created(crs)
   target.expect(path.sp_relative(crs.ri), nil)
+  looked[crs.id] = true
   if tree.value(crs, "twt") == PERIODIC then open(crs) end
 end
 
@@ -268,8 +317,10 @@ function cross.updated(crs, values)
   statistics.changed(crs, values.nse)
   if values.nu and crs.raw.nse == "true" then statistics.joined(crs, target.list(crs)) end
   if values.tws == nil and values.twt == nil and values.eem == nil then return end
+  looked[crs.id] = true
   close(crs.id)
   if tree.value(crs, "twt") == PERIODIC then open(crs) end
+  commit({ state(crs.id) }, {})
 end
 
 -- Iterates over the resources that a statement finds by their numbers.  Yields.
@@ -316,10 +367,10 @@ local function mend(sub)
   end
 end
 
---- Start only: periodic windows begin, and what is left of others is undone.  Yields.
+--- Start only: windows go on, periodic ones begin, and what is left of others is undone.  Yields.
 function cross.start()
   for crs in each(sql_life.cross) do
-    if not windows[crs.id] and tree.value(crs, "twt") == PERIODIC then open(crs) end
+    if not window_of(crs) and tree.value(crs, "twt") == PERIODIC then open(crs) end
   end
   for sub in each(sql_life.crossed) do mend(sub) end
 end
@@ -342,7 +393,7 @@ local function take(key, crs, ri)
     if not list then return false end
     if not list[1] then return true end
     local last = list[#list].id
-    if not commit({ { "lane_done", key, last } }, mark(crs, ri)) then return false end
+    if not mark_and_commit(crs, ri, { { "lane_done", key, last } }) then return false end
     core.lane_done(key, last)
     require("moon2m.expire").delivered(sub, #list)
   end
@@ -393,7 +444,7 @@ function cross.notified(crs, pc)
     cross.ended(crs.ri, sur.id)
     return rsc.OK
   end
-  if not commit({}, mark(crs, sur.id)) then
+  if not mark_and_commit(crs, sur.id, {}) then
     return nil, rsc.err(rsc.INTERNAL_SERVER_ERROR, "the store failed, nothing was changed")
   end
   return rsc.OK
@@ -419,12 +470,14 @@ end
 -- o = { id, ri, who = creator, made, attached (lists of identifiers), su }.
 function cross.deleted(o)
   close(o.id)
+  looked[o.id] = nil
   opening.set(o.id, nil)
   statistics.forget(o.id)
   core.forget_sub(o.id)
   if o.su then verify.deleted(o.su, o.ri) end
   timers.spawn(function()
     local csi = path.configured()
+    commit({ state(o.id) }, {})
     withdraw(o.who or csi, o.ri, o.made or {}, o.attached or {})
   end)
 end

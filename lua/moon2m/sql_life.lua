@@ -66,6 +66,9 @@ sql_life.schedules = [[
 SELECT s.id AS id, s.pid AS pid, s.doc AS doc FROM res s JOIN res p ON p.id = s.pid
 WHERE s.ty = 18 AND p.ty IN (23, 48) AND s.id > ?1 ORDER BY s.id]]
 
+--- The value that is kept under a name: column v.  Parameter: the name.
+sql_life.named = "SELECT v FROM meta WHERE k = ?1"
+
 --- The windows of rate limits (window.lua), by name: columns k v.  Parameter: the name to start
 -- after.
 sql_life.windows = "SELECT k, v FROM meta WHERE k > ?1 AND k < 'rl/' ORDER BY k"

@@ -233,7 +233,25 @@ describe("a window", function()
     assert.same({}, timers())
   end)
 
-  it("begins anew after a restart", function()
+  it("goes on after a restart, with what was marked", function()
+    local _, crs = two()
+    add "a"
+    assert.same({}, told())
+    require("moon2m.tree").drop()
+    w.fake.timers = {}
+    package.loaded["moon2m.cross"] = nil
+    w.fake.task(require("moon2m.cross").start)
+    w.fake.run()
+    local left = timers()
+    assert.equal(1, #left)
+    add "b"
+    assert.same({ notice(crs.ri) }, told())
+    w:delete("Calice", "moon/alice/x")
+    w.fake.soon()
+    assert.is_nil(w.fake.meta("crs.7"))
+  end)
+
+  it("without a mark begins anew after a restart", function()
     local _, crs = two()
     require("moon2m.tree").drop()
     w.fake.timers = {}

@@ -326,6 +326,10 @@ function find.cross(p)
   return by_id(function(row) return row.ty == 48 and row.id > p[1] end)
 end
 
+function find.named(p)
+  return { meta[p[1]] and { v = meta[p[1]] } }
+end
+
 function find.windows(p)
   local list = {}
   for k, v in pairs(meta) do

@@ -270,6 +270,35 @@ describe("crossResourceSubscription", function()
     while ws:notification(0.2) do end
   end)
 
+  it("a restart and kill -9 end no window, and forget no mark", function()
+    for twt = 1, 2 do
+      local crs = expect(2001, create { rn = "x", twt = twt, tws = "PT60S" })
+      s:add(A, ME, "1")
+      h.sleep(0.3)
+      if twt == 1 then s:kill() else s:stop() end
+      s:run()
+      ws:close()
+      ws = s:listen(me)
+      s:add(B, ME, "2")
+      assert.equal("/moon/" .. crs.ri, ws:sgn().sur)
+      h.sleep(0.1)
+      s:kill()
+      s:run()
+      ws:close()
+      ws = s:listen(me)
+      while ws:notification(0.3) do end        -- not known to be acknowledged
+      s:add(B, ME, "3")
+      s:add(A, ME, "4")
+      if twt == 1 then
+        ws:expect_silence(0.3)                 -- once per window
+      else
+        assert.equal("/moon/" .. crs.ri, ws:sgn().sur)
+      end
+      finish "/moon/farm/x"
+      while ws:notification(0.2) do end
+    end
+  end)
+
   it("takes a NOTIFY from who may send it", function()
     local crs = expect(2001, create { rn = "x" })
     local function notify(fr, sur)
