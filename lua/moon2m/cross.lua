@@ -281,28 +281,40 @@ local function window_of(crs)
   return windows[id]
 end
 
--- A notification of subscription `ri` has come: the notices that it makes, and whether the window
--- is another now.  Yields.
+-- A notification of subscription `ri` has come: the notices that it makes, and the window that it
+-- marked, nil when nothing is new.  Yields.
 local function mark(crs, ri)
   local set, total = expected(crs)
-  if not set[ri] then return {}, false end
+  if not set[ri] then return {} end
   local w = window_of(crs) or open(crs)
-  if w.marks[ri] then return {}, false end
+  if w.marks[ri] then return {} end
   w.marks[ri] = true
   w.count = w.count + 1
   if w.count < total or w.sent or (tree.value(crs, "eem") or ALL_PRESENT) ~= ALL_PRESENT then
-    return {}, true
+    return {}, w
   end
   w.sent = true
   if tree.value(crs, "twt") ~= PERIODIC then close(crs.id) end
-  return notices(crs), true
+  return notices(crs), w
+end
+
+-- The mark was not stored: it will come again.
+local function unmark(id, w, ri)
+  w.marks[ri], w.count, w.sent = nil, w.count - 1, nil
+  if windows[id] then return end
+  windows[id] = w
+  w.timer = timers.after(math.max(0, (w.ends - sys.mono()) / 1e6), function()
+    return over(id, w)
+  end)
 end
 
 -- Marks, and commits what follows from it together with ops.  False: the store failed.  Yields.
 local function mark_and_commit(crs, ri, ops)
-  local events, another = mark(crs, ri)
-  if another then ops[#ops + 1] = state(crs.id) end
-  return commit(ops, events)
+  local events, w = mark(crs, ri)
+  if w then ops[#ops + 1] = state(crs.id) end
+  if commit(ops, events) then return true end
+  if w then unmark(crs.id, w, ri) end
+  return false
 end
 
 --- A CRS is on disk: a periodic window begins (TS-0004 7.4.58.2.1).

@@ -251,6 +251,26 @@ describe("a window", function()
     assert.is_nil(w.fake.meta("crs.7"))
   end)
 
+  it("loses nothing when the store fails", function()
+    local _, crs = two()
+    add "a"
+    w.fake.hold()
+    local box = w:start { op = 1, to = "moon/alice/b", fr = "Calice", ty = 4,
+      pc = { ["m2m:cin"] = { con = "1" } } }
+    w.fake.run()
+    w.fake.flush(1)                            -- the instance; what follows from it fails
+    assert.equal(2001, box[1])
+    w.fake.fail("io")
+    w.fake.flush()
+    assert.same({}, told())
+    w.fake.fail(nil)
+    for _, t in ipairs(w.fake.timers) do
+      if t.seconds == 1 then t.seconds = 0 end -- the retry
+    end
+    w.fake.soon()
+    assert.same({ notice(crs.ri) }, told())
+  end)
+
   it("without a mark begins anew after a restart", function()
     local _, crs = two()
     require("moon2m.tree").drop()
