@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,36 +21,64 @@
 #include "task.h"
 #include "vm.h"
 
+#define PREFIX "moon2m-host."
+
 static struct {
 	struct store *store;
 	char folder[256]; /* "": none */
+	bool swept; /* what others left was looked for */
 } host;
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
-static bool make_folder(const char *parent)
-{
-	int n = snprintf(host.folder, sizeof(host.folder), "%s/moon2m-test.XXXXXX", parent);
-
-	if (n > 0 && (size_t)n < sizeof(host.folder) && mkdtemp(host.folder))
-		return true;
-	host.folder[0] = '\0';
-	return false;
-}
-
 /* The folder and the files in it; nobody makes others below it. */
-static void remove_folder(void)
+static void remove_all(const char *folder)
 {
-	DIR *dir = *host.folder ? opendir(host.folder) : NULL;
+	DIR *dir = opendir(folder);
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
 		unlinkat(dirfd(dir), entry->d_name, 0);
 	if (dir)
 		closedir(dir);
+	rmdir(folder);
+}
+
+static void remove_folder(void)
+{
 	if (*host.folder)
-		rmdir(host.folder);
+		remove_all(host.folder);
 	host.folder[0] = '\0';
+}
+
+/* Folders of processes that were killed: their number is in the name. */
+static void remove_stale(const char *parent)
+{
+	DIR *dir = opendir(parent);
+	struct dirent *entry;
+	char path[sizeof(host.folder)];
+	int pid, n;
+
+	while (dir && (entry = readdir(dir))) {
+		if (sscanf(entry->d_name, PREFIX "%d.", &pid) != 1 || pid <= 0)
+			continue;
+		n = snprintf(path, sizeof(path), "%s/%s", parent, entry->d_name);
+		if (n > 0 && (size_t)n < sizeof(path) && kill(pid, 0) != 0 && errno == ESRCH)
+			remove_all(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static bool make_folder(const char *parent)
+{
+	int n = snprintf(host.folder, sizeof(host.folder), "%s/" PREFIX "%d.XXXXXX", parent,
+			 (int)getpid());
+
+	if (n > 0 && (size_t)n < sizeof(host.folder) && mkdtemp(host.folder))
+		return true;
+	host.folder[0] = '\0';
+	return false;
 }
 
 void lua_host_close(void)
@@ -73,6 +102,9 @@ static bool renew_folder(struct err *e)
 	const char *tmp = getenv("TMPDIR");
 
 	lua_host_close();
+	if (!host.swept)
+		remove_stale("/dev/shm");
+	host.swept = true;
 	if (make_folder("/dev/shm") || make_folder(tmp ? tmp : "/tmp"))
 		return true;
 	return err_set(e, "no folder for a store: %s", strerror(errno));

@@ -173,8 +173,20 @@ end)
   end)
 
   it("leaves nothing behind", function()
-    sh("%s test %s", bin, dir)
-    assert.equal("", (sh("find /dev/shm -maxdepth 1 -name 'moon2m-test.*' -newer %s/bad.lua", dir)))
+    h.write_file(dir .. "/killed.lua", [[
+local t = require "moon2m.test"
+t.test("is killed", function()
+  t.host { scripts = { s = "" } }
+  os.execute("kill -KILL " .. io.open("/proc/self/stat"):read("*n"))
+end)
+]])
+    local function left()
+      return (sh("find /dev/shm -maxdepth 1 -name 'moon2m-host.*' -newer %s/killed.lua", dir))
+    end
+    assert.matches("[Kk]illed", (sh("sh -c '%s test %s/killed.lua; true'", bin, dir)))
+    assert.not_equal("", left())
+    sh("%s test %s/double_test.lua", bin, dir)
+    assert.equal("", left())
   end)
 end)
 
