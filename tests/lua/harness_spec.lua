@@ -156,6 +156,23 @@ describe("a host", function()
     end)
   end)
 
+  it("has groups and cross-resource subscriptions", function()
+    passes(function()
+      local h = t.host { tree = { ["/a"] = { ty = "ae" }, ["/a/c"] = {}, ["/a/d"] = {} } }
+      local a = h:as("Ca")
+      local both = { t.ok(a:retrieve("/a/c")).ri, t.ok(a:retrieve("/a/d")).ri }
+      t.ok(a:create("/a", "group", { rn = "g", mnm = 5, mid = both }))
+      t.ok(a:create("/a", "crossResourceSubscription", { nu = { "http://h/x" }, twt = 2,
+        tws = "PT10S", rrat = both, encs = { { net = { 3 } } } }))
+      t.ok(a:request { op = "create", to = "/a/g/fopt", ty = "cin", pc = { con = "x" } })
+      t.equal(a:latest("/a/c") .. a:latest("/a/d"), "xx")
+      h:advance(11)
+      t.equal(#h:notifications("http://h/x"), 1)
+      t.ok(a:delete("/a"))
+      t.refused(4004, h:retrieve("/a/c"))
+    end)
+  end)
+
   it("reads files that the test gives, where the operator allows", function()
     passes(function()
       local h = t.host { files = { ["/sys/x"] = "41" }, server = { read = { "/sys/*" } },

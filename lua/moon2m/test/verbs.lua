@@ -6,27 +6,26 @@ local verbs = {}
 verbs.__index = verbs
 
 local OPS = { create = 1, retrieve = 2, update = 3, delete = 4, notify = 5 }
-local SHORT = { ae = 2, container = 3, cnt = 3, content_instance = 4, cin = 4, subscription = 23,
-  sub = 23, acp = 1, group = 9, grp = 9 }
-
 local fail = require("moon2m.test.place").fail
 
 local function json() return require "moon2m.json" end
 
 -- ---- types and addresses ------------------------------------------------------------------------
 
+local function plain(name)
+  return (name:lower():gsub("_", ""))
+end
+
+-- The type with that number, short name ("cnt") or name ("container", "pollingChannel").
 local function spec_of(kind)
   local types = require "moon2m.types"
-  local ty = type(kind) == "number" and kind or SHORT[kind]
-  local spec = ty and types.by_ty[ty] or types.by_root["m2m:" .. tostring(kind)] or
+  local spec = types.by_ty[kind] or types.by_root["m2m:" .. tostring(kind)] or
     types.by_root[tostring(kind)]
-  if not spec then
-    for _, one in pairs(types.by_ty) do
-      if one.name == kind then return one end
-    end
-    fail("unknown resource type %s", tostring(kind))
+  if spec then return spec end
+  for _, one in pairs(types.by_ty) do
+    if plain(one.name) == plain(tostring(kind)) then return one end
   end
-  return spec
+  return fail("unknown resource type %s", tostring(kind))
 end
 
 local function address(path)
