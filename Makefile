@@ -145,9 +145,9 @@ UNIT_lua_store := $(GROUND) $(STORE) $(LUA_CORE) task lua_store lua_store_ops
 
 NOTIFY := session notify notify_tool notify_life notify_event notify_audience notify_target notify_books notify_gap notify_drop \
 	notify_lane notify_send notify_keep notify_parked notify_list notify_restore notify_url notify_dial notify_ask \
-	notify_poll
+	notify_poll notify_remote
 NOTIFY_TESTS := notify notify_away notify_ways notify_lane notify_parked notify_books \
-	notify_model notify_poll
+	notify_model notify_poll notify_remote
 UNIT += $(NOTIFY_TESTS)
 $(foreach t,$(NOTIFY_TESTS),$(eval UNIT_$(t) := $(GROUND) $(NOTIFY)) \
 	$(eval UNIT_EXTRA_$(t) := tests/unit/fake_net.c tests/unit/fake_store.c))

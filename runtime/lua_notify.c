@@ -148,12 +148,14 @@ static int cse_abandon(lua_State *L)
 
 /* ---- targets --------------------------------------------------------------------------------- */
 
+/* routes(target, { urls } [, via]) */
 static int cse_routes(lua_State *L)
 {
 	struct str target = vm_check_str(L, 1), url[ROUTES_MAX];
 	size_t n;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 3);
 	n = lua_objlen(L, 2);
 	if (n > ROUTES_MAX)
 		n = ROUTES_MAX;
@@ -162,7 +164,16 @@ static int cse_routes(lua_State *L)
 		lua_rawgeti(L, 2, (int)i + 1); /* stays on the stack */
 		url[i] = vm_check_str(L, lua_gettop(L));
 	}
+	if (!lua_isnoneornil(L, 3))
+		notify_target_via(target, vm_check_str(L, 3));
 	notify_target_routes(target, url, n);
+	return 0;
+}
+
+static int cse_reroute(lua_State *L)
+{
+	(void)L;
+	notify_reroute();
 	return 0;
 }
 
@@ -414,6 +425,7 @@ void lua_notify_functions(lua_State *L)
 		{ "publish", cse_publish },
 		{ "abandon", cse_abandon },
 		{ "routes", cse_routes },
+		{ "reroute", cse_reroute },
 		{ "forget_sub", cse_forget_sub },
 		{ "priority", cse_priority },
 		{ "ask", cse_ask },

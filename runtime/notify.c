@@ -457,10 +457,12 @@ void notify_target_routes(struct str target, const struct str *url, size_t n)
 		return;
 	t->refs++;
 	t->gone = false;
-	if (poll)
+	if (poll) {
 		poll_on(t);
-	else
+		t->wanted |= t->remote; /* its CSE may be asking already */
+	} else {
 		poll_off(t);
+	}
 	url_routes(t, url, n);
 	ask_routes(t);
 	target_kick(t);

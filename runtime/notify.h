@@ -9,7 +9,8 @@
  * target is told of the gap before anything else.  One target never delays another.
  *
  * A notice is in one state: queued -> sent -> acknowledged, or parked (target away, or its format
- * failed), or dropped with a reason.  Targets: an AE-ID stem ("Cpump1") or a URL.
+ * failed), or dropped with a reason.  Targets: an AE-ID stem ("Cpump1"), a URL, or the SP-relative
+ * identifier of what another CSE hosts ("/other/Cpump1").
  */
 #pragma once
 
@@ -141,6 +142,12 @@ void notify_on_lane(void (*fn)(void *arg, struct str key), void *arg);
 /* Where an AE may be reached when it has no connection: its poa URLs in order (http, https, ws, wss;
  * "ws://default" is never dialled).  n 0: kept until it connects. */
 void notify_target_routes(struct str target, const struct str *url, size_t n);
+/* A target that is not of this CSE is SP-relative ("/other", "/other/Cpump1") and behind a CSE that
+ * speaks for it: `via`, whose connection, or whose polling, is the target's too.  Told with the routes,
+ * before them.  One notice at a time is under way to such a target; when that CSE answers 5103 or 4008
+ * it is tried again later, as a URL is. */
+void notify_target_via(struct str target, struct str via);
+void notify_reroute(void); /* the way to every such target is to be asked for anew */
 /* Asked when a target has something waiting and its routes are unknown (after a restart). */
 void notify_on_unknown_target(void (*fn)(void *arg, struct str target), void *arg);
 void notify_forget_target(

@@ -112,7 +112,9 @@ struct dial *dial_get(struct target *t, const struct route *r)
 	d->idle_at = clock_mono() + IDLE_TIME * 1000000ll;
 	TAILQ_INSERT_TAIL(&ng.dials, d, on_dials);
 	t->dial = d;
-	buf_fmt(&head, "X-M2M-Origin: %.*s\r\n", STRFMT(ng.cse_id));
+	/* Nothing is taken over a connection that was dialled, so it does not speak for this CSE. */
+	if (!t->remote)
+		buf_fmt(&head, "X-M2M-Origin: %.*s\r\n", STRFMT(ng.cse_id));
 	d->c = ws_dial(ng.o.net, r->url, r->cbor ? "oneM2M.cbor" : "oneM2M.json", buf_view(&head),
 		       &dial_cb, d, &e);
 	buf_free(&head);
@@ -192,9 +194,13 @@ bool dial_answered(struct target *t, char what, const uint64_t v[3], int rsc, st
 	if (!ours)
 		return false;
 	t->refs++;
-	url_answered(t);
-	url_done(t, rsc);
-	answer_content(t, (int64_t)v[1], pc);
+	if (t->remote && remote_waits(rsc)) {
+		url_lost(t, rsc, "the next CSE cannot deliver it now");
+	} else {
+		url_answered(t);
+		url_done(t, rsc);
+		answer_content(t, (int64_t)v[1], pc);
+	}
 	target_unref(t);
 	return true;
 }

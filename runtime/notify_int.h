@@ -224,6 +224,7 @@ enum target_list_id {
 	L_SWEEP, /* holds notices of a subscription that died */
 	L_LANE, /* a lane that has something, which is to be told */
 	L_POLL, /* has handed out notices whose answers are awaited */
+	L_REMOTE, /* is not of this CSE */
 	LISTS
 };
 TAILQ_HEAD(target_list, target);
@@ -250,6 +251,8 @@ struct target {
 	size_t refs; /* members and what is under way for it */
 	bool row; /* is in the store */
 	bool url; /* the target is a URL */
+	bool remote; /* is not of this CSE: its key is SP-relative */
+	struct str via; /* remote: the CSE that it is behind, owned; n 0: not known */
 	bool gone; /* its AE is deregistered */
 	bool lane, lane_told;
 	size_t watch; /* a lane: it is told again with so many notices; 0: it is not */
@@ -346,6 +349,15 @@ void notice_done(struct target *t, struct notice n); /* off the target's books, 
 void notice_delivered(struct target *t, struct notice n);
 void notice_dropped(struct target *t, struct notice n, enum drop_reason why, bool tell);
 
+/* ---- targets of other CSEs ------------------------------------------------------------------- */
+
+struct session *target_session(const struct target *t); /* that speaks for it, or NULL */
+/* The next target behind `via` after t (NULL: the first), held; t is let go. */
+struct target *remote_next(struct str via, struct target *t);
+bool remote_waits(int rsc); /* the answer of the next CSE means: try again later */
+/* Its notice was not taken: it waits in front, for a while. */
+void remote_put_back(struct target *t, struct notice n, int code, const char *why);
+
 /* ---- gaps ------------------------------------------------------------------------------------ */
 
 void gap_count(struct target *t, struct member *m, unsigned events);
@@ -400,7 +412,7 @@ void lane_clear(struct target *real); /* its AE is gone */
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-void send_observe(void *arg, struct str aei, struct session *s);
+void send_observe(void *arg, struct str id, struct session *s);
 void send_attach(struct target *t, struct session *s);
 void send_detach(struct target *t);
 void send_again(struct target *t); /* what is not answered in time, at once */
@@ -463,6 +475,7 @@ void url_own(struct target *t); /* of a target that is a URL; splits off ct */
 void url_free(struct target *t);
 void url_pump(struct target *t);
 void url_tick(struct target *t, int64_t now);
+void url_back_off(struct target *t); /* nothing leaves until retry_at */
 void url_failed(struct target *t); /* this route: try the next one */
 void url_lost(struct target *t, int code, const char *why); /* the same, and remembers why */
 void url_answered(struct target *t); /* before url_done, when it was */

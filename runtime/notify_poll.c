@@ -55,7 +55,7 @@ void poll_off(struct target *t)
 		return;
 	t->poll = t->wanted = false;
 	back(t);
-	s = ng.open && !t->gone ? session_of(t->key) : NULL;
+	s = ng.open && !t->gone ? target_session(t) : NULL;
 	if (s)
 		send_attach(t, s);
 	target_unref(t);
@@ -71,7 +71,7 @@ void poll_kick(struct target *t)
 	if (gap == GAP_SAVING || (gap == GAP_NONE && !target_front(t)))
 		return;
 	t->wanted = false;
-	ng.on_polled(ng.polled_arg, t->key);
+	ng.on_polled(ng.polled_arg, t->remote ? t->via : t->key);
 }
 
 void poll_late(struct target *t)
@@ -147,17 +147,15 @@ static bool take(struct target *t, struct notice *front, struct buf *out)
 	return ok;
 }
 
-size_t notify_poll(struct str target, unsigned max, int64_t upto, bool *loading, notify_handed fn,
-		   void *arg)
+static size_t poll_one(struct target *t, unsigned max, int64_t upto, bool *loading,
+		       notify_handed fn, void *arg)
 {
-	struct target *t = ng.open ? target_find(target) : NULL;
 	struct buf b = BUF_INIT;
 	struct notice *front;
 	enum gap_state gap;
 	size_t n = 0;
 
-	*loading = false;
-	if (!t || !t->poll)
+	if (!t->poll)
 		return 0;
 	t->refs++;
 	t->wanted = max > 0;
@@ -177,23 +175,67 @@ size_t notify_poll(struct str target, unsigned max, int64_t upto, bool *loading,
 		fn(arg, buf_view(&b));
 		n++;
 	}
-	*loading = max && n == 0 && !t->post.state && t->fly.n < ng.o.window && t->q.n > t->holes &&
-		   ring_at(&t->q, 0)->id <= upto;
+	*loading |= max && n == 0 && !t->post.state && t->fly.n < ng.o.window &&
+		    t->q.n > t->holes && ring_at(&t->q, 0)->id <= upto;
 	if (n || !max) {
 		t->wanted = false;
 		target_cool(t);
 	}
-	tick_need();
 	target_unref(t);
 	buf_free(&b);
 	return n;
 }
 
+/* For all that are behind one CSE, each in its turn. */
+static size_t poll_behind(struct str via, unsigned max, int64_t upto, bool *loading,
+			  notify_handed fn, void *arg)
+{
+	struct target *t = NULL, *served = NULL;
+	size_t n = 0, some;
+
+	while ((t = remote_next(via, t))) {
+		some = poll_one(t, max - (unsigned)n, upto, loading, fn, arg);
+		if (some && !served)
+			served = t; /* what it handed out keeps it */
+		n += some;
+	}
+	while (n && (t = remote_next(via, t))) {
+		if (t->wanted)
+			poll_one(t, 0, 0, loading, fn, arg);
+	}
+	if (served) {
+		target_unlist(served, L_REMOTE);
+		target_list(served, L_REMOTE);
+		*loading = false;
+	}
+	return n;
+}
+
+size_t notify_poll(struct str target, unsigned max, int64_t upto, bool *loading, notify_handed fn,
+		   void *arg)
+{
+	struct target *t = ng.open ? target_find(target) : NULL;
+	size_t n = 0;
+
+	*loading = false;
+	if (ng.open && str_starts(target, STR("/")))
+		n = poll_behind(target, max, upto, loading, fn, arg);
+	else if (t)
+		n = poll_one(t, max, upto, loading, fn, arg);
+	tick_need();
+	return n;
+}
+
 int64_t notify_poll_last(struct str target)
 {
-	const struct target *t = ng.open ? target_find(target) : NULL;
+	struct target *t = ng.open ? target_find(target) : NULL;
+	int64_t last = t ? t->last : 0;
 
-	return t ? t->last : 0;
+	if (!ng.open || !str_starts(target, STR("/")))
+		return last;
+	for (t = remote_next(target, NULL); t; t = remote_next(target, t))
+		last = t->last > last ? t->last : last;
+	return last;
 }
 
 void notify_on_polled(void (*fn)(void *arg, struct str target), void *arg)
@@ -230,18 +272,20 @@ static bool find(struct target *t, int64_t id, int64_t sub, struct notice *out)
 
 bool notify_poll_answer(struct str target, struct str rqi, int rsc)
 {
-	struct target *t = ng.open ? target_find(target) : NULL;
+	struct target *t;
 	unsigned long long v[3];
 	char text[RQI_MAX], end;
 	struct notice n;
 	bool ok;
 
-	if (!t || !t->poll || rqi.n < 2 || rqi.n >= RQI_MAX)
+	if (!ng.open || rqi.n < 2 || rqi.n >= RQI_MAX)
 		return false;
 	memcpy(text, rqi.p, rqi.n);
 	text[rqi.n] = '\0';
-	if (sscanf(text + 1, "%llx.%llx.%llx%c", &v[0], &v[1], &v[2], &end) != 3 ||
-	    (int64_t)v[2] != t->id)
+	if (sscanf(text + 1, "%llx.%llx.%llx%c", &v[0], &v[1], &v[2], &end) != 3)
+		return false;
+	t = target_by_id((int64_t)v[2]);
+	if (!t || !t->poll || !str_eq(t->remote ? t->via : t->key, target))
 		return false;
 	t->refs++;
 	if (text[0] == 'g') {

@@ -81,11 +81,20 @@ void send_turn(void)
 	}
 }
 
+/* Behind another CSE one notice goes after the other: what that CSE cannot deliver now must not be
+ * overtaken. */
 static bool room(const struct target *t)
 {
 	size_t unsaved = t->unsaved < ng.o.window / 2 ? t->unsaved : ng.o.window / 2;
 
+	if (t->remote && t->fly.n)
+		return false;
 	return t->fly.n < SPAN * ng.o.window && t->link->out + unsaved < ng.o.window;
+}
+
+static bool held_up(const struct target *t)
+{
+	return t->post.state || (t->remote && t->retry_at);
 }
 
 void send_want(struct target *t)
@@ -93,7 +102,7 @@ void send_want(struct target *t)
 	bool some = t->q.n > t->holes;
 	enum gap_state gap;
 
-	if (!t->link || t->post.state)
+	if (!t->link || held_up(t))
 		return;
 	gap = gap_look(t);
 	if (gap == GAP_SAVING)
@@ -178,26 +187,6 @@ void send_again(struct target *t)
 	target_unref(t);
 }
 
-void send_observe(void *arg, struct str aei, struct session *s)
-{
-	struct target *t = target_find(aei);
-
-	(void)arg;
-	if (!t || t->poll || (t->link && t->link->s == s))
-		return;
-	t->refs++;
-	if (t->link) {
-		struct session *old = t->link->s;
-
-		send_detach(t);
-		ask_lost(t, old, NULL);
-	}
-	if (s)
-		send_attach(t, s);
-	target_kick(t);
-	target_unref(t);
-}
-
 /* ---- frames out ------------------------------------------------------------------------------ */
 
 bool send_json(struct conn *c, enum session_serial serial, struct buf *frame)
@@ -275,7 +264,7 @@ static enum sent send_some(struct target *t, unsigned burst)
 	enum sent r = SENT_NONE;
 	struct notice *n;
 
-	if (t->post.state)
+	if (held_up(t))
 		return r;
 	while (burst-- && room(t)) {
 		enum gap_state gap;
@@ -378,9 +367,17 @@ static struct notice *ring_find(const struct ring *r, int64_t id, int64_t sub)
 	return NULL;
 }
 
+static void answered_no(struct target *t, struct notice n, int rsc)
+{
+	if (t->fly.n == 0)
+		target_unlist(t, L_BUSY);
+	remote_put_back(t, n, rsc, "the next CSE cannot deliver it now");
+}
+
 static bool answer_sent(struct target *t, int64_t id, int64_t sub, int rsc)
 {
 	struct notice *at = ring_find(&t->fly, id, sub), n;
+	bool again = t->remote && remote_waits(rsc);
 
 	if (at && !at->due)
 		return false; /* raw: an answer means nothing */
@@ -391,10 +388,14 @@ static bool answer_sent(struct target *t, int64_t id, int64_t sub, int rsc)
 	if (!at)
 		return false;
 	n = *at;
-	n.m->answered += event_weight(n.e);
 	at->e = NULL;
 	ring_trim(&t->fly);
 	ring_trim(&t->late);
+	if (again) {
+		answered_no(t, n, rsc);
+		return true;
+	}
+	n.m->answered += event_weight(n.e);
 	if (t->fly.n == 0)
 		target_unlist(t, L_BUSY);
 	t->refs++;
@@ -560,7 +561,8 @@ void send_late(int64_t now)
 	struct target *t, *next;
 
 	for (t = TAILQ_FIRST(&ng.list[L_BUSY]); t; t = next) {
-		next = TAILQ_NEXT(t, on[L_BUSY]);
+		next = TAILQ_NEXT(t, on[L_BUSY]); /* has something sent: it stays */
+		t->refs++;
 		while (t->fly.n) {
 			struct notice n = *ring_at(&t->fly, 0);
 
@@ -569,12 +571,17 @@ void send_late(int64_t now)
 			ring_shift(&t->fly, 1);
 			ring_trim(&t->fly);
 			link_freed(t->link);
+			ng.count[C_UNANSWERED]++;
+			if (t->remote) {
+				remote_put_back(t, n, 0, "no answer in time");
+				continue;
+			}
 			book_fault(n.m, 0, "no answer in time");
 			ring_push(&t->late, n);
-			ng.count[C_UNANSWERED]++;
 		}
 		if (t->fly.n == 0)
 			target_unlist(t, L_BUSY);
 		send_want(t);
+		target_unref(t);
 	}
 }

@@ -73,10 +73,13 @@ static struct target *target_new(int64_t id, struct str key)
 	map_add(&ng.ids, &t->by_id, hash_int((uint64_t)id));
 	t->lane = str_starts(key, STR("lane:"));
 	t->url = !t->lane && url_is(key);
+	t->remote = str_starts(key, STR("/"));
 	if (t->url)
 		url_own(t);
 	else
 		text_set(&t->to, key);
+	if (t->remote)
+		target_list(t, L_REMOTE);
 	return t;
 }
 
@@ -88,7 +91,7 @@ struct target *target_get(struct str key)
 	if (t)
 		return t;
 	t = target_new(keep_id(), key);
-	s = t->url || t->lane || !ng.open ? NULL : session_of(key);
+	s = ng.open ? target_session(t) : NULL;
 	if (s)
 		send_attach(t, s);
 	if (t->lane)
@@ -126,6 +129,7 @@ void target_free(struct target *t)
 	ring_free(&t->late);
 	text_free(&t->to);
 	free((char *)t->key.p);
+	free((char *)t->via.p);
 	free(t);
 }
 

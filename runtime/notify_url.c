@@ -133,7 +133,7 @@ void url_free(struct target *t)
 
 /* ---- one notice after the other -------------------------------------------------------------- */
 
-static void back_off(struct target *t)
+void url_back_off(struct target *t)
 {
 	double wait = ng.o.retry_min;
 	double jitter = 0.5 + (double)(random_u64() >> 11) / 9007199254740992.0 / 2;
@@ -164,7 +164,7 @@ static void give_up(struct target *t)
 		event_cool(n.e);
 	}
 	if (again && !t->link && t->nroutes)
-		back_off(t);
+		url_back_off(t);
 	target_kick(t);
 }
 
@@ -217,10 +217,11 @@ static void posted(void *arg, const struct http_answer *a, const struct err *e)
 	struct job *j = arg;
 	struct target *t = j->t;
 	bool ours = j->generation == ng.generation && ng.open;
+	bool later = t->remote && remote_waits(url_rsc(a));
 	int64_t sub = ours && t->post.n.e ? t->post.n.m->sub->id : 0;
 
 	free(j);
-	if (ours && url_retry(a->status)) {
+	if (ours && (later || url_retry(a->status))) {
 		log_debug("notify", "not delivered target=%s status=%d reason=%s",
 			  log_quote(t->key), a->status,
 			  log_quote(a->status || !e ? STR("-") : str_of(e->msg)));

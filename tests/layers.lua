@@ -18,7 +18,7 @@ local LEVELS = {
     "notify_audience", "notify_target", "notify_books", "notify_gap", "notify_lane", "notify_drop",
     "notify_send",
     "notify_keep", "notify_restore", "notify_parked", "notify_list", "notify_url", "notify_dial",
-    "notify_poll", "notify_ask", "primitive",
+    "notify_poll", "notify_remote", "notify_ask", "primitive",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
     "lua_host", "lua_client" },

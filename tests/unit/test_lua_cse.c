@@ -29,7 +29,8 @@ static const char boot[] =
     "local b, to = {}, {}\n"
     "function b.request(id, req) return to[req.to](id, req) end\n"
     "function b.delivered(sub, n) note('delivered ' .. sub .. ' ' .. n) end\n"
-    "function b.unknown_target(t) note('unknown ' .. t) cse.routes(t, { 'http://a', 'ws://b' }) end\n"
+    "function b.unknown_target(t) note('unknown ' .. t) cse.routes(t, { 'http://a', 'ws://b' }) "
+    "cse.routes('/o/Ca', { 'http://a', 'ws://b' }, '/o') cse.reroute() end\n"
     "function b.polled(t)\n"
     "  local list, loading = cse.poll(t, 2, 9)\n"
     "  local function answer(rsc) return tostring(cse.poll_answer(t, 'n1.2.3', rsc)) end\n"
@@ -342,6 +343,16 @@ void notify_target_routes(struct str target, const struct str *url, size_t n)
 	note("routes %.*s %.*s %.*s", STRFMT(target), STRFMT(url[0]), STRFMT(url[1]));
 }
 
+void notify_target_via(struct str target, struct str via)
+{
+	note("via %.*s %.*s", STRFMT(target), STRFMT(via));
+}
+
+void notify_reroute(void)
+{
+	note("reroute");
+}
+
 void notify_forget_target(struct str target)
 {
 	note("forget target %.*s", STRFMT(target));
@@ -566,7 +577,8 @@ static void test_hooks(void **state)
 	notes[0] = '\0';
 	tell_delivered(NULL, 7, 3);
 	tell_unknown(NULL, STR("Ca"));
-	assert_string_equal(notes, "delivered 7 3\nunknown Ca\nroutes Ca http://a ws://b\n");
+	assert_string_equal(notes, "delivered 7 3\nunknown Ca\nroutes Ca http://a ws://b\n"
+				   "via /o/Ca /o\nroutes /o/Ca http://a ws://b\nreroute\n");
 	notes[0] = '\0';
 	tell_polled(NULL, STR("Ca"));
 	assert_string_equal(notes, "poll Ca 2 9\nanswer Ca n1.2.3 2000\nanswer Ca n1.2.3 4000\n"
