@@ -45,6 +45,7 @@ local function configure()
   require("moon2m.verify").configure { answer_time = cfg.notification.answer_time,
     verify_urls = cfg.notification.verify_urls, targets = cfg.limits.targets }
   require("moon2m.times").configure(cfg.request_time)
+  require("moon2m.remote").configure(cfg.routes)
   require("moon2m.polling").configure { release = cfg.notification.release }
   require("moon2m.nonblocking").configure { limit = cfg.limits.nonblocking,
     each = cfg.limits.nonblocking_each, keep = cfg.result_time, patience = cfg.flex_time }
@@ -183,6 +184,8 @@ function boot.start(prepare)
   require("moon2m.orphans").drop()
   require("moon2m.opening").open()
   require("moon2m.policy").open()
+  require("moon2m.remote").open()
+  require("moon2m.node").open()
   base.ensure { releases = cfg.cse.releases }
   require("moon2m.monitor").open()
   require("moon2m.polling").open()

@@ -250,18 +250,28 @@ local function has_moved(m, since)
   return false
 end
 
---- AEs have changed the format they prefer since the index was last looked at: their subscriptions
--- go to other audiences.  Call when index.seen ~= preference.version.  Never yields.
-function classes.regroup(index)
-  local all = index.seen < preference.floor
-  for _, class in pairs(index.classes) do
-    for id, m in pairs(class.members) do
-      if all or has_moved(m, index.seen) then
-        withdraw(class, id)
-        enter(class, id, m)
-      end
-    end
+-- A member goes to the audiences that its targets prefer now, or to another class when its notices
+-- have to be held back from now on.
+local function regroup(index, class, id, m)
+  if policy.lane_of(m.sub, m.targets) ~= m.lane then
+    leave(index, id)
+    join(index, m.sub, m.targets)
+  else
+    withdraw(class, id)
+    enter(class, id, m)
   end
+end
+
+--- AEs have changed the format they prefer, or the times when they can be reached, since the index
+-- was last looked at: their subscriptions go to other audiences.  Call when index.seen ~=
+-- preference.version.  Never yields.
+function classes.regroup(index)
+  local all, list = index.seen < preference.floor, {}
+  for id, class in pairs(index.class_of) do
+    local m = class.members[id]
+    if all or has_moved(m, index.seen) then list[id] = class end
+  end
+  for id, class in pairs(list) do regroup(index, class, id, class.members[id]) end
   index.seen = preference.version
 end
 

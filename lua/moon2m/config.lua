@@ -210,6 +210,11 @@ local function check_whole(cfg)
       error(("listen.%d: neither http nor ws is true"):format(i), 0)
     end
   end
+  for id in pairs(cfg.routes) do
+    if id ~= "*" and not tostring(id):find("^/[^/%s]+$") then
+      error(('routes.%s: expected a CSE-ID ("/" and a name) or "*"'):format(tostring(id)), 0)
+    end
+  end
   if cfg.notification.retry_max < cfg.notification.retry_min then
     error("notification.retry_max: less than retry_min", 0)
   end

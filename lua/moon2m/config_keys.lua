@@ -144,6 +144,10 @@ keys.list = {
   { "url", form("a ws:// or wss:// URL or empty", function(v)
       return v == "" or v:find("^wss?://[^/%s]+") ~= nil
     end), "", "base URL that clients are told; empty: what they called this CSE (Host)" },
+  { "routes", map_of(form("an http, https, ws or wss URL", function(v)
+      return v:find("^https?://[^/%s]+") ~= nil or v:find("^wss?://[^/%s]+") ~= nil
+    end)), nil,
+    'where CSEs are that are not registered here: { ["/other"] = URL }; ["*"]: all the rest' },
   { "default_et", number(1), 31536000, "life in seconds of a resource created without et" },
   { "request_time", number(0.1, 3600), 30, "seconds an answer may take when rqet is absent" },
 

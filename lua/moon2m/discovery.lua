@@ -26,7 +26,7 @@ local PAGE_MIN, PAGE_MAX = 32, 1000
 local function result(row)
   if row.ty ~= 4 then
     return { path = row.path, ty = row.ty, id = row.id, pid = row.pid, rn = row.rn,
-      ri = row.aei or path.ri(row.id) }
+      ri = row.ty == 2 and row.aei or path.ri(row.id) }
   end
   local ri = path.ri_inst(row.id, row.st)
   local rn = row.rn or ri

@@ -25,6 +25,7 @@ local tree = require "moon2m.tree"
 local view = require "moon2m.view"
 
 local CREATE, RETRIEVE, UPDATE, DELETE, NOTIFY = 1, 2, 3, 4, 5
+local AE, REMOTE_CSE = 2, 16
 local ATTEMPTS = 5               -- the target changed under the operation: resolve again
 local GRTM = "grtm: only a group's fopt has members"
 local MAX_NEWEST = 1000          -- instances that a script may ask for at once
@@ -49,7 +50,7 @@ local function absent(req, e)
     local code, pc = op_retrieve.virtual(req)
     if code or pc then return code, pc end
   end
-  if req.op == CREATE and req.ty == 2 and e.remote then
+  if req.op == CREATE and (req.ty == AE or req.ty == REMOTE_CSE) and e.remote then
     return nil, rsc.err(rsc.BAD_REQUEST, "to: a registration is not forwarded")
   end
   return nil, e
@@ -79,13 +80,14 @@ local function execute(req)
   error("the target changes too fast")
 end
 
--- Over WebSocket an accepted primitive of a registered AE binds the connection to it (TS-0020
--- Annex A).
+-- Over WebSocket an accepted primitive of a registered AE or CSE binds the connection to it
+-- (TS-0020 Annex A).  A CSE that only notifies takes nothing over that connection.
 local function bind(req, code, extra)
-  if req.via ~= "ws" or not req.ae or req.known == req.who or code >= 3000 then return extra end
+  local who = req.ae or req.op ~= NOTIFY and req.cse
+  if req.via ~= "ws" or not who or req.known == req.who or code >= 3000 then return extra end
   extra = extra or {}
   extra.bind = extra.bind or req.who
-  preference.connected(req.ae, req.format)
+  if req.ae then preference.connected(req.ae, req.format) end
   return extra
 end
 

@@ -160,7 +160,10 @@ function event.prepare(r, net, subject, opts)
   local index = r.events or classes.index(r)
   local list = index.by_net[net]
   if not list then return NONE end
-  if index.seen ~= preference.version then classes.regroup(index) end
+  if index.seen ~= preference.version then
+    classes.regroup(index)
+    list = index.by_net[net]
+  end
   if list[2] or list[1].by_format then opts.made = {} end
   local out
   for i = 1, #list do
@@ -209,7 +212,10 @@ function event.monitored(r, op, op_bit, who)
   local index = classes.index(r)
   local list = index.by_net[criteria.MONITOR]
   if not list then return NONE end
-  if index.seen ~= preference.version then classes.regroup(index) end
+  if index.seen ~= preference.version then
+    classes.regroup(index)
+    list = index.by_net[criteria.MONITOR]
+  end
   local out = {}
   local opts = { om = { op = op, ["or"] = who }, op = OP_NAME[op], originator = who }
   for _, class in ipairs(list) do
@@ -237,8 +243,9 @@ end
 -- Each subscriber of net 8 is told when its md says so (TS-0004 7.5.1.2.9).  true | nil, err.
 -- Yields.
 function event.missing(ts, list)
-  local out = {}
-  for _, class in ipairs(classes.index(ts).by_net[MISSING] or NONE) do
+  local out, index = {}, classes.index(ts)
+  if index.seen ~= preference.version then classes.regroup(index) end
+  for _, class in ipairs(index.by_net[MISSING] or NONE) do
     if criteria.concerns(class.criteria, MISSING, ts) then
       for id in pairs(class.members) do
         for _, tsn in ipairs(missing.points(id, class.criteria.md, list)) do

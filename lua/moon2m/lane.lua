@@ -9,6 +9,7 @@ local core = require "moon2m.core.cse"
 local sys = require "moon2m.core.sys"
 local aggregate = require "moon2m.aggregate"
 local classes = require "moon2m.classes"
+local node = require "moon2m.node"
 local opening = require "moon2m.opening"
 local path = require "moon2m.path"
 local policy = require "moon2m.policy"
@@ -18,7 +19,7 @@ local tree = require "moon2m.tree"
 local window = require "moon2m.window"
 local write = require "moon2m.write"
 
-local SUBSCRIPTION = 23
+local NODE, SUBSCRIPTION = 14, 23
 local READ = 1024                -- notices of one aggregate at most
 local SOME = 64                  -- notices of one transaction, when they go one by one
 local TIDY = 10                  -- s between looks at what pn 1 leaves out
@@ -109,11 +110,19 @@ local function keep_newest(l)
   if l.due then l.due = 1 end
 end
 
+-- The entries of a schedule that is closed now, the subscription's or that of the target's node;
+-- nil: both are open.
+local function closed_by(l, p, now)
+  local own, its = policy.schedule(p, l.id), node.schedule(l.to)
+  if own and not opening.covers(own, now) then return own end
+  return its and not opening.covers(its, now) and its or nil
+end
+
 -- Seconds until the schedule opens, nil when it is open; what pn does not keep is dropped.
 local function closed(l, p, n)
-  local list = policy.schedule(p, l.id)
   local now = sys.now()
-  if not list or opening.covers(list, now) then
+  local list = closed_by(l, p, now)
+  if not list then
     if l.newest and n > 1 then keep_newest(l) end
     return nil
   end
@@ -347,14 +356,27 @@ function lane.changed(sub, old)
   end)
 end
 
---- The schedule of a subscription was created, changed or (se nil) deleted; se: JSON text.  Yields.
-function lane.rescheduled(sub, se)
-  opening.set(sub.id, se)
-  if sub.ty ~= SUBSCRIPTION then return end   -- a cross-resource subscription has no lanes
-  local now = tree.by_id(sub.id)
-  local parent = now and tree.parent(now)
-  if parent then classes.changed(parent, now, "update") end
-  each(sub.id, function(l) timers.spawn(function() return lane.wake(l.key) end) end)
+-- Those on a node can be reached at other times: what waits for them is looked at.
+local function node_rescheduled(id)
+  node.rescheduled(id)
+  local keys = node.targets(id)
+  for key, l in pairs(lanes) do
+    if keys[l.to] or keys[l.to:match("^/[^/]+")] then
+      timers.spawn(function() return lane.wake(key) end)
+    end
+  end
+end
+
+--- Schedule `child` of a subscription, a node or a cross-resource subscription was created, changed
+-- or (se nil) deleted; se: JSON text.  Yields.
+function lane.rescheduled(parent, se, child)
+  opening.set(parent.id, se, child)
+  if parent.ty == NODE then return node_rescheduled(parent.id) end
+  if parent.ty ~= SUBSCRIPTION then return end  -- a cross-resource subscription has no lanes
+  local now = tree.by_id(parent.id)
+  local above = now and tree.parent(now)
+  if above then classes.changed(above, now, "update") end
+  each(parent.id, function(l) timers.spawn(function() return lane.wake(l.key) end) end)
 end
 
 return lane

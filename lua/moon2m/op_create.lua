@@ -11,6 +11,7 @@ local earlier = require "moon2m.earlier"
 local event = require "moon2m.event"
 local members = require "moon2m.members"
 local monitor = require "moon2m.monitor"
+local node = require "moon2m.node"
 local op_instance = require "moon2m.op_instance"
 local path = require "moon2m.path"
 local polling = require "moon2m.polling"
@@ -26,6 +27,7 @@ local verify = require "moon2m.verify"
 local write = require "moon2m.write"
 
 local ACP, AE, INSTANCE, CHANNEL, REQUEST, SUBSCRIPTION, GROUP = 1, 2, 4, 15, 17, 23, 9
+local NODE, REMOTE_CSE = 14, 16
 local CSE_BASE, POLICY, CROSS = 5, 26, 48
 local MAX_PATH, MAX_LEVELS = 2000, 50
 local default_life = 365 * 86400 * 1e6
@@ -45,6 +47,9 @@ local function may_make_policy(req, parent)
   return req.ty == POLICY and parent.ty == CSE_BASE and req.ae ~= nil
 end
 
+-- What registers has no privileges yet.
+local function registers(ty) return ty == AE or ty == REMOTE_CSE end
+
 -- Rows 18 to 21 of the receiver's checks: access, type implemented, type allowed here.
 local function check_place(req, parent)
   local ok, e
@@ -52,7 +57,7 @@ local function check_place(req, parent)
   if req.ty == REQUEST then
     return rsc.err(rsc.OPERATION_NOT_ALLOWED, "ty: a request is created by the CSE only")
   end
-  if req.ty ~= AE and not may_make_policy(req, parent) then
+  if not registers(req.ty) and not may_make_policy(req, parent) then
     ok, e = access.check(parent, access.CREATE, req, req.ty)
     if ok and req.ty == SUBSCRIPTION then ok, e = access.check(parent, access.RETRIEVE, req) end
     if not ok then return e end
@@ -122,7 +127,7 @@ local function complete(req, parent, r, ops)
     local ok, e = T.create({ req = req, originator = req.who, tree = tree, ops = ops }, parent, r)
     if not ok then return e end
   end
-  if r.ty == AE then return register.assign(req, r) end
+  if registers(r.ty) then return register.assign(req, r) end
   local e = r.ty == CHANNEL and polling.admit(req, parent)
   if e then return e end
   if not r.raw.cr then r.raw._cr = json.quote(req.who) end
@@ -148,8 +153,10 @@ local function committed(req, parent, r, body)
     members.changed(r.id)
   elseif r.ty == CROSS then
     cross.created(r)
-  elseif r.ty == AE then
+  elseif registers(r.ty) then
     register.created(r)
+  elseif r.ty == NODE then
+    node.changed(r)
   elseif r.ty == CHANNEL then
     register.routes(parent)
   end
@@ -168,7 +175,7 @@ local function store(req, parent, r, ops, before)
   local p, e = check_name(parent, r.rn)
   if not p then return nil, e end
   r.path = p
-  if r.ty == AE and tree.peek_aei(r.ri) then return nil, register.taken(r.ri) end
+  if r.key and tree.peek_aei(r.key) then return nil, register.taken(r.key) end
   if r.ty == CHANNEL then
     if parent.pch then return nil, polling.taken() end
     parent.pch = r.id
@@ -185,7 +192,7 @@ local function store(req, parent, r, ops, before)
   if ok then return body end
   tree.remove(r)
   if r.ty == CHANNEL then parent.pch = false end
-  if r.ty == AE and e.rsc == rsc.CONFLICT and tree.by_aei(r.ri) then e = register.taken(r.ri) end
+  if r.key and e.rsc == rsc.CONFLICT and tree.by_aei(r.key) then e = register.taken(r.key) end
   return nil, e
 end
 
@@ -226,7 +233,7 @@ function op.perform(req, parent)
   committed(req, parent, r, body)
   return rsc.CREATED, result.created(req.rcn, r, body, given),
     { location = result.location(req.rcn, r), service = r.service,
-      bind = r.ty == AE and r.ri or nil, vsi = e }
+      bind = r.key, vsi = e }
 end
 
 return op

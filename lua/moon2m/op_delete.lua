@@ -15,6 +15,7 @@ local lane = require "moon2m.lane"
 local members = require "moon2m.members"
 local missing = require "moon2m.missing"
 local monitor = require "moon2m.monitor"
+local node = require "moon2m.node"
 local path = require "moon2m.path"
 local polling = require "moon2m.polling"
 local register = require "moon2m.register"
@@ -30,7 +31,7 @@ local view = require "moon2m.view"
 local write = require "moon2m.write"
 
 local ACP, AE, INSTANCE, CSE_BASE, CHANNEL, SUBSCRIPTION, GROUP = 1, 2, 4, 5, 15, 23, 9
-local SCHEDULE, CROSS = 18, 48
+local NODE, SCHEDULE, CROSS = 14, 18, 48
 local PAGE = 500
 local MAX_TOLD = 2000            -- descendants with subscriptions that are told of their deletion
 
@@ -112,14 +113,16 @@ local function after(r, parent, descendants)
     policies = policies or row.ty == ACP
   end
   if policies then access.changed() end
-  if r.ty == AE then register.deleted(r.ri) end
+  if r.key then register.deleted(r.key) end
+  if r.raw.nl and r.key then node.linked(r, tree.value(r, "nl"), nil) end
+  if r.ty == NODE then node.deleted(r.id) end
   if r.ty == GROUP then after_group(r.id) end
   if r.ty == CROSS then cross.deleted(cross.description(r)) end
   if r.ty == CHANNEL then
-    polling.closed(parent.ri)
+    polling.closed(parent.key)
     register.routes(parent)
   end
-  if r.ty == SCHEDULE then lane.rescheduled(parent, nil) end
+  if r.ty == SCHEDULE then lane.rescheduled(parent, nil, r.id) end
   if r.ty == SUBSCRIPTION then
     core.forget_sub(after_subscription(r.id, nil, r.ri, tree.value(r, "su"),
       tree.value(r, "acrs")))

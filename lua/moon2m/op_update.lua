@@ -12,6 +12,7 @@ local lane = require "moon2m.lane"
 local member = require "moon2m.members"
 local missing = require "moon2m.missing"
 local monitor = require "moon2m.monitor"
+local node = require "moon2m.node"
 local null = require("moon2m.json").null
 local expiry = require("moon2m.op_create").expiry
 local path = require "moon2m.path"
@@ -29,8 +30,8 @@ local tree = require "moon2m.tree"
 local verify = require "moon2m.verify"
 local write = require "moon2m.write"
 
-local ACP, AE, INSTANCE, CSE_BASE, SUBSCRIPTION, GROUP = 1, 2, 4, 5, 23, 9
-local SCHEDULE, CROSS = 18, 48
+local ACP, INSTANCE, CSE_BASE, SUBSCRIPTION, GROUP = 1, 4, 5, 23, 9
+local NODE, SCHEDULE, CROSS = 14, 18, 48
 
 local op = {}
 
@@ -153,15 +154,17 @@ local function after(req, r, parent, new, old, rep, policies)
   if r.ty == SUBSCRIPTION then
     subscription_changed(r, parent, new, policies)
   elseif r.ty == SCHEDULE then
-    lane.rescheduled(tree.parent(r), r.raw.se)
+    lane.rescheduled(tree.parent(r), r.raw.se, r.id)
   elseif r.ty == ACP then
     access.changed()
   elseif r.ty == GROUP then
     member.changed(r.id)
   elseif r.ty == CROSS then
     cross.updated(r, new.values)
-  elseif r.ty == AE then
-    register.routes(r)
+  elseif r.key then
+    register.updated(r, new.nl)
+  elseif r.ty == NODE then
+    node.changed(r)
   end
   if script.has.on then
     script.committed { op = "update", to = "/" .. r.path, fr = req.who, rep = rep, old = old,
@@ -214,6 +217,7 @@ function op.perform(req, target)
   if not ok then return ok, e end
   if r.gone or parent == nil or not r.events then return false end
   local policies = parent and policy.of(r)
+  new.nl = r.key and tree.value(r, "nl")     -- as it was
   local changed, old = put(req, r, new)
   if not changed then return nil, old end
   after(req, r, parent, new, old, script.has.on and schema.encode(r.type, r), policies)

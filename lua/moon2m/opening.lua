@@ -1,5 +1,6 @@
--- When subscriptions may notify: the schedule children of subscriptions (TS-0001 9.6.9), by the
--- number of the subscription.  All of them are in memory, so an event never asks the store.
+-- When subscriptions may notify, and when nodes can be reached: the schedule children (TS-0001
+-- 9.6.9), by the number of their parent.  All of them are in memory, so an event never asks the
+-- store.
 -- Guarantees: `seconds` never says more than an hour, so a clock that is set is noticed.
 
 local json = require "moon2m.core.json"
@@ -14,21 +15,33 @@ local MARGIN = 0.002             -- s, so that the timer is not early
 
 local opening = {}
 
-local entries = {}               -- number of a subscription -> compiled entries
+local entries = {}               -- number of a parent -> compiled entries of all its schedules
+local parts = {}                 -- number of a parent -> { [number of a schedule] = its entries }
 
---- The schedule child of subscription `id` is this now; se: JSON text of scheduleElement, nil: it
--- has none.
-function opening.set(id, se)
-  if not se then
-    entries[id] = nil
-    return
-  end
+local function compile(se)
   local list = {}
   for i, text in ipairs(decode(se).sce or {}) do list[i] = assert(schedule.parse(text)) end
-  entries[id] = list
+  return list
 end
 
---- The compiled entries of a subscription's schedule, nil when it has none.
+--- A schedule child of resource `id` is this now; se: JSON text of scheduleElement, nil: it is
+-- gone. child: the number of the schedule; nil: the only one, or with se nil all of them.
+function opening.set(id, se, child)
+  if not se and not child then
+    entries[id], parts[id] = nil, nil
+    return
+  end
+  local of = parts[id] or {}
+  of[child or 0] = se and compile(se) or nil
+  local all = {}
+  for _, list in pairs(of) do
+    for _, one in ipairs(list) do all[#all + 1] = one end
+  end
+  if next(of) == nil then of, all = nil, nil end
+  parts[id], entries[id] = of, all
+end
+
+--- The compiled entries of the schedules of a resource, nil when it has none.
 function opening.of(id)
   return entries[id]
 end
@@ -58,7 +71,7 @@ function opening.open()
     local rows
     rows, more = store.find(sql_life.schedules, { after }, PAGE)
     for _, row in ipairs(rows) do
-      opening.set(row.pid, json.member(row.doc, "se"))
+      opening.set(row.pid, json.member(row.doc, "se"), row.id)
       after = row.id
     end
   end

@@ -1,13 +1,14 @@
 -- The policies of a subscription that decide when a notice leaves: bn, rl, pn with a schedule, ln,
--- nec (TS-0001 9.6.8, 10.2.10.7).  A subscription that needs one of the first three, or has a
--- schedule, has its notices held in lanes, one per target, from which lane.lua lets them go; the
--- others know nothing of lanes.  A subscription that came to lanes stays with them while this
--- process runs: what waits in a lane goes before what comes later.
+-- nec (TS-0001 9.6.8, 10.2.10.7).  A subscription that needs one of the first three, has a
+-- schedule, or a target whose node has one, has its notices held in lanes, one per target, from
+-- which lane.lua lets them go; the others know nothing of lanes.  A subscription that came to lanes
+-- stays with them while this process runs: what waits in a lane goes before what comes later.
 
 local core = require "moon2m.core.cse"
 local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local defaults = require "moon2m.defaults"
+local node = require "moon2m.node"
 local opening = require "moon2m.opening"
 local sql_life = require "moon2m.sql_life"
 local tree = require "moon2m.tree"
@@ -58,14 +59,17 @@ function policy.key(id, to)
   return ("lane:%d:%s"):format(id, to)
 end
 
+-- A target's node has a schedule, or its notices wait already.
+local function holds_back(sub, to)
+  return node.schedule(to) ~= nil or core.lane_waiting(policy.key(sub.id, to)) > 0
+end
+
 --- What stands before a target's name to hold its notices back, nil when they are sent at once.
 -- targets: those of the subscription.
 function policy.lane_of(sub, targets)
   if not stays[sub.id] then
     local held = needs_lane(sub)
-    for i = 1, held and 0 or #targets do
-      held = held or core.lane_waiting(policy.key(sub.id, targets[i])) > 0
-    end
+    for i = 1, held and 0 or #targets do held = held or holds_back(sub, targets[i]) end
     if not held then return nil end
     stays[sub.id] = true
   end

@@ -1,7 +1,8 @@
--- Polling channels (TS-0001 9.6.21, 10.2.5.12; TS-0004 7.4.21, 7.4.22, 7.5.1.2.7): an AE without a
--- server (rr false) fetches what is for it by RETRIEVE of its channel's pcu and answers by NOTIFY.
--- Notices stay in the C core until they are answered; requests of others wait here, in a task each.
--- Both are handed out in the order of their arrival.
+-- Polling channels (TS-0001 9.6.21, 10.2.5.12; TS-0004 7.4.21, 7.4.22, 7.5.1.2.7): an AE or a CSE
+-- without a server (rr false) fetches what is for it by RETRIEVE of its channel's pcu and answers
+-- by NOTIFY; a CSE so fetches also what is for those behind it.  Who owns a channel goes by its key
+-- here, the AE-ID or the CSE-ID. Notices stay in the C core until they are answered; requests of
+-- others wait here, in a task each. Both are handed out in the order of their arrival.
 --
 -- Guarantees: only the owner polls; polls are served first in, first out; each waiting request gets
 -- one answer: the AE's, 4008 when its time is over, 5103 when the channel goes.  Everything that
@@ -13,6 +14,7 @@ local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local path = require "moon2m.path"
+local remote = require "moon2m.remote"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
@@ -31,7 +33,7 @@ local PAGE = 500
 local ROUTE = { "pch:" }
 
 local polling = { ROUTE = ROUTE }
-local channels = {}              -- AE-ID -> channel, while anything waits
+local channels = {}              -- key -> channel, while anything waits
 local release = "3"
 
 --- rvi of the requests handed out.
@@ -78,14 +80,14 @@ end
 
 --- May req create a channel below this AE?  nil, or an err (4103, 4000).  Yields.
 function polling.admit(req, ae)
-  if req.who ~= ae.ri then
-    return rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "only %s may create its pollingChannel", ae.ri)
+  if req.who ~= ae.key then
+    return rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "only %s may create its pollingChannel", ae.key)
   end
   return polling.of(ae) and polling.taken() or nil
 end
 
 function polling.taken()
-  return rsc.err(rsc.BAD_REQUEST, "an AE has one pollingChannel at most")
+  return rsc.err(rsc.BAD_REQUEST, "one pollingChannel at most for each AE or CSE")
 end
 
 --- At start: AEs that poll are never reached otherwise.  Yields.
@@ -168,8 +170,8 @@ local function answer(ch, poll)
 end
 
 -- RETRIEVE of pcu: waits for something until the request's time is over.
-local function long_poll(req, pch)
-  local ch = channel_of(pch.pi)
+local function long_poll(req, pch, owner)
+  local ch = channel_of(owner)
   if #ch.polls >= MAX_POLLS then
     return nil, rsc.err(rsc.INTERNAL_SERVER_ERROR, "more than %d polls are waiting", MAX_POLLS)
   end
@@ -189,7 +191,7 @@ local function long_poll(req, pch)
   if poll.gone then
     return nil, rsc.err(rsc.NOT_FOUND, "to: the pollingChannel was deleted meanwhile")
   end
-  return nil, rsc.err(rsc.REQUEST_TIMEOUT, "nothing came for %s in time: poll again", pch.pi)
+  return nil, rsc.err(rsc.REQUEST_TIMEOUT, "nothing came for %s in time: poll again", owner)
 end
 
 -- ---- answers -----------------------------------------------------------------------------------
@@ -248,9 +250,11 @@ end
 
 --- A request to the pcu of pch.  rsc, pc, extra | nil, err.  Yields.
 function polling.perform(req, pch)
-  if req.who ~= pch.pi then
+  local parent = tree.parent(pch)
+  local owner = parent and parent.key
+  if req.who ~= owner then
     return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "only %s may use its pollingChannel",
-      pch.pi)
+      owner or "its owner")
   end
   if req.op ~= RETRIEVE and req.op ~= NOTIFY then
     return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED, "pcu: only RETRIEVE and NOTIFY are possible")
@@ -259,8 +263,8 @@ function polling.perform(req, pch)
     local ok, e = access.policies(pch, req.op == NOTIFY and access.NOTIFY or access.RETRIEVE, req)
     if not ok then return nil, e end
   end
-  if req.op == NOTIFY then return answered(req, pch.pi) end
-  return long_poll(req, pch)
+  if req.op == NOTIFY then return answered(req, owner) end
+  return long_poll(req, pch, owner)
 end
 
 -- ---- requests of others ------------------------------------------------------------------------
@@ -271,11 +275,11 @@ local function identifier(ch, from)
   return rqi
 end
 
--- A NOTIFY as the AE will see it.
-local function primitive(aei, rqi, pc, ec, from, deadline)
+-- A NOTIFY as the AE or CSE will see it.
+local function primitive(to, rqi, pc, ec, from, deadline)
   local cse = path.configured()
   return ('{"op":5,"to":%s,"fr":%s,"rqi":%s,"rvi":%s,"rqet":"%s",%s"pc":%s}'):format(
-    json.quote(aei), json.quote(from and from.who or cse), json.quote(rqi), json.quote(release),
+    json.quote(to), json.quote(from and from.who or cse), json.quote(rqi), json.quote(release),
     sys.stamp(deadline), ec and ('"ec":%d,'):format(ec) or "", pc)
 end
 
@@ -283,13 +287,13 @@ local function unreachable(msg)
   return rsc.TARGET_NOT_REACHABLE, result.debug(msg)
 end
 
-local function forward(ae, pc, ec, deadline, from)
-  local ch = channel_of(ae.ri)
+local function forward(ae, to, pc, ec, deadline, from)
+  local ch = channel_of(ae.key)
   if ch.count >= MAX_REQUESTS or ch.bytes + #pc > MAX_BYTES and ch.count > 0 then
-    return unreachable("to: too many requests wait for " .. ae.ri)
+    return unreachable("to: too many requests wait for " .. ae.key)
   end
-  local r = { rqi = identifier(ch, from), mark = core.poll_last(ae.ri), gate = timers.gate() }
-  r.text = primitive(ae.ri, r.rqi, pc, ec, from, deadline)
+  local r = { rqi = identifier(ch, from), mark = core.poll_last(ae.key), gate = timers.gate() }
+  r.text = primitive(to, r.rqi, pc, ec, from, deadline)
   ch.count, ch.bytes = ch.count + 1, ch.bytes + #r.text
   ch.ids[r.rqi] = true
   table.insert(ch.queue, r)
@@ -298,19 +302,26 @@ local function forward(ae, pc, ec, deadline, from)
     timers.wait(r.gate, math.max(0, (deadline - sys.now()) / 1e6 - MARGIN))
   end
   if not r.rsc then
-    ended(ch, r, rsc.REQUEST_TIMEOUT, result.debug("to: " .. ae.ri .. " gave no answer in time"))
+    ended(ch, r, rsc.REQUEST_TIMEOUT, result.debug("to: " .. to .. " gave no answer in time"))
   end
   return r.rsc, r.pc
 end
 
---- A NOTIFY to a target (an AE-ID or a URL) that waits for its answer: rsc, pc; rsc 0: unreachable
--- or no answer.  seconds: how long; from: the request that is passed on (its time counts when the
--- target polls), nil for the CSE's own.  Yields.
+-- Who polls for a target, nil when nobody does.  Yields.
+local function poller(target)
+  if target:find("://", 1, true) then return nil end
+  local r = remote.is(target) and remote.csr_of(target) or tree.by_aei(target)
+  return r and polling.uses(r) and r or nil
+end
+
+--- A NOTIFY to a target (an AE-ID, what another CSE hosts, or a URL) that waits for its answer:
+-- rsc, pc; rsc 0: unreachable or no answer.  seconds: how long; from: the request that is passed on
+-- (its time counts when the target polls), nil for the CSE's own.  Yields.
 function polling.ask(target, pc, ec, seconds, from)
-  local ae = not target:find("://", 1, true) and tree.by_aei(target)
-  if not ae or not polling.uses(ae) then return core.ask(target, pc, ec, seconds) end
+  local ae = poller(target)
+  if not ae then return core.ask(target, pc, ec, seconds) end
   local deadline = from and times.deadline(from) or sys.now() + seconds * 1e6
-  return forward(ae, pc, ec, deadline, from)
+  return forward(ae, target, pc, ec, deadline, from)
 end
 
 --- The channel of an AE is gone: what waits is answered, polls end.

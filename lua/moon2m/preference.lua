@@ -35,10 +35,11 @@ function preference.seen(r)
   if raw then known[r.ri] = json.string(raw) end
 end
 
---- Whether an AE's preference changed after `version`.
+--- Whether an AE's preference changed after `version`, or what `touch` was told of it or of the CSE
+-- that it is behind.
 function preference.moved_since(aei, version)
-  local at = moved[aei]
-  return at ~= nil and at > version
+  local at = moved[aei] or aei:byte() == 47 and moved[aei:match("^/[^/]+")]
+  return at and at > version or false
 end
 
 local function move(aei, name)
@@ -49,6 +50,11 @@ local function move(aei, name)
   if not moved[aei] then count = count + 1 end
   preference.version = preference.version + 1
   moved[aei] = preference.version
+end
+
+--- Something else about a target has changed that its notices depend on.
+function preference.touch(key)
+  move(key, known[key])
 end
 
 -- In memory at once; true when it has to be saved.

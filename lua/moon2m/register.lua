@@ -1,19 +1,21 @@
--- Registration of AEs (TS-0001 10.2.2.2, TS-0004 7.4.5): the AE-ID, the notification service URL
--- with its token, the routes to the AE, and who a connection speaks for. A token is the AE's
--- resource identifier, a dot and 128 random bits; the store has its digest only. It ends with the
--- AE: a new registration, also under the same AE-ID, has another one.
+-- Registration of AEs and CSEs (TS-0001 10.2.2.2, 10.2.2.6; TS-0004 7.4.4, 7.4.5): the AE-ID or
+-- CSE-ID, the notification service URL with its token, the routes, and who a connection speaks for.
+-- A token is the resource's identifier, a dot and 128 random bits; the store has its digest only.
+-- It ends with the resource: a new registration, also under the same identifier, has another one.
 
 local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local members = require "moon2m.members"
+local node = require "moon2m.node"
 local path = require "moon2m.path"
 local polling = require "moon2m.polling"
 local preference = require "moon2m.preference"
+local remote = require "moon2m.remote"
 local rsc = require "moon2m.rsc"
 local tree = require "moon2m.tree"
 
-local AE = 2
+local AE, REMOTE_CSE = 2, 16
 local POLICY_VIOLATION = 1008    -- WebSocket close code
 
 local register = {}
@@ -26,7 +28,7 @@ function register.configure(o)
   service = o.service and { url = o.url, listen = o.listen or {} } or nil
 end
 
---- 4117 for an AE-ID that is in use.
+--- 4117 for an AE-ID or a CSE-ID that is in use.
 function register.taken(aei)
   return rsc.err(rsc.ORIGINATOR_HAS_ALREADY_REGISTERED, "fr: %s is already registered", aei)
 end
@@ -78,12 +80,22 @@ local function give_service(req, r)
   r.service = at .. "/notify/" .. path.ri(r.id) .. "." .. secret
 end
 
---- Completes a new AE: its identifier and its token.  nil, or an err (4000, 4117).  Yields.
+-- A CSE is what it is called.  Yields.
+local function assign_cse(req, r)
+  local csi = req.who
+  if tree.by_aei(csi) then return register.taken(csi) end
+  r.raw.csi, r.key = json.quote(csi), csi
+  give_service(req, r)
+end
+
+--- Completes a new AE or remoteCSE: its identifier and its token.  nil, or an err (4000, 4117).
+-- Yields.
 function register.assign(req, r)
+  if r.ty == REMOTE_CSE then return assign_cse(req, r) end
   local aei, e = wanted(req.who)
   if not aei then return e end
   if tree.by_aei(aei) then return register.taken(aei) end
-  r.ri = aei
+  r.ri, r.key = aei, aei
   r.raw.aei = json.quote(aei)
   preference.created(r, req.format)
   give_service(req, r)
@@ -91,36 +103,51 @@ end
 
 -- ---- routes ------------------------------------------------------------------------------------
 
-local DIALLED = { http = true, https = true, ws = true, wss = true }
-
 --- Tells the notification engine how an AE is reached: its polling channel when it has one and
--- cannot be reached otherwise (rr false), else its poa while it has no connection.  Yields.
+-- cannot be reached otherwise (rr false), else its poa while it has no connection.  What is behind
+-- a CSE asks for its way anew.  Yields.
 function register.routes(r)
+  if r.ty == REMOTE_CSE then return remote.changed(r) end
   if polling.uses(r) then return core.routes(r.ri, polling.ROUTE) end
-  local urls = {}
-  for _, url in ipairs(tree.value(r, "poa") or {}) do
-    if DIALLED[url:match("^(%a+)://"):lower()] then urls[#urls + 1] = url end
-  end
-  core.routes(r.ri, urls)
+  core.routes(r.ri, remote.dialled(tree.value(r, "poa")))
 end
 
---- An AE is on disk.
+--- An AE or a remoteCSE is on disk.  Yields.
 function register.created(r)
-  if r.raw.poa then register.routes(r) end
-  members.ae_created()
+  if r.ty == REMOTE_CSE or r.raw.poa then register.routes(r) end
+  if r.raw.nl then node.linked(r, nil, tree.value(r, "nl")) end
+  if r.ty == AE then members.ae_created() end
 end
 
---- An AE is gone: its connection speaks for it no longer, what waits for it is dropped.
-function register.deleted(aei)
-  core.unbind(aei)
-  core.forget_target(aei)
-  polling.closed(aei)
-  preference.forget(aei)
-  members.ae_deleted(aei)
+--- An AE or a remoteCSE was updated; nl: its node link before.  Yields.
+function register.updated(r, nl)
+  register.routes(r)
+  node.linked(r, nl, tree.value(r, "nl"))
+end
+
+--- An AE, by its AE-ID, or a CSE, by its CSE-ID, is gone: its connection speaks for it no longer,
+-- what waits for it is dropped.
+function register.deleted(key)
+  core.unbind(key)
+  core.forget_target(key)
+  polling.closed(key)
+  preference.forget(key)
+  if remote.is(key) then return remote.gone(key) end
+  members.ae_deleted(key)
+end
+
+-- What another CSE hosts: behind a CSE that polls, that has a connection or points of access, or
+-- where the configuration says.  Yields.
+local function route_remote(key)
+  local hop = remote.hop(key)
+  if not hop then return core.forget_target(key) end
+  local polls = hop.csr and polling.uses(hop.csr)
+  core.routes(key, polls and polling.ROUTE or hop.urls, hop.via)
 end
 
 --- Entry of the C core: something waits for a target whose routes are unknown.  Yields.
 function register.unknown_target(key)
+  if remote.is(key) then return route_remote(key) end
   local r = tree.by_aei(key)
   if r then
     register.routes(r)
@@ -132,7 +159,7 @@ end
 -- ---- who a connection speaks for ---------------------------------------------------------------
 
 local function alive(r)
-  return r and r.ty == AE and not (r.et and r.et <= sys.now())
+  return r and (r.ty == AE or r.ty == REMOTE_CSE) and not (r.et and r.et <= sys.now())
 end
 
 local function by_token(token)
@@ -156,6 +183,7 @@ function register.identify(conn, how, text, format)
     r = tree.by_aei(path.originator(text))
     if not alive(r) then return end
   end
+  if r.ty == REMOTE_CSE then return core.bind(conn, r.key) end
   return preference.connected(r, format, function() return core.bind(conn, r.ri) end)
 end
 

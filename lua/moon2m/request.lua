@@ -7,6 +7,7 @@ local sys = require "moon2m.core.sys"
 local json = require "moon2m.json"
 local path = require "moon2m.path"
 local query = require "moon2m.query"
+local remote = require "moon2m.remote"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
 local times = require "moon2m.times"
@@ -15,7 +16,7 @@ local types = require "moon2m.types"
 
 local request = {}
 
-local CREATE, AE = 1, 2
+local CREATE, AE, REMOTE_CSE = 1, 2, 16
 local ASYNCH, BLOCKING, FLEX, NO_RESPONSE = 2, 3, 4, 5
 local MAX_TARGETS = 64           -- of an asynchronous result
 local NONE = {}
@@ -87,16 +88,34 @@ end
 
 -- ---- originator --------------------------------------------------------------------------------
 
--- "/moon/Cx" for an AE of this CSE, a CSE-ID, an AE of another CSE.
-local function check_slashes(fr)
+-- "/moon/Cx" for an AE of this CSE, a CSE-ID, an AE of another CSE.  A CSE that is registered here
+-- speaks for itself and for those behind it.  Yields.
+local function check_slashes(req, fr)
   local plain = path.originator(fr)
   if plain:byte() ~= 47 then
     return bad("fr: an AE of this CSE is its AE-ID-Stem, %s", plain)
+  end
+  local csr = plain ~= cse_id and remote.csr_of(plain)
+  if csr then
+    req.who = plain
+    if csr.key == plain then req.cse = csr end
+    return nil
   end
   if plain:find("^/[^/]+$") then
     return rsc.err(rsc.SECURITY_ASSOCIATION_REQUIRED, "fr: %s is a CSE-ID", fr)
   end
   return rsc.err(rsc.ORIGINATOR_NOT_AUTHENTICATED, "fr: %s is not registered here", fr)
+end
+
+-- Who may ask for the registration of a CSE: a CSE, not this one.  "/S..." is an AE's identifier.
+local function check_new_cse(req, fr)
+  local plain = path.originator(fr)
+  if not plain:find("^/[^/]+$") then
+    return rsc.err(rsc.OPERATION_NOT_ALLOWED,
+      "fr: %s is no CSE-ID, only a CSE registers as one", fr)
+  end
+  if plain == cse_id then return bad("fr: %s is this CSE itself", fr) end
+  req.who = plain
 end
 
 local function check_registered(req, fr)
@@ -120,7 +139,8 @@ local function identify(req)
     fr = req.known
     if not fr then return bad("fr: missing") end
   end
-  if fr:byte() == 47 then return check_slashes(fr) end
+  if req.op == CREATE and req.ty == REMOTE_CSE then return check_new_cse(req, fr) end
+  if fr:byte() == 47 then return check_slashes(req, fr) end
   req.who = fr
   if registering or fr == admin then return nil end
   return check_registered(req, fr)

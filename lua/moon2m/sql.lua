@@ -79,12 +79,12 @@ local CIN_COLUMN = { cr = "i.cr" }
 local function res_identifier(q, name, value)
   local id, st = path.parse_ri(value)
   if name == "ri" then
-    if id and not st then return "(r.id=" .. bind(q, id) .. " AND r.aei IS NULL)" end
+    if id and not st then return "(r.id=" .. bind(q, id) .. " AND r.ty<>2)" end
     return "r.aei=" .. bind(q, value)
   end
   if id and not st then
     return "(r.pid=" .. bind(q, id) .. " AND NOT EXISTS(SELECT 1 FROM res p WHERE p.id=r.pid"
-      .. " AND p.aei IS NOT NULL))"
+      .. " AND p.ty=2))"
   end
   return "EXISTS(SELECT 1 FROM res p WHERE p.id=r.pid AND p.aei=" .. bind(q, value) .. ")"
 end

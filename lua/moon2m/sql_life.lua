@@ -49,7 +49,7 @@ AND json_type(doc, '$.enc.om') IS NOT NULL ORDER BY pid]]
 -- aei. Parameter: the path to start after.
 sql_life.channels = [[
 SELECT c.path AS path, a.aei AS aei FROM res c JOIN res a ON a.id = c.pid
-WHERE c.ty = 15 AND c.path > ?1 AND a.aei IS NOT NULL AND json_extract(a.doc, '$.rr') = 0
+WHERE c.ty = 15 AND c.path > ?1 AND a.ty = 2 AND json_extract(a.doc, '$.rr') = 0
 ORDER BY c.path]]
 
 --- Requests that are not done, by path: columns id path.  Parameter: the path to start after.
@@ -60,11 +60,16 @@ ORDER BY path]]
 --- The crossResourceSubscriptions, by id: column id.  Parameter: the id to start after.
 sql_life.cross = "SELECT id FROM res WHERE ty = 48 AND id > ?1 ORDER BY id"
 
---- The schedules of subscriptions and crossResourceSubscriptions, by id: columns id pid doc.
+--- The CSEs that are registered here, or the nodes, by id: column id.  Parameters: the type, the id
+-- to start after.
+sql_life.of_type =
+  "SELECT id FROM res WHERE ty = ?1 AND id > ?2 ORDER BY id"
+
+--- The schedules of subscriptions, crossResourceSubscriptions and nodes, by id: columns id pid doc.
 -- Parameter: the id to start after.
 sql_life.schedules = [[
 SELECT s.id AS id, s.pid AS pid, s.doc AS doc FROM res s JOIN res p ON p.id = s.pid
-WHERE s.ty = 18 AND p.ty IN (23, 48) AND s.id > ?1 ORDER BY s.id]]
+WHERE s.ty = 18 AND p.ty IN (14, 23, 48) AND s.id > ?1 ORDER BY s.id]]
 
 --- The value that is kept under a name: column v.  Parameter: the name.
 sql_life.named = "SELECT v FROM meta WHERE k = ?1"

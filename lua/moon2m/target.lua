@@ -1,4 +1,5 @@
--- Where notices go: from an entry of `nu` to the keys under which the C core delivers.  A group
+-- Where notices go: from an entry of `nu` to the keys under which the C core delivers: the AE-ID
+-- stem of an AE of this CSE, the SP-relative address of what another CSE hosts, a URL.  A group
 -- stands for the AEs in it; a subscription that was made through a group with `nfu` goes to the
 -- group's lane, which forward.lua empties.  A crossResourceSubscription of this CSE is a local
 -- target: its notices go into a lane of their own for each subscription,
@@ -48,8 +49,8 @@ end
 
 -- ---- one target ---------------------------------------------------------------------------------
 
-local function look(nu)
-  return tree.resolve((nu:gsub("[?&]ct=%a+$", "")))
+local function plain(nu)
+  return (nu:gsub("[?&]ct=%a+$", ""))
 end
 
 local function aei_of(r)
@@ -57,12 +58,16 @@ local function aei_of(r)
   return (tree.value(r, "aei"))
 end
 
---- The target that a `nu` entry means: an AE-ID stem, a URL, or a local one.  Yields.
--- nil, err (rsc 4004) when it names nothing that is registered here; err.group for a group.
+--- The target that a `nu` entry means: an AE-ID stem, an SP-relative address, a URL, or a local
+-- one. Yields.  What another CSE of this service provider hosts is a target whether there is a way
+-- to it now or not. nil, err (rsc 4004) when it names nothing that is registered here; err.group
+-- for a group.
 function target.of(nu)
   if target.is_url(nu) then return nu end
   if making[nu] then return LOCAL .. making[nu] end
-  local r, err = look(nu)
+  local a = path.parse(plain(nu))
+  if a and a.remote and not a.remote:find("^//") then return a.remote end
+  local r, err = tree.resolve(plain(nu))
   if not r then return nil, err end
   if r.ty == AE then return aei_of(r) end
   if r.ty == CROSS then return LOCAL .. r.ri end

@@ -44,13 +44,19 @@ function tree.value(r, name)
   return v
 end
 
+-- Types whose resources stand for somebody who registered, and the attribute with the identifier
+-- that it speaks and is notified under: the column `aei`, and `key` of the object.
+local REGISTERED = { [2] = "aei", [16] = "csi" }
+
 --- What is kept in columns or shown as numbers is set from here after raw changed.
 function tree.refresh(r)
   r.memo = nil
   r.compiled = nil                            -- access.lua's rules of an ACP
   local raw = r.raw
   local cr = raw.cr or raw._cr
-  r.creator = raw.aei and json.string(raw.aei) or cr and json.string(cr)
+  local id = raw[REGISTERED[r.ty]]
+  r.key = id and json.string(id)
+  r.creator = r.key or cr and json.string(cr)
   if r.ty == 3 then
     r.mni, r.mbs, r.mia = tonumber(raw.mni), tonumber(raw.mbs), tonumber(raw.mia)
   end
@@ -62,10 +68,11 @@ local COLUMN = { lbl = true, acpi = true, aei = true }
 local function from_row(row)
   local raw = json.members(row.doc)
   raw.lbl, raw.acpi = row.lbl, row.acpi
-  if row.aei then raw.aei = json.quote(row.aei) end
+  local ae = row.ty == 2
+  if ae then raw.aei = json.quote(row.aei) end
   local r = { id = row.id, pid = row.pid, ty = row.ty, rn = row.rn, path = row.path, ct = row.ct,
     lt = row.lt, et = row.et, st = row.st, raw = raw, type = types.by_ty[row.ty], pin = 0 }
-  r.ri = row.aei or path.ri(row.id)
+  r.ri = ae and row.aei or path.ri(row.id)
   r.pi = raw._pi and json.string(raw._pi) or row.pid ~= 0 and path.ri(row.pid) or ""
   if row.ty == 3 then
     r.st = math.max(r.st, row.cs_st or 0)
@@ -85,7 +92,7 @@ function tree.row(r)
   table.sort(names)
   for i, name in ipairs(names) do parts[i] = '"' .. name .. '":' .. raw[name] end
   return { id = r.id, pid = r.pid, ty = r.ty, rn = r.rn, path = r.path, ct = r.ct, lt = r.lt,
-    et = r.et, st = r.st, lbl = raw.lbl, acpi = raw.acpi, aei = raw.aei and json.string(raw.aei),
+    et = r.et, st = r.st, lbl = raw.lbl, acpi = raw.acpi, aei = r.key,
     doc = "{" .. table.concat(parts, ",") .. "}", container = r.ty == 3 or nil, mni = r.mni,
     mbs = r.mbs, mia = r.mia }
 end
@@ -97,7 +104,7 @@ local function forget(r, why)
   r.gone = why
   by_id[r.id] = nil
   if by_path[r.path] == r then by_path[r.path] = nil end
-  if r.raw.aei and by_aei[r.ri] == r then by_aei[r.ri] = nil end
+  if r.key and by_aei[r.key] == r then by_aei[r.key] = nil end
   local n = kids_cached[r.pid] - 1
   kids_cached[r.pid] = n > 0 and n or nil
   ring[r.slot] = false
@@ -125,7 +132,7 @@ local function insert(r)
   local slot = table.remove(free) or #ring + 1
   ring[slot], r.slot = r, slot
   by_id[r.id], by_path[r.path] = r, r
-  if r.raw.aei then by_aei[r.ri] = r end
+  if r.key then by_aei[r.key] = r end
   kids_cached[r.pid] = (kids_cached[r.pid] or 0) + 1
   cached = cached + 1
   r.used = true
@@ -256,6 +263,7 @@ function tree.by_path(p)
   return r
 end
 
+--- Who registered with this AE-ID or CSE-ID ("/other").  Yields when not cached.
 function tree.by_aei(aei)
   local r = by_aei[aei] or load("aei", aei)
   if r then r.used = true end

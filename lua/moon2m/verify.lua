@@ -10,6 +10,7 @@ local event = require "moon2m.event"
 local parallel = require "moon2m.parallel"
 local path = require "moon2m.path"
 local polling = require "moon2m.polling"
+local remote = require "moon2m.remote"
 local rsc = require "moon2m.rsc"
 local targets = require "moon2m.target"
 local timers = require "moon2m.timers"
@@ -50,6 +51,9 @@ local function to_ask(nu, req)
       local url, here = target:find("://", 1, true), targets.is_local(target)
       local refusal = here and refused_here(address, target, req)
       if refusal then return nil, refusal end
+      if not here and not url and remote.is(target) and not remote.hop(target) then
+        return nil, failed(address, "there is no way to it")
+      end
       if not here and target ~= who and (not url or also_urls) then
         list[#list + 1] = { nu = address, target = target }
       end

@@ -302,7 +302,7 @@ function find.channels(p)
   local list = {}
   for _, row in pairs(res) do
     local ae = row.ty == 15 and res[row.pid]
-    if ae and row.path > p[1] and json.member(ae.doc, "rr") == "false" then
+    if ae and ae.ty == 2 and row.path > p[1] and json.member(ae.doc, "rr") == "false" then
       list[#list + 1] = { path = row.path, aei = ae.aei }
     end
   end
@@ -320,6 +320,10 @@ function find.pending(p)
   end
   table.sort(list, function(a, b) return a.path < b.path end)
   return list
+end
+
+function find.of_type(p)
+  return by_id(function(row) return row.ty == p[1] and row.id > p[2] end)
 end
 
 function find.cross(p)
@@ -579,9 +583,8 @@ local function record(name)
     return true
   end
 end
-for _, name in ipairs { "routes", "forget_target", "forget_sub", "priority", "unbind", "bind",
-  "refuse",
-  "reply", "listen", "configure" } do
+for _, name in ipairs { "routes", "reroute", "forget_target", "forget_sub", "priority", "unbind",
+  "bind", "refuse", "reply", "listen", "configure" } do
   record(name)
 end
 

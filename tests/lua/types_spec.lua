@@ -42,6 +42,8 @@ local MINIMAL = {
   ["m2m:ntp"] = { acn = "1", plbl = '"x"' },
   ["m2m:ntpr"] = { ntu = '["Cx"]' },
   ["m2m:pdr"] = {},
+  ["m2m:nod"] = { ni = '"urn:dev:1"' },
+  ["m2m:csr"] = { cb = '"/other/base"', rr = "true", srv = '["3"]' },
 }
 
 -- For each attribute that a client may write: a value that is right, then some that are not.
@@ -132,10 +134,19 @@ VALUES.dr = { '[{"tod":["* * 8-17 * * * *"]},{"lr":[{"accr":[1,2,3]}]}]', "5", "
   '[{"lr":[{"accr":[1,2]}]}]', "{}" }
 -- Known to the standard, not acted on in this release: right values get 5001, wrong ones 4000.
 VALUES.nec = { "100", "1", "5", "1000", '"2"' }
+VALUES.cst = { "2", "0", "4", '"1"' }
+VALUES.cb = { '"/other/base"', "5", '""', '"a b"' }
+VALUES.csi, VALUES.ici = { '"/other"', "5", '"other"', '"/a/b"', '""' }, { '"/in"', "5", '"in"' }
+VALUES.dcse = { '["/a","/b"]', '"/a"', "[]", '["a"]', '["/a/b"]' }
+VALUES.spi = { '"//sp.example"', "5", '""' }
+VALUES.ni = { '"urn:x"', "5", '""', '"a b"' }
+VALUES.hcl, VALUES.mgca, VALUES.nty = { '"17"', "5", '""' }, { '"x"', "5" }, { "1", unpack(UINT) }
+VALUES.hael, VALUES.hsl = { '["Cx"]', unpack(LIST) }, { '["17"]', unpack(LIST) }
 VALUES.eeno = { "true", "1" }
 local LATER = {
   daci = { '["x"]', unpack(LIST) }, at = { '["/cse"]', unpack(LIST) }, aa = { '["lbl"]', "[]" },
   ast = { "1", "3" }, cstn = { '"Cx"', "5" }, esi = { "{}", "5" }, trps = { "true", unpack(BOOL) },
+  mtcc = { "{}", "5" }, egid = { '"x"', "5" },
   dcnt = { "1", "0" }, ma = { '"PT1S"', "5", '"x"' },
   adri = { '["x"]', unpack(LIST) }, apri = { '["x"]', unpack(LIST) },
   airi = { '["x"]', unpack(LIST) },
@@ -248,7 +259,9 @@ describe("types", function()
   it("say who may stand below whom", function()
     local allowed = {
       cse_base = "ae container acp subscription request group cross_resource_subscription "
-        .. "notification_target_policy",
+        .. "notification_target_policy node remote_cse schedule",
+      remote_cse = "container acp subscription polling_channel group cross_resource_subscription",
+      node = "subscription schedule",
       ae = "container acp subscription polling_channel group cross_resource_subscription",
       polling_channel = "",
       group = "subscription",

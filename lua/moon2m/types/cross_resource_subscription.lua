@@ -73,7 +73,9 @@ end
 
 -- Its schedule says when its notifications may leave; what would leave at other times is dropped.
 local function child_created(_, parent, child)
-  if child.ty == SCHEDULE then require("moon2m.lane").rescheduled(parent, child.raw.se) end
+  if child.ty == SCHEDULE then
+    require("moon2m.lane").rescheduled(parent, child.raw.se, child.id)
+  end
   return true
 end
 

@@ -204,7 +204,7 @@ end
 local files = { "cse_base", "ae", "container", "content_instance", "subscription", "acp",
   "polling_channel", "request", "group", "cross_resource_subscription",
   "notification_target_policy", "notification_target_mgmt_policy_ref", "policy_deletion_rules",
-  "schedule" }
+  "schedule", "node", "remote_cse" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end

@@ -1,5 +1,5 @@
--- pollingChannel (TS-0001 9.6.21, TS-0004 7.4.21): how an AE without a server fetches what is for
--- it.  One per AE, made by that AE; its virtual child pcu is polling.lua's.
+-- pollingChannel (TS-0001 9.6.21, TS-0004 7.4.21): how an AE or a CSE without a server fetches what
+-- is for it.  One each, made by that AE or CSE; its virtual child pcu is polling.lua's.
 
 return {
   ty = 15, name = "polling_channel", short = "m2m:pch",

@@ -278,7 +278,9 @@ end
 
 -- Its schedule: from now on its notices wait for it.
 local function child_created(_, parent, child)
-  if child.ty == SCHEDULE then require("moon2m.lane").rescheduled(parent, child.raw.se) end
+  if child.ty == SCHEDULE then
+    require("moon2m.lane").rescheduled(parent, child.raw.se, child.id)
+  end
   return true
 end
 

@@ -1,0 +1,35 @@
+-- node (TS-0001 9.6.18, TS-0004 7.4.18): a device.  The AEs and the CSE on it are hael and hcl,
+-- which follow the nl of their resources (node.lua); its schedules say when they can be reached.
+
+local schema = require "moon2m.schema"
+
+local SCHEDULE = 18
+
+-- From now on what is for its AEs waits for it.
+local function child_created(_, parent, child)
+  if child.ty == SCHEDULE then
+    require("moon2m.lane").rescheduled(parent, child.raw.se, child.id)
+  end
+  return true
+end
+
+return {
+  ty = 14, name = "node", short = "m2m:nod",
+  parents = { "cse_base" },
+  children = { "subscription", "schedule" },
+  child_created = child_created,
+  attrs = {
+    "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",
+    { "ni", schema.string_kind(nil, "a node identifier (string)", function(s)
+        if s:find("^[^%z\1-\32\127]+$") then return s end
+        return nil, "empty, or with a space in it"
+      end), create = "M", update = "O" },
+    { "hcl", "id", create = "O", update = "O" },
+    { "hael", "id", list = 1, create = "O", update = "O" },
+    { "hsl", "id", list = 1, create = "O", update = "O" },
+    { "mgca", "string", create = "O", update = "O" },
+    { "rms", "bool", create = "-", update = "-" },
+    { "nid", "string", create = "-", update = "-" },
+    { "nty", "uint", create = "O", update = "O" },
+  },
+}
