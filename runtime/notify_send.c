@@ -395,6 +395,7 @@ static bool answer_sent(struct target *t, int64_t id, int64_t sub, int rsc)
 		answered_no(t, n, rsc);
 		return true;
 	}
+	t->fails = 0;
 	n.m->answered += event_weight(n.e);
 	if (t->fly.n == 0)
 		target_unlist(t, L_BUSY);
