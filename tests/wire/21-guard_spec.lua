@@ -17,7 +17,8 @@ local function start(text, o)
   return s
 end
 
--- Runs fn while another client retrieves all the time; the longest that this one waited.
+-- Runs fn while another client retrieves all the time; the longest that this one waited (of wall
+-- time: the bounds below leave room for a busy machine; the bench has the figure).
 local function beside(s, fn)
   local cq, slowest, done = cqueues.new(), 0, false
   cq:wrap(function()
@@ -81,7 +82,7 @@ describe("never ending", function()
         s:add(TEMP, ME, "on")
         s:logs("this rule missed the event")
       end)
-      assert.is_true(slowest < 1, ("others waited %.2f s"):format(slowest))
+      assert.is_true(slowest < 3, ("others waited %.2f s"):format(slowest))
       local _, n = s:text():gsub("still running after %d+ ms, stopped", "")
       assert.is_true(n >= 4, s:text())
       if name ~= "a loop in loaded text" then
@@ -102,7 +103,7 @@ describe("never ending", function()
     expect(2001, s:create(TEMP, ME, 23, { rn = "x", nu = { ME }, enc = { net = { 3 } },
       lbl = { "format:endless" } }))
     local slowest = beside(s, function() s:add(TEMP, ME, "1") end)
-    assert.is_true(slowest < 1)
+    assert.is_true(slowest < 3)
     s:logs("s.lua:3: still running after %d+ ms, stopped")
     assert.equal(1, s:metric("moon2m_notices_parked"))
     ws:close()

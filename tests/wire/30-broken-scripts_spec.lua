@@ -18,7 +18,8 @@ local function start(text, o)
   return s
 end
 
--- Runs fn while another client retrieves all the time; the longest that this one waited.
+-- Runs fn while another client retrieves all the time; the longest that this one waited (of wall
+-- time: the bounds below leave room for a busy machine; the bench has the figure).
 local function beside(s, fn)
   local cq, slowest, done = cqueues.new(), 0, false
   cq:wrap(function()
@@ -125,7 +126,7 @@ describe("a broken script", function()
         s:add(TEMP, ME, "on")
         s:logs("bad: in on create /home/temp")
       end)
-      assert.is_true(slowest < 1, ("others waited %.2f s"):format(slowest))
+      assert.is_true(slowest < 3, ("others waited %.2f s"):format(slowest))
       local text = s:text()
       local pattern = case[2] and "error script bad: [^\n]*bad%.lua:" .. case[2]
         or "error script bad: [^\n]*" .. case[3]
