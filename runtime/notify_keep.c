@@ -280,24 +280,38 @@ void keep_event(struct event *e, struct store_tx *tx)
 	buf_free(&head);
 }
 
-/* A cursor that a flush of the same moment writes may be older: the store keeps the newest.  What
- * the lane dropped must not be forgotten before its target's gap is known. */
-void keep_cursor(struct target *t, int64_t cursor, struct store_tx *tx)
+static void add_state(struct target *t, int64_t cursor, struct store_tx *tx)
 {
-	struct target *real = t->real;
 	struct buf v = BUF_INIT;
 	char key[EXTRA_KEY];
 
+	store_tx_tgt(tx, t->id, t->key, cursor);
+	if (extra_pack(t, cursor, &v)) {
+		store_tx_meta(tx, extra_key(t->id, key), buf_view(&v));
+		t->extra_row = true;
+	}
+	buf_free(&v);
+}
+
+/* A cursor that a flush of the same moment writes may be older: the store keeps the newest.  What
+ * lanes dropped must not be forgotten before their target's gap is known, nor come back when it is. */
+void keep_cursor(struct target *t, int64_t cursor, struct store_tx *tx)
+{
+	struct target *real = t->real, *lane;
+
 	if (!meta_saved)
 		add_meta(tx);
-	store_tx_tgt(tx, t->id, t->key, cursor);
-	if (!real || !real->gap_dirty)
+	if (!real || !real->gap_dirty) {
+		store_tx_tgt(tx, t->id, t->key, cursor);
 		return;
-	store_tx_tgt(tx, real->id, real->key, real->saved);
-	if (extra_pack(real, real->saved, &v))
-		store_tx_meta(tx, extra_key(real->id, key), buf_view(&v));
-	real->extra_row = true;
-	buf_free(&v);
+	}
+	add_state(real, real->saved, tx);
+	add_state(t, cursor, tx);
+	TAILQ_FOREACH(lane, &real->lanes, on_lanes)
+	{
+		if (lane != t && lane->lists & 1u << L_DIRTY)
+			add_state(lane, target_cursor(lane), tx);
+	}
 }
 
 void keep_published(struct event *e)

@@ -24,7 +24,8 @@ return function(World)
       w:look_at_sinks()
       if not any then
         quiet = waiting(w)
-        if quiet == 0 and (not w.model:wanting() or now() > deadline - 18) then
+        if quiet == 0 and (now() > deadline - 18
+          or not w.model:wanting(now() < deadline - 19.5)) then
           return
         end
         cqueues.sleep(0.005)

@@ -254,10 +254,10 @@ function Model.satisfied(_, x)
   return missing(x) <= x.told_max
 end
 
---- The first stream that is not, or nil.
-function Model:wanting()
+--- The first stream that is not, or nil; all: also of subscriptions that may have ended by exc.
+function Model:wanting(all)
   for _, x in ipairs(self.streams) do
-    if not x.sub.exc and not self:satisfied(x) then return x end
+    if (all or not x.sub.exc) and not self:satisfied(x) then return x end
   end
 end
 

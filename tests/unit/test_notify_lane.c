@@ -331,6 +331,39 @@ static void test_overflow_releasing(void **state)
 	audience_unref(a);
 }
 
+/* What one lane dropped is on disk when the gap is, also when another lane's release saves that. */
+static void test_two_lanes_crash(void **state)
+{
+	struct audience *a, *b;
+	struct release r;
+
+	(void)state;
+	notify_close();
+	opts.max_count = 1;
+	start();
+	notify_on_lane(on_lane, NULL);
+	a = held();
+	b = audience_of(8, "lane:8:Ca");
+	audience_add(b, 8, STR("/moon/s8"), STR("Cme"), STR("Caway")); /* keeps the row */
+	publish(a, "1");
+	assert_int_equal(look("lane:7:Ca", 1, 0), 1);
+	publish(b, "2");
+	audience_unref(b);
+	b = audience_of(8, "lane:8:Ca");
+	publish(b, "3"); /* 2 is dropped */
+	release(&r, item[0].id, "1");
+	settle();
+	audience_unref(a);
+	audience_unref(b);
+	fake_store_crash();
+	notify_close();
+	fake_net_reset();
+	fake_store_up();
+	opts.max_count = 100;
+	start();
+	assert_int_equal(lane_waiting(STR("lane:8:Ca")), 1);
+}
+
 static void test_overflow_crash(void **state)
 {
 	struct audience *a;
@@ -440,6 +473,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_watch, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_overflow, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_overflow_crash, lane_setup, lane_teardown),
+		cmocka_unit_test_setup_teardown(test_two_lanes_crash, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_overflow_releasing, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_priority, lane_setup, lane_teardown),
 		cmocka_unit_test_setup_teardown(test_forget, lane_setup, lane_teardown),
