@@ -22,9 +22,9 @@
 #define EVENT "moon2m.event"
 #define ROUTES_MAX 64
 
-struct delivery {
-	int64_t sub;
-	unsigned n;
+struct counts {
+	const struct notify_count *list;
+	size_t n;
 };
 
 /* ---- audiences and events -------------------------------------------------------------------- */
@@ -305,22 +305,28 @@ static int cse_ask(lua_State *L)
 
 /* ---- hooks ----------------------------------------------------------------------------------- */
 
-static int push_delivery(lua_State *L, void *arg)
+/* { subscription, events, subscription, events, ... } */
+static int push_counts(lua_State *L, void *arg)
 {
-	const struct delivery *d = arg;
+	const struct counts *c = arg;
 
-	lua_pushnumber(L, (lua_Number)d->sub);
-	lua_pushnumber(L, d->n);
-	return 2;
+	lua_createtable(L, (int)(2 * c->n), 0);
+	for (size_t i = 0; i < c->n; i++) {
+		lua_pushnumber(L, (lua_Number)c->list[i].sub);
+		lua_rawseti(L, -2, (int)(2 * i + 1));
+		lua_pushnumber(L, c->list[i].n);
+		lua_rawseti(L, -2, (int)(2 * i + 2));
+	}
+	return 1;
 }
 
-/* notify gathers what was delivered: once per subscription and turn of the loop. */
-static void delivered(void *arg, int64_t sub, unsigned n)
+/* One task for all: one for each of 1,000 subscriptions cost some 250 ns a frame. */
+static void delivered(void *arg, const struct notify_count *list, size_t n)
 {
-	struct delivery d = { sub, n };
+	struct counts c = { list, n };
 
 	(void)arg;
-	task_start("delivered", push_delivery, &d, NULL, NULL);
+	task_start("delivered", push_counts, &c, NULL, NULL);
 }
 
 static int push_target(lua_State *L, void *arg)

@@ -92,17 +92,20 @@ static void progress(struct target *t)
 
 static void tell_delivered(void)
 {
+	struct notify_count list[NOTIFY_COUNTS];
 	struct sub *s;
+	size_t n;
 
-	while ((s = TAILQ_FIRST(&ng.told))) {
-		unsigned n = s->delivered;
-
-		TAILQ_REMOVE(&ng.told, s, on_told);
-		s->telling = false;
-		s->delivered = 0;
-		if (ng.on_delivered)
-			ng.on_delivered(ng.delivered_arg, s->id, n);
-	}
+	do {
+		for (n = 0; n < NOTIFY_COUNTS && (s = TAILQ_FIRST(&ng.told)); n++) {
+			TAILQ_REMOVE(&ng.told, s, on_told);
+			list[n] = (struct notify_count){ s->id, s->delivered };
+			s->telling = false;
+			s->delivered = 0;
+		}
+		if (n && ng.on_delivered)
+			ng.on_delivered(ng.delivered_arg, list, n);
+	} while (n == NOTIFY_COUNTS);
 }
 
 static bool busy(void)
@@ -424,7 +427,8 @@ bool notify_drained(void)
 
 /* ---- what others say of targets and subscriptions -------------------------------------------- */
 
-void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), void *arg)
+void notify_on_delivered(void (*fn)(void *arg, const struct notify_count *list, size_t n),
+			 void *arg)
 {
 	ng.on_delivered = fn;
 	ng.delivered_arg = arg;

@@ -81,9 +81,15 @@ void notify_on_reformat(void (*fn)(void *arg, int64_t id, struct str format, str
 			void *arg);
 bool notify_reformat(int64_t id, const struct event_opts *o, struct str body);
 
-/* Told once per notice acknowledged or (raw, URL) handed over, with the events it tells of:
- * expirationCounter, statistics. */
-void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), void *arg);
+/* Told at the end of a turn of what was acknowledged or (raw, URL) handed over in it, in events:
+ * expirationCounter, statistics.  A subscription is in the list once; the list is borrowed. */
+struct notify_count {
+	int64_t sub;
+	unsigned n;
+};
+#define NOTIFY_COUNTS 256 /* in one list; more subscriptions make more lists */
+void notify_on_delivered(void (*fn)(void *arg, const struct notify_count *list, size_t n),
+			 void *arg);
 
 /* The higher the priority of a subscription, the longer its notices stay when a target has no room
  * for more (notificationStoragePriority, TS-0001 9.6.8); 0 at first.  Known while it is in an

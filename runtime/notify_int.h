@@ -566,7 +566,7 @@ struct engine {
 	uint64_t count[COUNTS], dropped[DROPS];
 	struct str *piece;
 	size_t pieces, piece_cap;
-	void (*on_delivered)(void *arg, int64_t sub, unsigned count);
+	void (*on_delivered)(void *arg, const struct notify_count *list, size_t n);
 	void *delivered_arg;
 	void (*on_unknown)(void *arg, struct str target);
 	void *unknown_arg;

@@ -5,7 +5,7 @@
 --   start()                          task: tree, scripts, sockets
 --   request(id, req)                 task: one primitive; ends in core.cse.reply
 --   identify(conn, how, text)        task: who a WebSocket connection speaks for
---   timer(id) delivered(sub, n) lane(key) unknown_target(key) reformat(id, format, body)
+--   timer(id) delivered(list) lane(key) unknown_target(key) reformat(id, format, body)
 --   polled(key) removal(sub, key)    tasks
 --   operator(id, line)               task: a command of the operator; ends in core.operator.answer
 --   stop()                           task: the scripts' stop functions have run
@@ -225,8 +225,8 @@ function boot.timer(id)
   return timers.fire(id)
 end
 
-function boot.delivered(sub, n)
-  return require("moon2m.expire").delivered(sub, n)
+function boot.delivered(list)
+  return require("moon2m.expire").all_delivered(list)
 end
 
 function boot.lane(key)

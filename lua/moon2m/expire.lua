@@ -130,7 +130,7 @@ end
 
 -- ---- by count ----------------------------------------------------------------------------------
 
---- Entry of the C core: n notices of subscription `id` were delivered.  Counts `exc` down; at 0 the
+--- n notices of subscription `id` were delivered.  Counts `exc` down; at 0 the
 -- subscription is deleted.  Yields.
 function expire.delivered(id, n)
   if not classes.counts(id) then return end
@@ -142,6 +142,14 @@ function expire.delivered(id, n)
   tree.refresh(r)
   local _, e = write.commit({ { "set", tree.row(r) } }, nil, r)
   log_failure("counting down exc of " .. r.path, e)
+end
+
+--- Entry of the C core: what was delivered in a turn of the loop, { id, n, id, n, ... }.
+function expire.all_delivered(list)
+  for i = 1, #list, 2 do
+    local id, n = list[i], list[i + 1]
+    if classes.counts(id) then timers.spawn(function() return expire.delivered(id, n) end) end
+  end
 end
 
 return expire

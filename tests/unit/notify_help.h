@@ -23,10 +23,11 @@ static struct notify_opts opts;
 static unsigned delivered[16];
 static char unknown[64];
 
-static inline void on_delivered(void *arg, int64_t sub, unsigned count)
+static inline void on_delivered(void *arg, const struct notify_count *list, size_t n)
 {
 	(void)arg;
-	delivered[sub & 15] += count;
+	for (size_t i = 0; i < n; i++)
+		delivered[list[i].sub & 15] += list[i].n;
 }
 
 static inline void on_unknown(void *arg, struct str target)

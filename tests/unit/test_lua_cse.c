@@ -28,7 +28,7 @@ static const char boot[] =
     "local cse = require 'moon2m.core.cse'\n"
     "local b, to = {}, {}\n"
     "function b.request(id, req) return to[req.to](id, req) end\n"
-    "function b.delivered(sub, n) note('delivered ' .. sub .. ' ' .. n) end\n"
+    "function b.delivered(list) note('delivered ' .. table.concat(list, ' ')) end\n"
     "function b.unknown_target(t) note('unknown ' .. t) cse.routes(t, { 'http://a', 'ws://b' }) "
     "cse.routes('/o/Ca', { 'http://a', 'ws://b' }, '/o') cse.reroute() end\n"
     "function b.polled(t)\n"
@@ -235,7 +235,7 @@ struct event {
 	char body[16];
 };
 
-static void (*tell_delivered)(void *arg, int64_t sub, unsigned count);
+static void (*tell_delivered)(void *arg, const struct notify_count *list, size_t n);
 static void (*tell_unknown)(void *arg, struct str target);
 static void (*tell_polled)(void *arg, struct str target);
 static notify_asked asked;
@@ -298,7 +298,8 @@ struct str notify_slot_text(enum notify_slot s)
 	return s == SLOT_RQI ? STR("|RQI|") : STR("|OTHER|");
 }
 
-void notify_on_delivered(void (*fn)(void *arg, int64_t sub, unsigned count), void *arg)
+void notify_on_delivered(void (*fn)(void *arg, const struct notify_count *list, size_t n),
+			 void *arg)
 {
 	(void)arg;
 	tell_delivered = fn;
@@ -575,9 +576,9 @@ static void test_hooks(void **state)
 {
 	(void)state;
 	notes[0] = '\0';
-	tell_delivered(NULL, 7, 3);
+	tell_delivered(NULL, (struct notify_count[]){ { 7, 3 }, { 9, 1 } }, 2);
 	tell_unknown(NULL, STR("Ca"));
-	assert_string_equal(notes, "delivered 7 3\nunknown Ca\nroutes Ca http://a ws://b\n"
+	assert_string_equal(notes, "delivered 7 3 9 1\nunknown Ca\nroutes Ca http://a ws://b\n"
 				   "via /o/Ca /o\nroutes /o/Ca http://a ws://b\nreroute\n");
 	notes[0] = '\0';
 	tell_polled(NULL, STR("Ca"));

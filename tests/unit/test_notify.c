@@ -418,7 +418,7 @@ static struct audience *crowd(struct conn *c[CROWD])
 		snprintf(aei, sizeof(aei), "C%d", i);
 		c[i] = fake_accept(SESSION_RAW);
 		session_bind(c[i]->session, str_of(aei));
-		audience_add(a, 1, STR("/moon/s1"), STR("Cme"), str_of(aei));
+		audience_add(a, 1 + i, STR("/moon/s"), STR("Cme"), str_of(aei));
 	}
 	settle();
 	return a;
@@ -456,6 +456,9 @@ static void test_many_wait_for_more(void **state)
 		assert_string_equal(fake_read(c[i])->p, "1");
 		assert_string_equal(fake_read(c[i])->p, "2");
 	}
+	settle();
+	for (int i = 0; i < 16; i++) /* subscriptions 1 to 300, 1 to 12 once more */
+		assert_int_equal(delivered[i], 3 * (CROWD / 16 + (i >= 1 && i <= CROWD % 16)));
 	audience_unref(a);
 }
 
