@@ -498,9 +498,9 @@ static void fetch_ahead(const struct roster *r, size_t near, size_t far)
 
 	__builtin_prefetch(r->m[far], 1);
 	__builtin_prefetch(&t->lists, 1);
-	__builtin_prefetch(&t->q, 1);
 	__builtin_prefetch(&t->hot, 1);
 	__builtin_prefetch(&t->gap, 1);
+	__builtin_prefetch(&t->post.state);
 }
 
 /* The members get their notices; the body stays in memory for those who can be sent to now. */

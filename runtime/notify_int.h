@@ -242,53 +242,19 @@ struct open { /* a notice that is not done, below `torn` */
 };
 
 struct target {
-	struct node by_key, by_id;
-	TAILQ_ENTRY(target) on[LISTS];
+	/* What each notice looks at stands together: of thousands of targets none is in a cache. */
 	uint16_t lists;
-	int64_t id;
-	struct text to; /* the AE-ID, or the URL without ct */
-	struct str key; /* as given */
-	size_t refs; /* members and what is under way for it */
-	bool row; /* is in the store */
-	bool url; /* the target is a URL */
-	bool remote; /* is not of this CSE: its key is SP-relative */
-	struct str via; /* remote: the CSE that it is behind, owned; n 0: not known */
 	bool gone; /* its AE is deregistered */
-	bool lane, lane_told;
-	size_t watch; /* a lane: it is told again with so many notices; 0: it is not */
-	int64_t taken; /* a lane: up to here a transaction is under way that releases them */
+	bool gap_sent, gap_dirty, gap_saving, gap_unsaved; /* unsaved: what is to be told */
+	unsigned unsaved; /* done since `saved` */
+	struct link *link;
 	struct target *real; /* a lane's target, held */
-	TAILQ_ENTRY(target) on_lanes;
-	struct target_list lanes; /* that hold back what is for this one */
-	bool poll, wanted; /* it fetches what is for it; and does so now */
-
-	struct ring q, fly, late; /* waiting; sent; sent and not answered in time */
-	uint64_t base; /* place of q's first */
+	struct ring q; /* waiting */
 	size_t hot, hot_bytes, holes; /* of q: leading entries whose bodies are held; empty ones */
 	size_t count, bytes; /* notices that are not done */
-	int64_t torn; /* newest that is done; above the cursor: although an older one is not */
-	struct open *open; /* at start: which are not */
-	size_t nopen;
-	bool extra_row; /* gap and open notices are in the store */
-	int64_t last, saved; /* newest id ever queued; cursor in the store */
-	unsigned unsaved; /* done since */
-	unsigned raw_out; /* entries of fly that need no answer */
-	struct fetch *fetch;
-
-	uint64_t n[4]; /* notices by tally */
+	int64_t last; /* newest id ever queued */
+	uint64_t base; /* place of q's first */
 	uint64_t gap, gap_told;
-	struct member_list gap_list;
-	int64_t gap_mark; /* an answer to this id or a later one confirms the gap notice */
-	unsigned gap_no;
-	bool gap_sent, gap_dirty, gap_saving, gap_unsaved; /* unsaved: what is to be told */
-	struct life gap_life; /* from behind the gap notice on its connection */
-
-	struct link *link;
-	TAILQ_ENTRY(target) on_link;
-
-	struct route *routes;
-	size_t nroutes;
-	bool routes_known, routes_asked, routes_wanted;
 	struct {
 		struct notice n;
 		bool gap; /* instead of n: the notice of a gap */
@@ -296,6 +262,45 @@ struct target {
 		size_t route;
 		int64_t due;
 	} post;
+	struct ring fly; /* sent */
+	unsigned raw_out; /* entries of fly that need no answer */
+	uint64_t n[4]; /* notices by tally */
+	int64_t id;
+	size_t refs; /* members and what is under way for it */
+
+	struct node by_key, by_id;
+	TAILQ_ENTRY(target) on[LISTS];
+	struct text to; /* the AE-ID, or the URL without ct */
+	struct str key; /* as given */
+	bool row; /* is in the store */
+	bool url; /* the target is a URL */
+	bool remote; /* is not of this CSE: its key is SP-relative */
+	struct str via; /* remote: the CSE that it is behind, owned; n 0: not known */
+	bool lane, lane_told;
+	size_t watch; /* a lane: it is told again with so many notices; 0: it is not */
+	int64_t taken; /* a lane: up to here a transaction is under way that releases them */
+	TAILQ_ENTRY(target) on_lanes;
+	struct target_list lanes; /* that hold back what is for this one */
+	bool poll, wanted; /* it fetches what is for it; and does so now */
+
+	struct ring late; /* sent and not answered in time */
+	int64_t torn; /* newest that is done; above the cursor: although an older one is not */
+	struct open *open; /* at start: which are not */
+	size_t nopen;
+	bool extra_row; /* gap and open notices are in the store */
+	int64_t saved; /* cursor in the store */
+	struct fetch *fetch;
+
+	struct member_list gap_list;
+	int64_t gap_mark; /* an answer to this id or a later one confirms the gap notice */
+	unsigned gap_no;
+	struct life gap_life; /* from behind the gap notice on its connection */
+
+	TAILQ_ENTRY(target) on_link;
+
+	struct route *routes;
+	size_t nroutes;
+	bool routes_known, routes_asked, routes_wanted;
 	struct dial *dial;
 	enum { ANSWERS_UNKNOWN, ANSWERS_NOT, ANSWERS } answers; /* a URL that is dialled */
 	int64_t retry_at;

@@ -350,6 +350,8 @@ static struct notice *ring_find(const struct ring *r, int64_t id, int64_t sub)
 {
 	size_t lo = 0, hi = r->n;
 
+	if (hi && ring_at(r, 0)->id == id)
+		hi = 0; /* answers come in order */
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -459,6 +461,15 @@ static bool get_hex(struct str *s, uint64_t *v)
 	return true;
 }
 
+/* Most connections have one target, which need not be searched for. */
+static struct target *answering(const struct session *s, int64_t id)
+{
+	const struct link *l = s ? session_user(s) : NULL;
+	struct target *first = l ? TAILQ_FIRST(&l->targets) : NULL;
+
+	return first && first->id == id ? first : target_by_id(id);
+}
+
 bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, struct str pc)
 {
 	struct target *t;
@@ -477,7 +488,7 @@ bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, stru
 		return false;
 	if (what == 'v')
 		return v[0] == ng.boot && ask_answer(s, c, v[1], rsc, pc);
-	t = target_by_id((int64_t)v[2]);
+	t = answering(s, (int64_t)v[2]);
 	if (!t)
 		return false;
 	if (t->link && s && t->link->s == s) {
