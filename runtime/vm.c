@@ -14,6 +14,7 @@
 
 #include "embed.h"
 #include "log.h"
+#include "vm_pool.h"
 
 #define RESERVE_MAX ((size_t)8 << 20) /* bytes, or a sixteenth of a smaller cap */
 
@@ -48,12 +49,11 @@ static void *vm_alloc(void *ud, void *p, size_t osize, size_t nsize)
 	(void)ud;
 	if (nsize == 0) {
 		vm.used -= osize;
-		free(p);
-		return NULL;
+		return pool_realloc(p, osize, 0);
 	}
 	if (nsize > osize && !may_grow(nsize - osize))
 		return NULL; /* Lua raises "not enough memory" */
-	q = realloc(p, nsize);
+	q = pool_realloc(p, osize, nsize);
 	if (!q)
 		return nsize <= osize ? p : NULL;
 	vm.used += nsize - osize;
@@ -270,6 +270,7 @@ void vm_close(void)
 {
 	if (vm.L)
 		lua_close(vm.L);
+	pool_close();
 	vm.L = NULL;
 	vm.boot = LUA_NOREF;
 	free(vm.lua_dir);

@@ -11,7 +11,7 @@ local LEVELS = {
   { "net", "http1.h", "http1_priv", "http1", "http1_body", "http1_msg", "net_lws", "net_loop",
     "net_listen", "net_url", "net_dns", "net_tls", "net_http", "net_hconn", "net_frame", "net_ws",
     "net_dial", "net_out", "net_link", "net_unix" },
-  { "embed", "vm", "guard.h", "guard_int", "guard", "guard_lua", "task",
+  { "embed", "vm_pool", "vm", "guard.h", "guard_int", "guard", "guard_lua", "task",
     "lua_file", "lua_json", "lua_operator", "lua_sys", "lua_blame" },
   { "session", "notify.h", "notify_life", "notify_tool.h", "notify_int", "notify", "notify_tool",
     "notify_event",
