@@ -71,9 +71,11 @@ void progress(const char *what, uint64_t done, uint64_t of)
 	static int64_t last;
 	int64_t t = now_ns();
 
-	if (t - last < 500000000 || !isatty(2))
+	if (t - last < 500000000)
 		return;
 	last = t;
+	if (!isatty(2))
+		return;
 	fprintf(stderr, "\r%s %llu", what, (unsigned long long)done);
 	if (of)
 		fprintf(stderr, "/%llu", (unsigned long long)of);
