@@ -7,7 +7,7 @@ DATADIR ?= $(PREFIX)/share/moon2m
 DESTDIR ?=
 CC ?= gcc
 B ?= build
-PKG := luajit libwebsockets sqlite3 libcbor libssl libcrypto
+PKG := luajit libwebsockets sqlite3 libcbor libssl libcrypto libmosquitto
 LLHTTP ?= /usr/share/llhttp
 LLHTTP_INC ?= /usr/share/include/llhttp
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
@@ -46,10 +46,11 @@ help:
 
 # ---- what is needed ------------------------------------------------------------------------------
 DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsockets-dev \
-	libwebsockets-evlib-ev libev-dev libssl-dev libsqlite3-dev libcbor-dev node-llhttp lua-cjson
+	libwebsockets-evlib-ev libev-dev libssl-dev libsqlite3-dev libcbor-dev libmosquitto-dev \
+	node-llhttp lua-cjson
 DEBS_RUN := $(DEBS_BUILD) curl ca-certificates
 DEBS_TEST := $(DEBS_RUN) libcmocka-dev lua-busted lua-http lua-check luarocks node-ws sqlite3 \
-	procps util-linux
+	procps util-linux mosquitto socat
 DEBS_NODE := nodejs
 
 # Installs the Debian packages of a list that are missing, as root or through sudo.
@@ -158,14 +159,16 @@ UNIT_EXTRA_lua_notices := tests/unit/fake_net.c tests/unit/fake_store.c
 
 HTTP1 := http1 http1_body http1_msg
 NET := $(HTTP1) net_loop net_listen net_http net_hconn net_ws net_frame net_url net_dns net_dial \
-	net_out net_link net_tls
-UNIT += http1 net net_ws
+	net_out net_link net_tls net_raw_addr net_udp net_stream net_serial net_tcp net_mqtt
+UNIT += http1 net net_ws net_raw
 UNIT_http1 := base buf err $(HTTP1)
 UNIT_net := $(GROUND) $(NET)
 UNIT_net_ws := $(GROUND) $(NET)
+UNIT_net_raw := $(GROUND) $(NET)
 UNIT_EXTRA_http1 := $(LLOBJ)
 UNIT_EXTRA_net := $(LLOBJ)
 UNIT_EXTRA_net_ws := $(LLOBJ)
+UNIT_EXTRA_net_raw := $(LLOBJ)
 
 UNIT += net_unix admin
 UNIT_net_unix := $(GROUND) $(NET) net_unix

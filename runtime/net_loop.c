@@ -331,6 +331,7 @@ static void init_lists(struct net *n)
 	link_init(&n->conns_dirty);
 	link_init(&n->pools);
 	link_init(&n->failed);
+	link_init(&n->streams);
 }
 
 static void start_watchers(struct net *n)
@@ -386,6 +387,7 @@ void net_free(struct net *n)
 		net_http_free(n);
 		net_ws_free(n);
 		net_out_free(n);
+		net_stream_free_all(n);
 		if (n->lws)
 			lws_context_destroy(n->lws);
 		net_dns_free(n);

@@ -109,6 +109,7 @@ struct net {
 	struct link failed; /* outgoing requests to be told of their failure */
 	unsigned out_waiting;
 	void *tls; /* net_tls.c */
+	struct link streams; /* net_stream.c */
 };
 
 double net_now(const struct net *n); /* s, monotonic, when this turn began */
@@ -240,3 +241,10 @@ enum tls_wants net_tls_read(struct tls *t, char *p, size_t n, size_t *got);
 enum tls_wants net_tls_write(struct tls *t, const char *p, size_t n, size_t *put);
 void net_tls_free(struct tls *t);
 void net_tls_end(struct net *n);
+/* A SSL_CTX for sessions with this host that somebody else makes, verified like ours; NULL: no
+ * memory. */
+void *net_tls_for(const char *host);
+void net_tls_done(void *ctx);
+
+/* net_stream.c */
+void net_stream_free_all(struct net *n);

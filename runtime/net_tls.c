@@ -15,13 +15,10 @@ struct tls {
 	SSL *ssl;
 };
 
-static SSL_CTX *context(struct net *n)
+static SSL_CTX *new_context(void)
 {
-	SSL_CTX *ctx = n->tls;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
-	if (ctx)
-		return ctx;
-	ctx = SSL_CTX_new(TLS_client_method());
 	if (!ctx)
 		return NULL;
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
@@ -29,8 +26,14 @@ static SSL_CTX *context(struct net *n)
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_RELEASE_BUFFERS);
-	n->tls = ctx;
 	return ctx;
+}
+
+static SSL_CTX *context(struct net *n)
+{
+	if (!n->tls)
+		n->tls = new_context();
+	return n->tls;
 }
 
 void net_tls_end(struct net *n)
@@ -129,4 +132,48 @@ enum tls_wants net_tls_write(struct tls *t, const char *p, size_t n, size_t *put
 	if (rc > 0)
 		*put = (size_t)rc;
 	return wants(t, rc);
+}
+
+/* ---- for a library that makes its own sessions ----------------------------------------------- */
+
+/* The library names the numeric address it connected to; the server is told the real name. */
+static void say_name(const SSL *ssl, int where, int value)
+{
+	const char *host = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	struct in6_addr any;
+
+	(void)value;
+	if (!(where & SSL_CB_HANDSHAKE_START) || !host)
+		return;
+	if (inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1)
+		return;
+	SSL_set_tlsext_host_name((SSL *)(uintptr_t)ssl, host);
+}
+
+void *net_tls_for(const char *host)
+{
+	SSL_CTX *ctx = new_context();
+	X509_VERIFY_PARAM *p = ctx ? SSL_CTX_get0_param(ctx) : NULL;
+	struct in6_addr any;
+	bool number = inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
+
+	if (!ctx)
+		return NULL;
+	if ((number ? X509_VERIFY_PARAM_set1_ip_asc(p, host)
+		    : X509_VERIFY_PARAM_set1_host(p, host, strlen(host))) != 1) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	SSL_CTX_set_app_data(ctx, xstrdup(host));
+	SSL_CTX_set_info_callback(ctx, say_name);
+	return ctx;
+}
+
+void net_tls_done(void *ctx)
+{
+	if (!ctx)
+		return;
+	free(SSL_CTX_get_app_data(ctx));
+	SSL_CTX_set_app_data(ctx, NULL);
+	SSL_CTX_free(ctx);
 }

@@ -10,7 +10,8 @@ local LEVELS = {
     "store_sql", "store_sqlite_cs", "store_sqlite_gc", "store_sqlite_ops", "store_sqlite_read" },
   { "net", "http1.h", "http1_priv", "http1", "http1_body", "http1_msg", "net_lws", "net_loop",
     "net_listen", "net_url", "net_dns", "net_tls", "net_http", "net_hconn", "net_frame", "net_ws",
-    "net_dial", "net_out", "net_link", "net_unix" },
+    "net_dial", "net_out", "net_link", "net_unix", "net_raw", "net_raw_int", "net_raw_addr",
+    "net_udp", "net_stream", "net_serial", "net_tcp", "net_mqtt" },
   { "embed", "vm_pool", "vm", "guard.h", "guard_int", "guard", "guard_lua", "task",
     "lua_file", "lua_json", "lua_operator", "lua_sys", "lua_blame" },
   { "session", "notify.h", "notify_life", "notify_tool.h", "notify_int", "notify", "notify_tool",
@@ -21,7 +22,7 @@ local LEVELS = {
     "notify_poll", "notify_remote", "notify_ask", "primitive",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
-    "lua_host", "lua_client" },
+    "lua_gateway", "lua_host", "lua_client" },
   { "lua_config", "admin", "cmd", "options", "cmd_ask", "cmd_check", "cmd_listen", "cmd_lua",
     "cmd_new", "cmd_notices", "cmd_operator", "supervise", "cmd_run", "cmd_test", "main" },
 }
@@ -29,6 +30,7 @@ local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",
   ["sqlite3.h"] = "^store_sqlite", ["lua.h"] = "^vm$ ^guard ^task$ ^lua_",
   ["lauxlib.h"] = "^vm$ ^guard ^task$ ^lua_", ["cbor.h"] = "^cbor",
+  ["mosquitto.h"] = "^net_mqtt$",
 }
 
 local place, bad = {}, 0
