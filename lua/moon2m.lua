@@ -6,6 +6,7 @@
 local guard = require "moon2m.core.guard"
 local sys = require "moon2m.core.sys"
 local format = require "moon2m.format"
+local gateway = require "moon2m.gateway"
 local json = require "moon2m.json"
 local page = require "moon2m.page"
 local rsc = require "moon2m.rsc"
@@ -223,6 +224,8 @@ local function verbs(cse, scope, script)
     return sys.sleep(math.max(0, math.min(seconds, rule.time_left() + 0.001)))
   end
 
+  cse.http = require("moon2m.gateway.http").new(guarded)
+
   function cse.spawn(fn)
     guarded()
     if type(fn) ~= "function" then fail("cse.spawn: a function was expected") end
@@ -335,6 +338,27 @@ local function declarations(cse, scope, script)
       fail("cse.at: a time of day like \"07:30\" was expected")
     end
     script.declare(scope, "at", nil, nil, fn).hhmm = hhmm
+  end
+
+  -- What a gateway's arguments ask for; the caller adds the rule of its function.
+  local function socket(kind, ...)
+    staging()
+    local spec, why = gateway.declare(scope, kind, ...)
+    return spec or fail("cse.%s: %s", kind, why)
+  end
+
+  for _, kind in ipairs { "udp", "tcp", "mqtt" } do
+    cse[kind] = function(o, fn)
+      local spec = socket(kind, o)
+      spec.rule = script.declare(scope, kind, nil, nil, fn)
+      return gateway.handle(spec)
+    end
+  end
+
+  function cse.serial(device, o, fn)
+    local spec = socket("serial", device, o)
+    spec.rule = script.declare(scope, "serial", nil, nil, fn)
+    return gateway.handle(spec)
   end
 end
 

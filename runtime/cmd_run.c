@@ -18,6 +18,7 @@
 #include "jscan.h"
 #include "lua_cse.h"
 #include "lua_operator.h"
+#include "lua_gateway.h"
 #include "lua_store.h"
 #include "lua_sys.h"
 #include "metrics.h"
@@ -193,6 +194,7 @@ static bool open_vm(struct err *e)
 	vm_module("store", lua_store_open);
 	vm_module("cse", lua_cse_open);
 	vm_module("operator", lua_operator_open);
+	vm_module("gateway", lua_gateway_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }
 
@@ -312,6 +314,7 @@ static bool open_all(struct err *e)
 		return false;
 	lua_cse_use(srv.net);
 	open_blame();
+	lua_gateway_use(srv.net);
 	open_admin();
 	return true;
 }
@@ -333,6 +336,7 @@ static void close_all(void)
 	net_timer_free(srv.tick);
 	admin_close();
 	lua_operator_close();
+	lua_gateway_close();
 	lua_cse_close();
 	if (srv.notify_up)
 		notify_close();

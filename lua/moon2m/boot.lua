@@ -7,6 +7,7 @@
 --   identify(conn, how, text)        task: who a WebSocket connection speaks for
 --   timer(id) delivered(list) lane(key) unknown_target(key) reformat(id, format, body)
 --   polled(key) removal(sub, key)    tasks
+--   gateway(id)                      task: something about a socket of a script is new
 --   operator(id, line)               task: a command of the operator; ends in core.operator.answer
 --   stop()                           task: the scripts' stop functions have run
 --   check(file) -> true | nil, text  moon2m check
@@ -58,6 +59,7 @@ local function configure()
   require("moon2m.env").configure { trust = cfg.trust, rocks = cfg.rocks,
     rock_trees = cfg.rock_trees }
   require("moon2m.script").configure { scripts = cfg.scripts, read = cfg.read }
+  require("moon2m.gateway").configure(cfg.gateways)
   require("moon2m.tree").limit(cfg.limits.cache)
 end
 
@@ -256,6 +258,11 @@ function boot.operator(id, line)
   require("moon2m.core.operator").answer(id, require("moon2m.operator").perform(line))
 end
 
+--- Something about a socket of a script is new.
+function boot.gateway(id)
+  return require("moon2m.gateway").changed(id)
+end
+
 function boot.polled(key)
   return require("moon2m.polling").polled(key)
 end
@@ -281,6 +288,7 @@ end
 function boot.check(file)
   absent "moon2m.core.cse"
   absent "moon2m.core.store"
+  absent "moon2m.core.gateway"
   return require("moon2m.script").try(file)
 end
 

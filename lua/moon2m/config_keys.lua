@@ -228,6 +228,15 @@ keys.list = {
       return v:find("^/") ~= nil
     end)), nil, "files that scripts may read with cse.read" },
 
+  { "gateways", section, nil, "sockets of scripts: cse.udp, cse.tcp, cse.serial, cse.mqtt" },
+  { "gateways.host", text, "127.0.0.1",
+    "numeric address they listen on when a script names none; \"*\": any" },
+  { "gateways.handles", integer(1, 10000), 64, "of them in one script" },
+  { "gateways.queue", integer(1, 1000000), 1000,
+    "datagrams or messages of one that wait; more are dropped, or not read" },
+  { "gateways.bytes", bytes(65536), 262144,
+    "bytes of one that wait, each way; also the longest line or piece that is read" },
+
   { "budgets", section, nil,
     "CPU seconds of a slice, wall seconds in all and bytes, for user code" },
   { "budgets.load", budget, nil, "loading a script" },
@@ -236,7 +245,8 @@ keys.list = {
   { "budgets.virtual", budget, nil, "cse.virtual" },
   { "budgets.on", budget, nil, "cse.on" },
   { "budgets.format", budget, nil, "cse.format" },
-  { "budgets.timer", budget, nil, "cse.every, cse.at" },
+  { "budgets.timer", budget, nil, "cse.every, cse.at, and cse.udp, cse.serial, cse.mqtt" },
+  { "budgets.tcp", budget, nil, "cse.tcp; without it a connection's function may last for ever" },
   { "budgets.start", budget, nil, "cse.start" },
   { "budgets.stop", budget, nil, "cse.stop" },
   { "budgets.stuck", number(1, 600), 5, "seconds stuck outside Lua before the process exits" },

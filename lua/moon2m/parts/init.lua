@@ -12,7 +12,7 @@
 
 local parts = {}
 
-local NAMES = { "types", "pages", "formats", "timers" }
+local NAMES = { "types", "pages", "formats", "gateways", "timers" }
 
 local list = {}
 for i, name in ipairs(NAMES) do list[i] = require("moon2m.parts." .. name) end

@@ -1,0 +1,318 @@
+-- Gateways: the sockets, serial lines and brokers that scripts declare.  A declaration is a *spec*;
+-- what is open for it is a *live* object, which outlives its spec when a new version of the script
+-- declares the same key: then it changes hands, is not reopened, and loses nothing.
+-- This file keeps what is open by the ids of moon2m.core.gateway, lets tasks wait for it, and holds
+-- the limits; gateway/KIND.lua knows what a kind does.  User code runs through rule.lua alone.
+--
+-- live = { kind, spec = who owns it now, id = of the core or nil, started, paused = between adopt
+-- and start, closed, gates = tasks that wait for something new }
+
+local rsc = require "moon2m.rsc"
+local rules = require "moon2m.rule"
+local sys = require "moon2m.core.sys"
+local timers = require "moon2m.timers"
+
+local gateway = {}
+
+--- moon2m.core.gateway, asked for when first used: a script can be checked without it.
+gateway.core = setmetatable({}, { __index = function(_, name)
+  return require("moon2m.core.gateway")[name]
+end })
+local core = gateway.core
+
+local limits = { host = "127.0.0.1", handles = 64, queue = 1000, bytes = 262144 }
+local objects = {}               -- id of the core -> live object or connection
+local specs = setmetatable({}, { __mode = "k" })   -- handle of a script -> spec
+local TURN = 2000                -- microseconds of handlers before the loop has its turn
+local MAX_WAIT = 1e8             -- seconds: no time limit
+
+--- o: the configuration's section `gateways`.
+function gateway.configure(o)
+  for k in pairs(limits) do
+    if o[k] ~= nil then limits[k] = o[k] end
+  end
+end
+
+function gateway.limit(name) return limits[name] end
+
+-- ---- errors -------------------------------------------------------------------------------------
+
+--- Raises at the script's line, however deep in the library the mistake was seen.
+function gateway.fail(fmt, ...)
+  local level = 2
+  local info = debug.getinfo(level, "S")
+  while info and (info.source:sub(1, 5) == "@lib/" or info.what == "C") do
+    level = level + 1
+    info = debug.getinfo(level, "S")
+  end
+  error(fmt:format(...), level)
+end
+local fail = gateway.fail
+
+--- nil, err: the peer, the device or the broker is not there.
+function gateway.unreachable(why)
+  return nil, rsc.err(rsc.TARGET_NOT_REACHABLE, "%s", tostring(why))
+end
+
+--- nil, err: it took too long.
+function gateway.late(fmt, ...)
+  return nil, rsc.err(rsc.REQUEST_TIMEOUT, fmt, ...)
+end
+
+-- ---- options ------------------------------------------------------------------------------------
+
+local function option_error(name, form, v)
+  if v == nil then return form.required and ("%s is missing"):format(name) or nil end
+  if form.values then
+    for _, value in ipairs(form.values) do
+      if v == value then return nil end
+    end
+    return ("%s: %s was expected"):format(name, form.expected)
+  end
+  if form.either == v or not form[1] then return nil end
+  if type(v) ~= form[1] then
+    return ("%s: a %s was expected, got a %s"):format(name, form[1], type(v))
+  end
+  if form[1] == "number" and not (v >= form.min and v <= form.max and
+      (not form.whole or v % 1 == 0)) then
+    return ("%s: %s from %g to %g was expected"):format(name,
+      form.whole and "a whole number" or "a number", form.min, form.max)
+  end
+  if form[1] == "string" and (v == "" or v:find("%z") or #v > 255) then
+    return ("%s: a text of 1 to 255 bytes was expected"):format(name)
+  end
+end
+
+--- Checks a table of options against forms: name -> { type, min =, max =, whole =, default =,
+-- required =, values =, either = another value }.  A copy with the defaults | nil, why.
+function gateway.options(o, forms)
+  if type(o) ~= "table" then return nil, "a table of options was expected, got a " .. type(o) end
+  for name in pairs(o) do
+    if not forms[name] then return nil, ("unknown option '%s'"):format(tostring(name)) end
+  end
+  local out = {}
+  for name, form in pairs(forms) do
+    local wrong = option_error(name, form, o[name])
+    if wrong then return nil, wrong end
+    if o[name] ~= nil then out[name] = o[name] else out[name] = form.default end
+  end
+  return out
+end
+
+--- What every opening of the core needs, and the script's name for its counters.
+function gateway.common(live, o)
+  local out = {}
+  for k, v in pairs(o) do out[k] = v end
+  local spec = live.spec
+  out.queue, out.bytes = limits.queue, limits.bytes
+  out.script, out.kind = spec.scope.name, live.kind
+  out.name = spec.scope.name .. " " .. spec.key
+  return out
+end
+
+-- ---- what is new --------------------------------------------------------------------------------
+
+--- obj.changed(obj) is called, and who waits for obj goes on, when something about the id is new.
+function gateway.watch(id, obj)
+  objects[id] = obj
+  obj.id = id
+end
+
+--- Closes what the core has open for obj.
+function gateway.release(obj)
+  local id = obj.id
+  if not id then return end
+  obj.id, objects[id] = nil, nil
+  core.close(id)
+end
+
+--- Whoever waits for obj goes on.
+function gateway.wake(obj)
+  local gates = obj.gates
+  if not gates then return end
+  obj.gates = nil
+  for gate in pairs(gates) do timers.wake(gate) end
+end
+
+--- Waits for something new about obj: true | false, after `seconds`.  Yields.
+function gateway.wait(obj, seconds)
+  local current = rules.current()
+  if current and current.rule.kind == "format" then
+    fail("a format cannot wait for a socket; put what it needs into its event")
+  end
+  local gate = timers.gate()
+  obj.gates = obj.gates or {}
+  obj.gates[gate] = true
+  local woken = timers.wait(gate, math.min(seconds or MAX_WAIT, MAX_WAIT))
+  if obj.gates then obj.gates[gate] = nil end
+  return woken
+end
+
+--- Entry of the C core.
+function gateway.changed(id)
+  local obj = objects[id]
+  if not obj then return end
+  gateway.wake(obj)
+  if obj.changed then obj:changed() end
+end
+
+-- ---- running handlers ---------------------------------------------------------------------------
+
+--- What came for a rule that rests, or found no room in Lua.
+function gateway.dropped(live, n)
+  sys.count("moon2m_gateway_dropped_total", ('script="%s",kind="%s"'):format(
+    live.spec.scope.name, live.kind), n, "Datagrams, messages and connections that found no room.")
+end
+
+--- Calls the handler of whoever owns live now.  about: of what, for the log; fate: what is lost.
+function gateway.call(live, about, fate, ...)
+  local rule = live.spec.rule
+  if rules.is_resting(rule) then return gateway.dropped(live, 1) end
+  local ok, what = rules.call(rule, 0, nil, ...)
+  if ok then rules.succeeded(rule) else rules.report(rule, what, about, fate) end
+end
+
+--- Hands what waits in the core to the handler, one after the other; the loop has its turn between.
+-- next(live) -> whether there was something.  Called whenever something may be there.
+function gateway.pump(live, next)
+  if live.closed or live.paused or not live.started then return end
+  live.pumps = live.pumps or 0
+  if live.pumps >= (live.spec.opts.parallel or 1) then return end
+  live.pumps = live.pumps + 1
+  timers.spawn(function()
+    local ok, why = pcall(function()
+      local began = sys.mono()
+      while not live.closed and not live.paused and next(live) do
+        if sys.mono() - began > TURN then
+          sys.sleep(0)
+          began = sys.mono()
+        end
+      end
+    end)
+    live.pumps = live.pumps - 1
+    if not ok then sys.log("error", "gateway", tostring(why)) end
+  end)
+end
+
+--- Seconds before the next attempt: `first`, then twice as long each time, at most a minute.
+function gateway.backoff(live, first)
+  local s = live.backoff or first
+  live.backoff = math.min(s * 2, math.max(60, first))
+  return s
+end
+
+-- ---- declarations and handles -------------------------------------------------------------------
+
+local kinds = {}
+
+local function kind_of(name)
+  local kind = kinds[name]
+  if kind then return kind end
+  kind = require("moon2m.gateway." .. name)
+  kinds[name] = kind
+  local methods = {}
+  local function live_of(handle, method)
+    local spec = specs[handle]
+    if not spec then fail("use it as handle:%s(...), with a colon", method) end
+    if spec.scope.staging then
+      fail("sockets work inside a handler or cse.start, not while a script loads")
+    end
+    if not spec.live or spec.live.closed then fail("closed") end
+    return spec.live
+  end
+  for method, fn in pairs(kind.methods) do
+    methods[method] = function(handle, ...) return fn(live_of(handle, method), ...) end
+  end
+  function methods.close(handle)
+    local spec = specs[handle]
+    if not spec then fail("use it as handle:close(), with a colon") end
+    if spec.live then gateway.close(spec.live) end
+  end
+  kind.meta = { __metatable = "sealed",
+    __tostring = function(h) return specs[h] and specs[h].key or name end,
+    __index = function(_, k)
+      return methods[k] or fail("a %s handle has no function '%s'", name, tostring(k))
+    end }
+  return kind
+end
+
+--- Reads a declaration's arguments while the script loads.  spec | nil, why.  The caller adds
+-- spec.rule.
+function gateway.declare(scope, name, ...)
+  local kind = kind_of(name)
+  local opts, why = kind.read(...)
+  if not opts then return nil, why end
+  local list = scope.gateways or {}
+  scope.gateways = list
+  if #list >= limits.handles then
+    return nil, ("more than %d gateways in one script (configuration: gateways.handles)"):format(
+      limits.handles)
+  end
+  local spec = { kind = name, scope = scope, opts = opts }
+  spec.key, spec.alone = kind.key(opts)
+  local base, n = spec.key, 1
+  for _, other in ipairs(list) do
+    if other.base == base then
+      if spec.alone then return nil, ("%s is declared twice"):format(base) end
+      n = n + 1
+    end
+  end
+  spec.base = base
+  if n > 1 then spec.key = ("%s #%d"):format(base, n) end
+  list[#list + 1] = spec
+  return spec
+end
+
+--- What the script gets for a spec.
+function gateway.handle(spec)
+  local handle = setmetatable({}, kind_of(spec.kind).meta)
+  specs[handle] = spec
+  return handle
+end
+
+-- ---- life ---------------------------------------------------------------------------------------
+
+--- Whether what is open for spec a serves spec b as well.
+function gateway.same(a, b)
+  for _, name in ipairs(kind_of(a.kind).fixed or {}) do
+    if a.opts[name] ~= b.opts[name] then return false end
+  end
+  return true
+end
+
+--- Opens what must be open before the script counts.  live | nil, why.
+function gateway.open(spec)
+  local live = { kind = spec.kind, spec = spec }
+  local kind = kind_of(spec.kind)
+  if kind.bind then
+    local ok, why = kind.bind(live)
+    if not ok then return nil, why end
+  end
+  spec.live = live
+  return live
+end
+
+--- The script counts: live does its work, for the first time or for its new owner.
+function gateway.start(live)
+  local kind = kind_of(live.kind)
+  local moved = live.started
+  live.started, live.paused = true, nil
+  if moved then
+    if kind.moved then kind.moved(live) end
+    gateway.wake(live)
+  elseif kind.start then
+    kind.start(live)
+  end
+  if live.changed then live:changed() end
+end
+
+function gateway.close(live)
+  if live.closed then return end
+  live.closed = true
+  local kind = kind_of(live.kind)
+  if kind.stop then kind.stop(live) end
+  gateway.release(live)
+  gateway.wake(live)
+end
+
+return gateway
