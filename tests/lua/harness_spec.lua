@@ -138,6 +138,16 @@ describe("a host", function()
     end)
   end)
 
+  it("counts exc down as the server does", function()
+    passes(function()
+      local h = t.host { tree = { ["/dev"] = { ty = "ae" }, ["/dev/c"] = {},
+        ["/dev/c/s"] = { ty = "subscription", nu = { "Cdev" }, exc = 2, enc = { net = { 3 } } } } }
+      for i = 1, 3 do h:create("/dev/c", tostring(i)) end
+      t.equal(#h:notifications("Cdev"), 2)
+      t.refused(4004, h:retrieve("/dev/c/s"))
+    end)
+  end)
+
   it("holds batches and rate limits back as the server does", function()
     passes(function()
       local h = t.host { tree = { ["/dev"] = { ty = "ae" }, ["/dev/c"] = {},

@@ -53,6 +53,33 @@ cse.virtual("/home/*/temp/stats", function(req)    -- or computed when read
 end)
 ]]
 
+local PLANT = [=[
+-- Bridges "id,temp,humidity" datagrams to containers, and commands back.
+local cse = require "moon2m"
+local cfg = cse.config { port = 5700, poll = 30 }
+local devices = cse.state { devices = {} }.devices          -- survives a reload
+
+local sock = cse.udp(cfg.port, function(data, from)
+  local id, temp, hum = data:match("^(%w+),(-?[%d.]+),([%d.]+)$")
+  if not id then return cse.log.warn("bad datagram from %s: %q", from, data) end
+  devices[id] = from
+  for name, value in pairs { temp = temp, humidity = hum } do
+    local path = "/plant/" .. id .. "/" .. name
+    cse.ensure(path, "container", { mni = 1000 })
+    cse.add(path, value)
+  end
+end)
+
+cse.on("create", "/plant/*/cmd", function(ev)
+  local addr = devices[ev[1]] or error("no address yet for device " .. ev[1])
+  sock:send(addr, ev.res.con)
+end)
+
+cse.every(cfg.poll, function()
+  for _, addr in pairs(devices) do sock:send(addr, "poll") end
+end)
+]=]
+
 local function passes(fn)
   assert.same({}, t.run(fn))
 end
@@ -94,6 +121,19 @@ describe("the samples", function()
       h:create("/home/kitchen/temp", "10")
       t.same(h:latest("/home/kitchen/temp-stats"), { min = 10, max = 30, avg = 20, n = 2 })
       t.same(h:retrieve("/home/kitchen/temp/stats").con, { min = 10, max = 30, avg = 20, n = 2 })
+    end)
+  end)
+
+  it("a gateway", function()
+    passes(function()
+      local h = t.host { scripts = { udp_plant = PLANT } }
+      h:datagram(5700, "pump1,20.5,41", "10.0.0.7:900")
+      h:advance(30)                                   -- fake clock
+      t.equal(h:sent(5700)[1].data, "poll")
+      t.equal(h:latest("/plant/pump1/humidity"), "41")
+      t.ok(h:create("/plant/pump1", "container", { rn = "cmd" }))
+      h:create("/plant/pump1/cmd", "on")
+      t.same(h:sent(5700)[2], { to = "10.0.0.7:900", data = "on" })
     end)
   end)
 end)

@@ -154,6 +154,15 @@ t.test("expected", function()
   h:expect_error "index field 'x'"
   t.refused(5000, h:retrieve("/v"))
 end)
+t.test("datagrams", function()
+  local port = tonumber(os.getenv("UDP_PORT"))
+  local h = t.server { scripts = { "apps/udp_plant.lua" },
+    config = { udp_plant = { port = port, poll = 1 } } }
+  h:datagram(port, "pump1,20.5,41")
+  h:wait(function() return h:latest("/plant/pump1/temp") == "20.5" end)
+  h:wait(function() return h:sent(port)[1] end)
+  t.equal(h:sent(port)[1].data, "poll")
+end)
 t.test("reload", function()
   local v = 'require("moon2m").virtual("/v", function() return { con = N } end)'
   local h = t.server { scripts = { s = (v:gsub("N", "1")) } }
@@ -163,12 +172,13 @@ t.test("reload", function()
   t.equal(h:retrieve("/v").con, 2)
 end)
 ]])
-    local text = sh("%s test %s/server.lua", bin, dir)
+    local text = sh("UDP_PORT=%d %s test %s/server.lua", h.free_port(), bin, dir)
     assert.matches("FAIL advance\n%s+%S+server%.lua:2: advance: the clock of a real server", text)
     assert.matches("FAIL files\n%s+%S+server%.lua:3: t%.server: files: a server reads", text)
     assert.matches("FAIL bad\n%s+%S+server%.lua:4: the server ended with 1:.-bad%.lua:1: ", text)
     assert.matches("FAIL error\n%s+script error: %S+e%.lua:1: attempt to index field 'x'", text)
     assert.matches("ok   expected\n", text)
+    assert.matches("ok   datagrams\n", text)
     assert.matches("ok   reload\n", text)
   end)
 

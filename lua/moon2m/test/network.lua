@@ -13,6 +13,7 @@ local parked                     -- events whose format failed
 local pages                      -- path -> { type, body }
 local lanes                      -- key -> { notice, ... }, with `watch` and `told`
 local last_id, last_rqi
+local delivered                  -- in this turn: { subscription, n, ... }
 
 local function copy(t)
   local c = {}
@@ -52,12 +53,32 @@ local function sub_path(id)
   return r and "/" .. r.path
 end
 
+-- The library is told once per turn what was delivered: { id, n, id, n, ... }.
+local function count(sub)
+  if not delivered then
+    delivered = {}
+    loop.soon(function()
+      local list = delivered
+      delivered = nil
+      return boot.delivered(list)
+    end)
+  end
+  for i = 1, #delivered, 2 do
+    if delivered[i] == sub then
+      delivered[i + 1] = delivered[i + 1] + 1
+      return
+    end
+  end
+  delivered[#delivered + 1] = sub
+  delivered[#delivered + 1] = 1
+end
+
 local function deliver(m, opts, body)
   last_rqi = last_rqi + 1
   notices[#notices + 1] = { target = m.target, sub = sub_path(m.sub), sur = m.sur,
     body = fill(body, m, "rqi" .. last_rqi), type = opts.type, frame = opts.frame or "primitive",
     binary = opts.binary or false, ec = opts.ec, at = loop.sys.now() }
-  loop.soon(function() return boot.delivered(m.sub, 1) end)
+  count(m.sub)
 end
 
 local function tell(key)
@@ -190,7 +211,7 @@ end }
 --- A network that nothing went through yet, or (again) what a restart left; the module that the
 -- library requires as moon2m.core.cse.
 function network.open(the_loop, again)
-  loop, pages = the_loop, {}
+  loop, pages, delivered = the_loop, {}, nil
   if not again then notices, parked, lanes, last_id, last_rqi = {}, {}, {}, 0, 0 end
   for _, lane in pairs(lanes) do lane.told = nil end
   core = setmetatable({}, MISSING)
