@@ -143,9 +143,8 @@ static void set_number(lua_State *L, const char *name, int64_t v)
 static int push_done(lua_State *L, void *arg)
 {
 	static const char *const code[] = {
-		[STORE_OK] = "ok",     [STORE_CONFLICT] = "conflict",
-		[STORE_GONE] = "gone", [STORE_TOOBIG] = "toobig",
-		[STORE_IO] = "io",
+		[STORE_OK] = "ok",     [STORE_CONFLICT] = "conflict", [STORE_TWICE] = "twice",
+		[STORE_GONE] = "gone", [STORE_TOOBIG] = "toobig",     [STORE_IO] = "io",
 	};
 	const struct store_done *d = arg;
 	size_t i;

@@ -131,7 +131,7 @@ static void add_set(lua_State *L, int op, struct store_tx *tx)
 
 static void add_inst(lua_State *L, int op, struct store_tx *tx)
 {
-	int b = spread(L, op, 12);
+	int b = spread(L, op, 13);
 	struct store_inst i = {
 		.cid = lua_store_check_int(L, b, "inst cid"),
 		.st = lua_store_check_int(L, b + 1, "inst st"),
@@ -144,6 +144,7 @@ static void add_inst(lua_State *L, int op, struct store_tx *tx)
 		.lbl = lua_store_to_text(L, b + 8, "inst lbl"),
 		.att = lua_store_to_text(L, b + 9, "inst att"),
 		.con = lua_store_check_text(L, b + 10, "inst con"),
+		.mark = lua_store_to_int(L, b + 11, "inst mark", 0),
 	};
 
 	store_tx_inst(tx, &i);

@@ -14,7 +14,7 @@
 #include "buf.h"
 #include "err.h"
 
-enum store_rc { STORE_OK, STORE_CONFLICT, STORE_GONE, STORE_TOOBIG, STORE_IO };
+enum store_rc { STORE_OK, STORE_CONFLICT, STORE_TWICE, STORE_GONE, STORE_TOOBIG, STORE_IO };
 
 #define STORE_NULL INT64_MIN /* an integer column that is NULL */
 
@@ -61,6 +61,7 @@ struct store_inst {
 	int64_t cid, st; /* st: the container's stateTag after this create */
 	int64_t ct, et; /* et: only when the creator set one, else STORE_NULL */
 	int64_t size; /* contentSize */
+	int64_t mark; /* not 0: no two instances of the container have the same */
 	struct str path; /* container's path, for the label index */
 	struct str rn; /* NULL: the CSE named it */
 	struct str cr; /* creator or NULL */
@@ -80,7 +81,7 @@ void store_tx_set(struct store_tx *tx, const struct store_res *r);
 /* It and its subtree; atomic to readers, physically in slices.  Absent: nothing to do. */
 void store_tx_delete(struct store_tx *tx, int64_t id, struct str path);
 /* Appends an instance and evicts the oldest while mni or mbs is exceeded; container gone:
- * STORE_GONE, rn taken: STORE_CONFLICT, larger than mbs or mni 0: STORE_TOOBIG.  Counters are exact
+ * STORE_GONE, rn taken: STORE_CONFLICT, mark taken: STORE_TWICE, larger than mbs or mni 0: STORE_TOOBIG.  Counters are exact
  * after each commit; the container's lt becomes ct.  A stateTag that goes back: STORE_IO. */
 void store_tx_inst(struct store_tx *tx, const struct store_inst *i);
 void store_tx_inst_delete(struct store_tx *tx, int64_t cid, int64_t st); /* absent: nothing to do */

@@ -58,5 +58,10 @@ static const char step1[] =
     " maxid INT NOT NULL);"
     "CREATE TABLE gc_inst(cid INTEGER PRIMARY KEY, below INT NOT NULL);";
 
-const char *const store_schema[] = { step1 };
+/* A number that no two instances of a container share: the time of a measurement, for one.  In the
+ * index only where there is one. */
+static const char step2[] = "ALTER TABLE cin ADD COLUMN mark INT;"
+			    "CREATE UNIQUE INDEX cin_mark ON cin(cid,mark) WHERE mark IS NOT NULL;";
+
+const char *const store_schema[] = { step1, step2 };
 const int store_schema_version = countof(store_schema);

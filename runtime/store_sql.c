@@ -34,10 +34,11 @@ static const char *const text[QUERIES] = {
 	    "UPDATE cs SET st=?2,cni=?3,cbs=?4,ol=?5,lt=?6,mni=?7,mbs=?8,mia=?9 WHERE cid=?1",
 	[Q_CS_WIPE] = "DELETE FROM cs WHERE cid=?1",
 
-	[Q_CIN_PUT] = "INSERT INTO cin(cid,st,ct,et,size,rn,cr,lbl,att,con)"
-		      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+	[Q_CIN_PUT] = "INSERT INTO cin(cid,st,ct,et,size,rn,cr,lbl,att,con,mark)"
+		      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
 	[Q_CIN_AT] = "SELECT id,size FROM cin WHERE cid=?1 AND st=?2",
 	[Q_CIN_NAMED] = "SELECT id,st FROM cin WHERE cid=?1 AND rn=?2",
+	[Q_CIN_MARKED] = "SELECT id,st FROM cin WHERE cid=?1 AND mark=?2",
 	[Q_CIN_UP] = "SELECT id,st,size FROM cin WHERE cid=?1 AND st>=?2 ORDER BY st",
 	[Q_CIN_DOWN] = "SELECT st,size FROM cin WHERE cid=?1 AND st>=?2 ORDER BY st DESC",
 	[Q_CIN_NEXT] = "SELECT st FROM cin WHERE cid=?1 AND st>?2 ORDER BY st LIMIT 1",

@@ -72,14 +72,11 @@ static bool labels_wipe(struct engine *g, int64_t id)
 
 /* ---- resources ------------------------------------------------------------------------------- */
 
-/* The row of an instance by name, whether evicted or not; 0: none. */
-static int64_t inst_named(struct engine *g, int64_t cid, struct str rn, int64_t *st)
+/* The row of the instance that a statement finds, whether evicted or not; 0: none. */
+static int64_t inst_found(struct engine *g, sqlite3_stmt *s, int64_t *st)
 {
-	sqlite3_stmt *s = engine_stmt(g, Q_CIN_NAMED);
 	int64_t row = 0;
 
-	bind_int(s, 1, cid);
-	bind_str(s, 2, rn);
 	if (engine_step(g, s) == SQL_ROW) {
 		row = sqlite3_column_int64(s, 0);
 		*st = sqlite3_column_int64(s, 1);
@@ -88,10 +85,10 @@ static int64_t inst_named(struct engine *g, int64_t cid, struct str rn, int64_t 
 	return row;
 }
 
-/* True when an instance of cid has this name; wipes an evicted one that keeps the name busy. */
-static bool name_taken(struct engine *g, int64_t cid, struct str rn)
+/* True when a statement finds an instance of cid; wipes an evicted one that it finds. */
+static bool inst_taken(struct engine *g, int64_t cid, sqlite3_stmt *s)
 {
-	int64_t st = 0, row = inst_named(g, cid, rn, &st);
+	int64_t st = 0, row = inst_found(g, s, &st);
 	struct cs_row *c = row ? cs_get(g, cid) : NULL;
 
 	if (!row || g->bad)
@@ -100,6 +97,25 @@ static bool name_taken(struct engine *g, int64_t cid, struct str rn)
 		return true;
 	cs_wipe_inst(g, cid, st, row);
 	return false;
+}
+
+/* True when an instance of cid has this name. */
+static bool name_taken(struct engine *g, int64_t cid, struct str rn)
+{
+	sqlite3_stmt *s = engine_stmt(g, Q_CIN_NAMED);
+
+	bind_int(s, 1, cid);
+	bind_str(s, 2, rn);
+	return inst_taken(g, cid, s);
+}
+
+static bool mark_taken(struct engine *g, int64_t cid, int64_t mark)
+{
+	sqlite3_stmt *s = engine_stmt(g, Q_CIN_MARKED);
+
+	bind_int(s, 1, cid);
+	bind_int(s, 2, mark);
+	return inst_taken(g, cid, s);
 }
 
 /* True when a resource, not an instance, has the path. */
@@ -340,6 +356,7 @@ static enum sql_step inst_insert(struct engine *g, const struct store_inst *i)
 	bind_str(s, 8, i->lbl);
 	bind_str(s, 9, i->att);
 	bind_str(s, 10, i->con.p ? i->con : STR(""));
+	bind_int(s, 11, i->mark ? i->mark : STORE_NULL);
 	return engine_run(g, s);
 }
 
@@ -350,6 +367,8 @@ static enum store_rc op_inst(struct engine *g, struct store_tx *tx, const struct
 
 	if (rc == STORE_OK && i->rn.p)
 		rc = inst_check_name(g, tx, i);
+	if (rc == STORE_OK && i->mark && mark_taken(g, i->cid, i->mark))
+		rc = refuse(g, tx, STORE_TWICE, "has an instance with this mark", i->path);
 	if (rc != STORE_OK)
 		return rc;
 	cs_change(g, c);

@@ -24,13 +24,13 @@ local PAGE_MIN, PAGE_MAX = 32, 1000
 -- A row of the store as a result: path, ty, rn, ri; pid: the parent's number; of an instance id
 -- is its container's number and st its stateTag, of others st is nil.
 local function result(row)
-  if row.ty ~= 4 then
+  if row.st == 0 then
     return { path = row.path, ty = row.ty, id = row.id, pid = row.pid, rn = row.rn,
       ri = row.ty == 2 and row.aei or path.ri(row.id) }
   end
   local ri = path.ri_inst(row.id, row.st)
   local rn = row.rn or ri
-  return { path = row.path .. "/" .. rn, ty = 4, id = row.id, pid = row.id, rn = rn, ri = ri,
+  return { path = row.path .. "/" .. rn, ty = row.ty, id = row.id, pid = row.id, rn = rn, ri = ri,
     st = row.st }
 end
 

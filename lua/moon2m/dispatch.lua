@@ -144,7 +144,7 @@ end
 function dispatch.newest(address, n)
   local r, e = tree.resolve(address)
   if not r then return nil, e end
-  if r.virtual or r.ty ~= 3 then
+  if r.virtual or not r.type.container then
     return nil, rsc.err(rsc.BAD_REQUEST, "to: %s is no container", address)
   end
   local list = {}

@@ -14,9 +14,10 @@ local event = require "moon2m.event"
 local sql_life = require "moon2m.sql_life"
 local target = require "moon2m.target"
 local tree = require "moon2m.tree"
+local types = require "moon2m.types"
 local write = require "moon2m.write"
 
-local NEW_CHILD, INSTANCE = 3, 4
+local NEW_CHILD = 3
 local PAGE, PAGES = 64, 1024     -- children that are looked at for one subscription
 local MAX_BYTES = 8 * 1048576    -- of content
 
@@ -94,10 +95,11 @@ end
 local function children(r, c, wanted)
   write.commit({})
   local instances, take = collector(c, wanted)
-  if r.cni and (not c.chty or c.chty[INSTANCE]) then newest_instances(r, take) end
+  local holds = types.by_name[r.type.instances]
+  if holds and (not c.chty or c.chty[holds.ty]) then newest_instances(r, take) end
   local others
   others, take = collector(c, wanted)
-  if not (c.chty and c.chty[INSTANCE] and not next(c.chty, next(c.chty))) then
+  if not (holds and c.chty and c.chty[holds.ty] and not next(c.chty, next(c.chty))) then
     newest_resources(r, take)
   end
   return merged(instances, others, wanted)

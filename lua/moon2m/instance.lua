@@ -1,6 +1,7 @@
--- contentInstances: reading them from the store, their identifiers, sizes and expiry, and the
--- container's newest one, which is kept in memory because `la` is asked for most. An instance is {
--- cid, st, ct, lt, et, size, rn, ri, pi, ty = 4, raw = {...}, parent = container }; `et` is the
+-- Instances of containers (contentInstance and its like): reading them from the store, their
+-- identifiers, sizes and expiry, and the container's newest one, which is kept in memory because
+-- `la` is asked for most.  An instance is { cid, st, ct, lt, et, size, rn, ri, pi, ty, type,
+-- raw = {...}, parent = container }; `et` is the
 -- time it shows: the creator's, else the container's, earlier when `mia` says so; only the
 -- creator's is stored.  The cached newest one is always a committed one. Part of the tree:
 -- install() adds these functions to it.
@@ -30,10 +31,10 @@ function instance.instance_of(r, row)
   local raw = row.att and json.members(row.att) or {}
   raw.con, raw.lbl = row.con, row.lbl
   if row.cr then raw.cr = json.quote(row.cr) end
-  local ri = path.ri_inst(r.id, row.st)
+  local ri, T = path.ri_inst(r.id, row.st), types.by_name[r.type.instances]
   return { cid = r.id, st = row.st, ct = row.ct, lt = row.ct, rn = row.rn or ri, ri = ri,
-    et = instance.expiry(r, row.ct, row.et), size = row.size, pi = r.ri, ty = 4, raw = raw,
-    parent = r, type = types.by_ty[4] }
+    et = instance.expiry(r, row.ct, row.et), size = row.size, pi = r.ri, ty = T.ty, raw = raw,
+    parent = r, type = T }
 end
 
 --- Whether an instance is neither expired at `now` nor deleted (or about to be) by an earlier

@@ -26,7 +26,7 @@ local types = require "moon2m.types"
 local verify = require "moon2m.verify"
 local write = require "moon2m.write"
 
-local ACP, AE, INSTANCE, CHANNEL, REQUEST, SUBSCRIPTION, GROUP = 1, 2, 4, 15, 17, 23, 9
+local ACP, AE, CHANNEL, REQUEST, SUBSCRIPTION, GROUP = 1, 2, 15, 17, 23, 9
 local NODE, REMOTE_CSE = 14, 16
 local CSE_BASE, POLICY, CROSS = 5, 26, 48
 local MAX_PATH, MAX_LEVELS = 2000, 50
@@ -89,7 +89,7 @@ end
 
 -- Instances have names too; theirs are not in the table of paths.  Yields for a container.
 local function check_instance_name(parent, rn)
-  if parent.ty ~= 3 then return nil end
+  if not parent.type.container then return nil end
   local e = op_instance.check_reserved(rn)
   if e then return e end
   if parent.cni > 0 and tree.named(parent, rn) then
@@ -216,8 +216,8 @@ end
 function op.perform(req, parent)
   local e = check_place(req, parent)
   if e then return nil, e end
-  if req.ty == INSTANCE then return op_instance.create(req, parent) end
   local T = types.by_ty[req.ty]
+  if T.instance then return op_instance.create(req, parent) end
   local given, raw, values, r, body
   given, e = content.members(req.pc, T)
   if not given then return nil, e end

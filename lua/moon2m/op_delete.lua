@@ -30,7 +30,7 @@ local verify = require "moon2m.verify"
 local view = require "moon2m.view"
 local write = require "moon2m.write"
 
-local ACP, AE, INSTANCE, CSE_BASE, CHANNEL, SUBSCRIPTION, GROUP = 1, 2, 4, 5, 15, 23, 9
+local ACP, AE, CSE_BASE, CHANNEL, SUBSCRIPTION, GROUP = 1, 2, 5, 15, 23, 9
 local NODE, SCHEDULE, CROSS = 14, 18, 48
 local PAGE = 500
 local MAX_TOLD = 2000            -- descendants with subscriptions that are told of their deletion
@@ -237,7 +237,7 @@ function op.perform(req, target)
   pc, extra = before(req, r)
   if not pc and req.rcn ~= 0 then return nil, extra end
   local rep = script.has.on and schema.encode(T, r)
-  if r.ty == INSTANCE then
+  if r.type.instance then
     ok, e = op.instance(r, req.who)
   else
     ok, e = op.resource(r, req.who, req)

@@ -1,7 +1,8 @@
--- CREATE of a contentInstance: the path of every reading, so it does the least that is right.
--- Between taking the container's next stateTag and queueing the transaction nothing yields: the
--- order of stateTags is the order on disk (TS-0004 7.4.7.2.1).  The representation is encoded once:
--- it is the response, the notices' content and what `la` answers with.
+-- CREATE of an instance, of a contentInstance for one: the path of every reading, so it does the
+-- least that is right. Between taking the container's next stateTag and queueing the transaction
+-- nothing yields: the order of stateTags is the order on disk (TS-0004 7.4.7.2.1).  The
+-- representation is encoded once: it is the response, the notices' content and what `la` answers
+-- with.
 
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
@@ -17,13 +18,12 @@ local types = require "moon2m.types"
 local write = require "moon2m.write"
 
 local KEEP_BODY = 4096           -- bytes of a representation that is kept for `la`
-local T = types.by_ty[4]
 
 local op = {}
 
 -- Attributes without a column of their own, as JSON object text; nil when there are none.
 local COLUMN = { con = true, lbl = true, cr = true }
-local function further(raw)
+local function further(T, raw)
   local parts
   for _, name in ipairs(T.order) do
     if raw[name] and not COLUMN[name] then
@@ -51,7 +51,7 @@ local function check_name(r, rn)
   end
 end
 
-local function prepare(req, r, members)
+local function prepare(req, r, T, members)
   local raw, values = content.check(req, T, members, nil, r)
   if not raw then return nil, values end
   if values.et and values.et <= req.now then
@@ -61,7 +61,7 @@ local function prepare(req, r, members)
     local e = check_name(r, values.rn)
     if e then return nil, e end
   end
-  local i = { cid = r.id, ty = 4, type = T, parent = r, pi = r.ri, raw = raw, values = values }
+  local i = { cid = r.id, ty = T.ty, type = T, parent = r, pi = r.ri, raw = raw, values = values }
   local ok, e = T.create({ req = req, originator = req.who, tree = tree }, r, i)
   if not ok then return nil, e end
   if values.cr then raw.cr = json.quote(req.who) end
@@ -83,13 +83,14 @@ local function committed(req, r, i, body)
   end
 end
 
---- Creates an instance in container r.  rsc, pc, extra; false: r went out of the cache, resolve
--- again; nil, err.
+--- Creates an instance of type req.ty in container r.  rsc, pc, extra; false: r went out of the
+-- cache, resolve again; nil, err.
 function op.create(req, r)
+  local T = types.by_ty[req.ty]
   local members, e = content.members(req.pc, T)
   if not members then return nil, e end
   local i
-  i, e = prepare(req, r, members)
+  i, e = prepare(req, r, T, members)
   if not i then return nil, e end
   local index = not r.hold and r.events or event.entry(r)
   if r.gone then return false end
@@ -105,7 +106,7 @@ function op.create(req, r)
   r.st, r.lt = st, now
   local ok
   ok, e = write.commit({ { "inst", r.id, st, now, values.et, i.size, r.path, values.rn,
-    values.cr and req.who, raw.lbl, further(raw), raw.con } }, events, r)
+    values.cr and req.who, raw.lbl, further(T, raw), raw.con, i.mark } }, events, r)
   if not ok then
     if r.st == st then r.st, r.lt = st - 1, lt end
     return nil, e

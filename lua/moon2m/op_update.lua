@@ -30,7 +30,7 @@ local tree = require "moon2m.tree"
 local verify = require "moon2m.verify"
 local write = require "moon2m.write"
 
-local ACP, INSTANCE, CSE_BASE, SUBSCRIPTION, GROUP = 1, 4, 5, 23, 9
+local ACP, CSE_BASE, SUBSCRIPTION, GROUP = 1, 5, 23, 9
 local NODE, SCHEDULE, CROSS = 14, 18, 48
 
 local op = {}
@@ -50,7 +50,7 @@ local function check_target(req, target, members)
   end
   if not ok then return nil, e end
   if target.virtual then return not_allowed(target.virtual) end
-  if r.ty == INSTANCE then return not_allowed("a contentInstance") end
+  if r.type.instance then return not_allowed("an instance") end
   if r.ty == CSE_BASE then return not_allowed("the CSEBase") end
   return true
 end
@@ -134,7 +134,7 @@ local function operations(r, new)
     ops[1] = { "set", row }
   end
   ops[#ops + 1] = { "set", tree.row(r) }
-  if r.ty == 3 then ops[#ops + 1] = { "touch", r.id, r.st, r.lt } end
+  if r.type.container then ops[#ops + 1] = { "touch", r.id, r.st, r.lt } end
   return ops
 end
 
@@ -179,9 +179,9 @@ local function put(req, r, new)
   local opts = { old = old or nil, changed = changed, originator = req.who }
   local events = r.events and r.events.by_net[1] and event.prepare(r, 1, r, opts)
   if r.ty == ACP then access.changed() end
-  if r.ty == 3 then tree.forget_newest(r) end
+  if r.type.container then tree.forget_newest(r) end
   local ok, e = write.commit(operations(r, new), events, r)
-  if r.ty == 3 then tree.forget_newest(r) end
+  if r.type.container then tree.forget_newest(r) end
   if not ok then return nil, e end
   return changed, old
 end

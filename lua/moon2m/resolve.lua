@@ -23,7 +23,7 @@ local function start_of(a)
   if not id then return tree.by_aei(a.id) end
   local r = tree.by_id(id)
   if not r or not st then return r ~= nil and r.ty ~= 2 and r or nil end
-  return r.ty == 3 and tree.instance(r, st) or nil
+  return r.type.container and tree.instance(r, st) or nil
 end
 
 local function walk(r, names)
@@ -34,7 +34,7 @@ local function walk(r, names)
   local child = tree.by_path(top .. table.concat(names, "/"))
   if child then return child end
   local holder = n == 1 and r or tree.by_path(top .. table.concat(names, "/", 1, n - 1))
-  return holder and holder.ty == 3 and tree.named(holder, names[n]) or nil
+  return holder and holder.type.container and tree.named(holder, names[n]) or nil
 end
 
 -- Address text -> resource or virtual, as long as that is not gone.

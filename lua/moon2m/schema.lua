@@ -348,14 +348,16 @@ end
 
 --- Compiles a type's data file (or a script's cse.type) into T:
 --   ty, name, root, order = {names}, attr = {name = A}, mandatory = {names}, children = set of
---   type names, virtual = { la = "latest" }, check, create, update, delete, child_created (hooks
+--   type names, instances = the name of the type of its instances (a container), virtual = { la =
+--   "latest" }, check, create, update, delete, child_created (hooks
 --   or nil).
 -- Raises a text that names the type and the row when the data is wrong.
 function schema.compile(spec)
   local T = { ty = spec.ty, name = spec.name, root = spec.short, spec = spec,
     order = {}, attr = {}, rows = {}, mandatory = {}, children = set_of(spec.children),
     virtual = spec.virtual or {},
-    parents = spec.parents, instance = spec.instance, container = spec.container,
+    parents = spec.parents, instance = spec.instance, container = spec.instances ~= nil or nil,
+    instances = spec.instances,
     check = spec.check, create = spec.create, update = spec.update, delete = spec.delete,
     child_created = spec.child_created, head = '{"' .. spec.short .. '":' }
   for _, r in ipairs(spec.attrs) do

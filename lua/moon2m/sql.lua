@@ -17,7 +17,6 @@ local find, gsub = string.find, string.gsub
 local sql = {}
 
 local NEVER = 9223372036854774784  -- later than any time; exact as a double
-local CONTAINER = 3
 
 -- ---- a statement under construction -------------------------------------------------------------
 
@@ -144,12 +143,6 @@ local cin = {
     et = "nullif(min(coalesce(i.et," .. NEVER .. "),coalesce(i.ct+s.mia*1000000," .. NEVER
       .. "),coalesce(c.et," .. NEVER .. "))," .. NEVER .. ")" },
   attribute = cin_attribute,
-  type = function(_, list)
-    for _, ty in ipairs(list) do
-      if ty == 4 then return "1" end
-    end
-    return "0"
-  end,
   label = function(q, list)
     return "EXISTS(SELECT 1 FROM lbl l WHERE l.id=i.cid AND l.st=i.st AND "
       .. one_of(q, "l.lbl", list) .. ")"
@@ -247,18 +240,18 @@ local function needs_counters(fc)
 end
 
 -- The posting lists of fc.lbl within a scope, as a table l in path order: one list is read as it
--- is, several are joined, each row once.  scoped(q, path column, st column) and ty are its
--- conditions.
-local function postings(q, fc, scoped, ty)
+-- is, several are joined, each row once.  scoped(q, path column, st column) and kind are its
+-- conditions: "=0" resources, ">0" instances, by their stateTag.
+local function postings(q, fc, scoped, kind)
   if single(fc.lbl) then
     local must = scoped(q, "l.path", "l.st")
     table.insert(must, 1, "l.lbl=" .. bind(q, fc.lbl[1]))
-    must[#must + 1] = "l.ty" .. ty
+    must[#must + 1] = "l.st" .. kind
     return "lbl l", must
   end
   local must = scoped(q, "path", "st")
   table.insert(must, 1, one_of(q, "lbl", fc.lbl))
-  must[#must + 1] = "ty" .. ty
+  must[#must + 1] = "st" .. kind
   return "(SELECT DISTINCT path,st,id FROM lbl WHERE " .. concat(must, " AND ") .. ") l", {}
 end
 
@@ -269,7 +262,7 @@ local function resources(q, scope, fc)
   local by_label = fc.fo ~= 2 and fc.lbl ~= nil
   local must, from
   if by_label then
-    from, must = postings(q, fc, function(_, column) return res_scope(q, column, scope) end, "<>4")
+    from, must = postings(q, fc, function(_, column) return res_scope(q, column, scope) end, "=0")
     from = from .. " CROSS JOIN res r ON r.id=l.id"
   else
     must = res_scope(q, "r.path", scope)
@@ -306,21 +299,45 @@ local function cin_scope(q, column, st, scope)
   return must
 end
 
-local CIN = " AS st,4 AS ty,c.id AS id,c.id AS pid,i.rn AS rn,"
-  .. "NULL AS aei FROM "
+local CIN = " AS ty,c.id AS id,c.id AS pid,i.rn AS rn,NULL AS aei FROM "
 
-local function instances(q, scope, fc)
+-- The instances of one kind of container as a kind of rows.
+local function kind_of(holder)
+  return setmetatable({ type = function(_, list)
+    for _, ty in ipairs(list) do
+      if ty == holder[2] then return "1" end
+    end
+    return "0"
+  end }, { __index = cin })
+end
+
+-- The types of the rows of a label's instances, whose containers may be of several.
+local function types_of(holders)
+  local cases = {}
+  for i, h in ipairs(holders) do cases[i] = ("WHEN %d THEN %d"):format(h[1], h[2]) end
+  return "CASE c.ty " .. concat(cases, " ") .. " END"
+end
+
+local function first_of(holders)
+  local list = {}
+  for i, h in ipairs(holders) do list[i] = h[1] end
+  return list
+end
+
+-- holders: the kinds of containers, as of types.containers; one unless the labels drive the search.
+local function instances(q, scope, fc, holders)
   local by_label = fc.fo ~= 2 and fc.lbl ~= nil
   local must, from
   if by_label then
     from, must = postings(q, fc, function(_, column, st)
       return cin_scope(q, column, st, scope)
-    end, "=4")
+    end, ">0")
     from = from .. " CROSS JOIN res c ON c.id=l.id CROSS JOIN cs s ON s.cid=c.id"
       .. " CROSS JOIN cin i ON i.cid=c.id AND i.st=l.st"
+    if fc.ty then must[#must + 1] = one_of(q, "c.ty", first_of(holders)) end
   else
     must = cin_scope(q, "c.path", "i.st", scope)
-    must[#must + 1] = "c.ty=" .. bind(q, CONTAINER)
+    must[#must + 1] = "c.ty=" .. bind(q, holders[1][1])
     from = "res c CROSS JOIN cs s ON s.cid=c.id CROSS JOIN cin i ON i.cid=c.id"
   end
   if fc.fo ~= 2 then
@@ -339,8 +356,9 @@ local function instances(q, scope, fc)
   must[#must + 1] = "(i.et IS NULL OR i.et>" .. now .. ")"
   must[#must + 1] = "coalesce(json_extract(c.doc,'$.disr'),0)=0"
   local key = by_label and "l.path AS path,l.st" or "c.path AS path,i.st"
-  return "SELECT " .. key .. CIN .. from .. " WHERE "
-    .. where(must, conditions(q, cin, fc, { lbl = by_label, ty = fc.fo ~= 2 }), fc)
+  local ty = by_label and types_of(holders) or holders[1][2]
+  return "SELECT " .. key .. " AS st," .. ty .. CIN .. from .. " WHERE "
+    .. where(must, conditions(q, kind_of(holders[1]), fc, { lbl = by_label, ty = fc.fo ~= 2 }), fc)
 end
 
 -- ---- both ---------------------------------------------------------------------------------------
@@ -352,16 +370,22 @@ local function has(list, v)
   return false
 end
 
--- Which kinds of rows can match: an AND of conditions that one of them never meets leaves it out.
+-- Which kinds of rows can match, an AND of conditions that one of them never meets leaves it out:
+-- whether resources can, and the kinds of containers whose instances can.
 local function arms(fc)
-  if fc.fo == 2 then return true, true end
-  local wants_res, wants_cin = true, true
-  if fc.ty then
-    wants_cin = has(fc.ty, 4)
-    wants_res = not (wants_cin and #fc.ty == 1)
+  local holders = types.containers()
+  if fc.fo == 2 then return true, holders end
+  local wants_res = not (fc.sza or fc.szb or fc.cty)
+  if not fc.ty then return wants_res, holders end
+  local wanted, n = {}, 0
+  for _, h in ipairs(holders) do
+    if has(fc.ty, h[2]) then wanted[#wanted + 1] = h end
   end
-  if fc.sza or fc.szb or fc.cty then wants_res = false end
-  return wants_res, wants_cin
+  for _, ty in ipairs(fc.ty) do
+    local T = types.by_ty[ty]
+    if not (T and T.instance) then n = n + 1 end
+  end
+  return wants_res and n > 0, wanted
 end
 
 -- The same order in the words that let an index give it: (ty, path) knows that it is unique only
@@ -378,12 +402,16 @@ end
 -- (NULL: named by the CSE), aei.  nil when nothing can match.
 function sql.search(scope, fc)
   local q = new_query()
-  local wants_res, wants_cin = arms(fc)
+  local wants_res, holders = arms(fc)
   local parts = {}
   if wants_res then parts[1] = resources(q, scope, fc) end
-  if wants_cin then parts[#parts + 1] = instances(q, scope, fc) end
+  if fc.fo ~= 2 and fc.lbl and holders[1] then
+    parts[#parts + 1] = instances(q, scope, fc, holders)
+  else
+    for _, h in ipairs(holders) do parts[#parts + 1] = instances(q, scope, fc, { h }) end
+  end
   if not parts[1] then return nil end
-  return concat(parts, " UNION ALL ") .. order(fc, wants_cin), q.params
+  return concat(parts, " UNION ALL ") .. order(fc, holders[1] ~= nil), q.params
 end
 
 return sql

@@ -57,7 +57,7 @@ function tree.refresh(r)
   local id = raw[REGISTERED[r.ty]]
   r.key = id and json.string(id)
   r.creator = r.key or cr and json.string(cr)
-  if r.ty == 3 then
+  if r.type and r.type.container then
     r.mni, r.mbs, r.mia = tonumber(raw.mni), tonumber(raw.mbs), tonumber(raw.mia)
   end
 end
@@ -74,7 +74,7 @@ local function from_row(row)
     lt = row.lt, et = row.et, st = row.st, raw = raw, type = types.by_ty[row.ty], pin = 0 }
   r.ri = ae and row.aei or path.ri(row.id)
   r.pi = raw._pi and json.string(raw._pi) or row.pid ~= 0 and path.ri(row.pid) or ""
-  if row.ty == 3 then
+  if r.type and r.type.container then
     r.st = math.max(r.st, row.cs_st or 0)
     r.lt = math.max(r.lt, row.cs_lt or 0)
     r.cni, r.cbs, r.oldest = row.cni or 0, row.cbs or 0, row.oldest or 0
@@ -93,8 +93,8 @@ function tree.row(r)
   for i, name in ipairs(names) do parts[i] = '"' .. name .. '":' .. raw[name] end
   return { id = r.id, pid = r.pid, ty = r.ty, rn = r.rn, path = r.path, ct = r.ct, lt = r.lt,
     et = r.et, st = r.st, lbl = raw.lbl, acpi = raw.acpi, aei = r.key,
-    doc = "{" .. table.concat(parts, ",") .. "}", container = r.ty == 3 or nil, mni = r.mni,
-    mbs = r.mbs, mia = r.mia }
+    doc = "{" .. table.concat(parts, ",") .. "}", container = r.type and r.type.container,
+    mni = r.mni, mbs = r.mbs, mia = r.mia }
 end
 
 -- ---- the cache ---------------------------------------------------------------------------------

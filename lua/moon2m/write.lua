@@ -13,6 +13,8 @@ local write = {}
 local function failure(kind, msg)
   if kind == "conflict" then
     return rsc.err(rsc.CONFLICT, "rn: the name is already used below this resource")
+  elseif kind == "twice" then
+    return rsc.err(rsc.CONFLICT, "dgt: there is an instance of this time already")
   elseif kind == "gone" then
     return rsc.err(rsc.NOT_FOUND, "to: the resource was deleted meanwhile")
   elseif kind == "toobig" then

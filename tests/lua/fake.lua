@@ -120,16 +120,17 @@ function apply.delete(_, id, path)
   end
 end
 
-function apply.inst(touched, cid, st, ct, et, size, _, rn, cr, lbl, att, con)
+function apply.inst(touched, cid, st, ct, et, size, _, rn, cr, lbl, att, con, mark)
   local c = cs[cid]
   if not c then return "gone" end
   for _, i in pairs(cin[cid]) do
     if rn and i.rn == rn then return "conflict" end
+    if mark and i.mark == mark then return "twice" end
   end
   if cin[cid][st] then return "conflict" end
   if c.mbs and size > c.mbs then return "toobig" end
   cin[cid][st] = { cid = cid, st = st, ct = ct, et = et, size = size, rn = rn, cr = cr, lbl = lbl,
-    att = att, con = con }
+    att = att, con = con, mark = mark }
   c.st, c.lt = math.max(c.st, st), ct
   evict(cid)
   touched[cid] = true
@@ -395,6 +396,8 @@ local function search(q)
   local discovery = require "moon2m.discovery"
   local decode = require("moon2m.json").decode
   local scope, fc, list = q.scope, q.fc, {}
+  local instance = {}
+  for _, pair in ipairs(require("moon2m.types").containers()) do instance[pair[1]] = pair[2] end
   local function consider(row, get, path)
     local low = scope.path == "" and "" or scope.path .. "/"
     local inside = path ~= scope.path and path:sub(1, #low) == low
@@ -414,8 +417,10 @@ local function search(q)
     consider({ path = row.path, st = 0, ty = row.ty, id = id, pid = row.pid, rn = row.rn,
       aei = row.aei }, value, row.path)
     for st, i in pairs(cin[id] or {}) do
-      local one = { path = row.path, st = st, ty = 4, id = id, pid = id, rn = i.rn }
-      consider(one, function(name) return name == "ty" and 4 or i[name] end, row.path .. "/x")
+      local one = { path = row.path, st = st, ty = instance[row.ty], id = id, pid = id, rn = i.rn }
+      consider(one, function(name)
+        return name == "ty" and one.ty or i[name]
+      end, row.path .. "/x")
     end
   end
   table.sort(list, function(a, b)

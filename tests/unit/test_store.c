@@ -209,6 +209,35 @@ static void test_inst_refused(void **state)
 			    "cid=2 cni=1 cbs=1 st=1\n");
 }
 
+/* Two instances of a container never share a mark; an evicted one and other containers do not count. */
+static void test_inst_marked(void **state)
+{
+	struct box *b = *state;
+	struct store_res c = res(2, 1, 3, "c");
+	struct store_inst i = inst(2, "c", 1, "1");
+
+	c.mni = 2;
+	assert_int_equal(put(b, c).rc, STORE_OK);
+	assert_int_equal(put(b, res(3, 1, 3, "d")).rc, STORE_OK);
+	i.mark = 7;
+	assert_int_equal(add(b, i).rc, STORE_OK);
+	i.st = 2;
+	assert_int_equal(add(b, i).rc, STORE_TWICE);
+	assert_int_equal(find_int(b, "SELECT cni FROM cs WHERE cid=2"), 1);
+	i.mark = 8;
+	assert_int_equal(add(b, i).rc, STORE_OK);
+	i.st = 3;
+	i.mark = 0;
+	assert_int_equal(add(b, i).rc, STORE_OK); /* evicts 7 */
+	i.st = 4;
+	i.mark = 7;
+	assert_int_equal(add(b, i).rc, STORE_OK); /* evicts 8 */
+	i = inst(3, "d", 1, "1");
+	i.mark = 7;
+	assert_int_equal(add(b, i).rc, STORE_OK);
+	assert_int_equal(find_int(b, "SELECT count(*) FROM cin WHERE mark IS NULL"), 1);
+}
+
 static void test_touch_and_delete(void **state)
 {
 	struct box *b = *state;
@@ -577,6 +606,7 @@ int main(void)
 		T(test_kids),
 		T(test_inst),
 		T(test_inst_refused),
+		T(test_inst_marked),
 		T(test_touch_and_delete),
 		T(test_delete_subtree),
 		T(test_notification_rows),

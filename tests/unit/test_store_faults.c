@@ -76,7 +76,7 @@ static void test_refuses_what_is_no_store(void **state)
 	store_close(b->s);
 	b->s = NULL;
 	sql(b->path, "UPDATE meta SET v='7' WHERE k='schema'");
-	refused(b, b->path, "schema version 7, this moon2m knows 1");
+	refused(b, b->path, "schema version 7, this moon2m knows 2");
 	sql(b->path, "DELETE FROM meta");
 	refused(b, b->path, "does not say its schema version");
 	sql(b->path, "PRAGMA application_id=5");
@@ -93,6 +93,27 @@ static void test_refuses_what_is_no_store(void **state)
 
 	snprintf(lock, sizeof(lock), "%s-lock", b->dir);
 	unlink(lock);
+}
+
+/* A store of the first release: instances without marks. */
+static void test_older_schema(void **state)
+{
+	struct box *b = *state;
+	struct store_inst i = inst(2, "c", 1, "1");
+
+	assert_int_equal(put(b, res(2, 1, 3, "c")).rc, STORE_OK);
+	assert_int_equal(add(b, i).rc, STORE_OK);
+	store_close(b->s);
+	b->s = NULL;
+	sql(b->path, "DROP INDEX cin_mark; ALTER TABLE cin DROP COLUMN mark;"
+		     "UPDATE meta SET v='1' WHERE k='schema'");
+	box_open(b);
+	i.st = 2;
+	i.mark = 9;
+	assert_int_equal(add(b, i).rc, STORE_OK);
+	i.st = 3;
+	assert_int_equal(add(b, i).rc, STORE_TWICE);
+	assert_int_equal(find_int(b, "SELECT count(*) FROM cin"), 2);
 }
 
 static void test_mode_and_lock(void **state)
@@ -493,6 +514,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_refuses_what_is_no_store),
+		T(test_older_schema),
 		T(test_mode_and_lock),
 		T(test_damage),
 		T(test_disk_full),

@@ -34,7 +34,8 @@ local function update(_, r, new)
 end
 
 return {
-  ty = 3, name = "container", short = "m2m:cnt", container = true,
+  ty = 3, name = "container", short = "m2m:cnt",
+  instances = "content_instance",
   children = { "content_instance", "subscription", "container" },
   virtual = { la = "latest", ol = "oldest" },
   create = create, update = update,

@@ -66,6 +66,17 @@ function types.with_attribute(name)
   return list
 end
 
+--- The types that hold instances and the types of those, by number: { { ty, instance }, ... }.
+function types.containers()
+  local list = {}
+  for ty, T in pairs(types.by_ty) do
+    local I = types.by_name[T.instances]
+    if I then list[#list + 1] = { ty, I.ty } end
+  end
+  table.sort(list, function(a, b) return a[1] < b[1] end)
+  return list
+end
+
 local function plug(T)
   types.by_ty[T.ty], types.by_root[T.root], types.by_name[T.name] = T, T, T
   for _, p in ipairs(T.parents or {}) do
