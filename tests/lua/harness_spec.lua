@@ -276,13 +276,14 @@ describe("a test fails", function()
   ]] }
 
   it("on script errors that it did not expect", function()
-    local text = fails("script error: .-b%.lua:2: attempt to index field 'x'", function()
+    local problems = run(function()
       local h = t.host { scripts = broken, tree = { ["/c"] = {} } }
       h:create("/c", "1")
       t.equal(#h:errors(), 1)
       t.equal(h:errors()[1].script, "b")
     end)
-    assert.matches("create /c", text)
+    assert.matches("script error: .-b%.lua:2: attempt to index field 'x'", problems[1])
+    assert.matches("create /c", problems[1])
     passes(function()
       local h = t.host { scripts = broken, tree = { ["/c"] = {} } }
       h:expect_error "attempt to index field 'x'"
@@ -295,6 +296,33 @@ describe("a test fails", function()
       t.host():expect_error "boom"
     end)
   end)
+
+  local parks = require("moon2m.park").names ~= nil
+  if parks then it("on events that are parked; a restart and a reload bring them back", function()
+    local problems = run(function()
+      local h = t.host { scripts = broken, tree = { ["/c"] = {} } }
+      h:create("/c", "1")
+      t.equal(h:parked("b"), 1)
+    end)
+    assert.equal(2, #problems, table.concat(problems, "\n"))
+    assert.matches("1 event%(s%) wait for the script b", problems[2])
+    passes(function()
+      local h = t.host { scripts = broken, tree = { ["/c"] = {}, ["/d"] = {} } }
+      h:expect_error "attempt to index field 'x'"
+      h:create("/c", "1")
+      h:create("/c", "2")
+      h:restart()
+      t.equal(h:parked("b"), 2)
+      h:write("b", [[
+        local cse = require "moon2m"
+        cse.on("create", "/c", function(ev) cse.add("/d", ev.res.con) end)
+      ]])
+      t.ok(h:reload("b"))
+      h:advance(1)
+      t.same(h:latest("/d", 5), { "2", "1" })
+      t.equal(h:parked("b"), 0)
+    end)
+  end) end
 
   it("on notifications that are parked", function()
     local problems = run(function()

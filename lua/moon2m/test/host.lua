@@ -253,6 +253,12 @@ function host:errors()
   return self.root.raised
 end
 
+--- How many events wait for a script: parked because it failed, or not handled yet.
+function host.parked(_, name)
+  local park = require "moon2m.park"
+  return park.state and park.state(name).waiting or 0
+end
+
 --- Errors whose text matches the Lua pattern belong to this test: they do not fail it, and it fails
 -- when none comes.
 function host:expect_error(pattern)
@@ -313,8 +319,17 @@ local function judge_handles(self)
   if names[1] then complain(self, "still open: %s", table.concat(names, ", ")) end
 end
 
+-- The scripts for which events wait.
+local function waiting_scripts()
+  local park = require "moon2m.park"
+  return park.names and park.names() or {}
+end
+
 local function judge_rest(self)
   if self.expected[1] then return end        -- what was parked by an error that was expected
+  for _, name in ipairs(self.waiting) do
+    complain(self, "%d event(s) wait for the script %s", self:parked(name), name)
+  end
   local parked = network.parked()
   if parked[1] then
     complain(self, "%d notification(s) parked: the format %s failed", #parked, parked[1].format)
@@ -342,6 +357,8 @@ function host:close()
   if self.closed then return end
   if not self.broken then
     note_scopes(self)
+    pcall(loop.settle)
+    self.waiting = waiting_scripts()
     stop(self)
     common.judge(self.found, self.raised, self.expected)
     judge_handles(self)
