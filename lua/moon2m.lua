@@ -44,15 +44,22 @@ local function optional_table(what, v)
   return v
 end
 
-local function type_number(t)
-  if type(t) == "number" then return t end
-  local n = type(t) == "string" and TYPES[t:lower()]
-  if not n then
-    local spec = require("moon2m.types").by_root["m2m:" .. tostring(t)]
-    n = spec and spec.ty
+-- The resource type of a number, a name ("container") or a root ("cnt", "cod:color").
+local function type_of(t)
+  local types = require "moon2m.types"
+  local T
+  if type(t) == "number" then
+    T = types.by_ty[t]
+  elseif type(t) == "string" then
+    T = types.by_ty[TYPES[t:lower()]] or types.by_root[t] or types.by_root["m2m:" .. t]
+      or types.by_name[t]
   end
-  if not n then fail("unknown resource type %s", tostring(t)) end
-  return n
+  if not T then fail("unknown resource type %s", tostring(t)) end
+  return T
+end
+
+local function type_number(t)
+  return type(t) == "number" and t or type_of(t).ty
 end
 
 -- A script's path as the primitive parameter `to`: "/plant/x" is below the CSEBase, anything else
@@ -147,14 +154,16 @@ local function verbs(cse, scope, script)
   end
 
   function cse.create(to, kind, attrs)
-    local ty = type_number(kind)
+    local T = type_of(kind)
+    local ty = T.ty
     attrs = optional_table("cse.create: attributes", attrs)
     local fr
     if ty == 2 then fr = attrs.aei or (attrs.rn and "C" .. attrs.rn) or "C" end
     local body = {}
     for k, v in pairs(attrs) do body[k] = v end
     body.aei = nil
-    local code, pc = perform { op = 1, to = address(to), ty = ty, fr = fr, pc = wrapped(ty, body) }
+    local code, pc = perform { op = 1, to = address(to), ty = ty, fr = fr,
+      pc = encoded("cse.create: attributes", { [T.root] = body }) }
     if code ~= rsc.CREATED then return failed(code, pc) end
     return unwrap(pc)
   end
@@ -167,9 +176,11 @@ local function verbs(cse, scope, script)
 
   function cse.update(to, attrs)
     if type(attrs) ~= "table" then fail("cse.update: attributes: a table was expected") end
-    local current, err = cse.retrieve(to)
-    if not current then return nil, err end
-    local code, pc = perform { op = 3, to = address(to), pc = wrapped(current.ty, attrs) }
+    local code, pc = perform { op = 2, to = address(to) }
+    if code ~= rsc.OK then return failed(code, pc) end
+    local root = next(json.decode(pc))
+    code, pc = perform { op = 3, to = address(to),
+      pc = encoded("cse.update: attributes", { [root] = attrs }) }
     if code ~= rsc.UPDATED then return failed(code, pc) end
     return unwrap(pc)
   end

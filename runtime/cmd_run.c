@@ -21,6 +21,7 @@
 #include "lua_gateway.h"
 #include "lua_store.h"
 #include "lua_sys.h"
+#include "lua_watch.h"
 #include "metrics.h"
 #include "options.h"
 #include "primitive.h"
@@ -195,6 +196,7 @@ static bool open_vm(struct err *e)
 	vm_module("cse", lua_cse_open);
 	vm_module("operator", lua_operator_open);
 	vm_module("gateway", lua_gateway_open);
+	vm_module("watch", lua_watch_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }
 
@@ -205,6 +207,14 @@ static void apply_config(void)
 	jscan_members = srv.conf.json_members;
 	if (srv.conf.has_log)
 		log_set_level(srv.conf.log);
+}
+
+static void on_hangup(void *arg, int signo)
+{
+	(void)arg;
+	(void)signo;
+	if (srv.phase == RUNNING)
+		task_start("hangup", NULL, NULL, NULL, NULL);
 }
 
 static void on_wake(void *arg)
@@ -237,6 +247,8 @@ static bool open_net(struct err *e)
 	net_on_turn(srv.net, on_turn, NULL);
 	net_on_signal(srv.net, SIGTERM, on_signal, NULL);
 	net_on_signal(srv.net, SIGINT, on_signal, NULL);
+	net_on_signal(srv.net, SIGHUP, on_hangup, NULL);
+	lua_watch_use(srv.net);
 	srv.tick = net_timer_new(srv.net, on_tick, NULL);
 	return true;
 }
@@ -337,6 +349,7 @@ static void close_all(void)
 	admin_close();
 	lua_operator_close();
 	lua_gateway_close();
+	lua_watch_close();
 	lua_cse_close();
 	if (srv.notify_up)
 		notify_close();
@@ -405,6 +418,7 @@ static const char help[] =
     "      --safe          load no script\n"
     "      --supervise     run the server in a process of its own and start it again when it crashes\n"
     "                      or a script was stuck, without that script\n"
+    "      --watch         load a script again when its file, or one that it requires, is written\n"
     "      --log LEVEL     debug, info, warn or error (default: info)\n"
     "      --lua DIR       read the Lua library from DIR instead of the one in the binary\n"
     "  -h, --help          this text\n"

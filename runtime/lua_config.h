@@ -15,7 +15,7 @@
 
 struct run_options { /* of `moon2m run`; strings are argv's */
 	const char *config, *data, *lua_dir, *log;
-	bool strict, safe;
+	bool strict, safe, watch;
 	bool supervise; /* not for Lua */
 	const char *listen[LISTEN_MAX]; /* "ADDRESS:PORT[,http|,ws]", read by config.lua */
 	size_t nlisten;

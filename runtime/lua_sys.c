@@ -151,6 +151,26 @@ static int sys_count(lua_State *L)
 	return 0;
 }
 
+static int sys_gauge(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1), *labels = luaL_optstring(L, 2, NULL);
+	double v = luaL_checknumber(L, 3);
+	const char *help = luaL_optstring(L, 4, "");
+
+	metric_set(metric_labelled(name, help, METRIC_GAUGE, labels, LABELS_MAX), v);
+	return 0;
+}
+
+static int sys_observe(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1), *labels = luaL_optstring(L, 2, NULL);
+	double v = luaL_checknumber(L, 3);
+	const char *help = luaL_optstring(L, 4, "");
+
+	metric_observe(metric_labelled(name, help, METRIC_HISTOGRAM, labels, LABELS_MAX), v);
+	return 0;
+}
+
 static int sys_memory(lua_State *L)
 {
 	lua_pushnumber(L, (double)vm_memory());
@@ -429,6 +449,7 @@ int lua_sys_open(lua_State *L)
 		{ "after", sys_after },   { "cancel", sys_cancel },
 		{ "spawn", sys_spawn },   { "memory", sys_memory },
 		{ "count", sys_count },   { "wait", sys_wait },
+		{ "gauge", sys_gauge },   { "observe", sys_observe },
 		{ "wake", sys_wake },     { NULL, NULL },
 	};
 

@@ -13,6 +13,8 @@
  *  spawn(id)                              after(0, id): in the next turn of the loop
  *  memory() -> bytes that Lua holds
  *  count(name, labels|nil, n, help)       adds n to a counter, at most 200 label values per name
+ *  gauge(name, labels|nil, v, help)       sets a gauge; observe(name, labels|nil, seconds, help) adds
+ *                                         to a histogram
  *
  * At most 65,536 timers; seconds 0 to 1e9.
  */

@@ -48,7 +48,10 @@ static bool set_option(struct run_options *o, int c, const char *value, struct e
 		o->safe = true;
 		return true;
 	}
-	o->supervise = true;
+	if (c == 'w')
+		o->watch = true;
+	else
+		o->supervise = true;
 	return true;
 }
 
@@ -63,6 +66,7 @@ int options_run(const struct cmd *c, int argc, char **argv, struct run_options *
 		{ "strict", no_argument, NULL, 's' },
 		{ "safe", no_argument, NULL, 'S' },
 		{ "supervise", no_argument, NULL, 'p' },
+		{ "watch", no_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};

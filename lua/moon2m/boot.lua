@@ -8,6 +8,7 @@
 --   timer(id) delivered(list) lane(key) unknown_target(key) reformat(id, format, body)
 --   polled(key) removal(sub, key)    tasks
 --   gateway(id)                      task: something about a socket of a script is new
+--   hangup() changed(files)          tasks: scripts are loaded again
 --   operator(id, line)               task: a command of the operator; ends in core.operator.answer
 --   stop()                           task: the scripts' stop functions have run
 --   check(file) -> true | nil, text  moon2m check
@@ -18,13 +19,14 @@ local path = require "moon2m.path"
 
 local boot = {}
 
-local cfg
+local cfg, arguments             -- the configuration; the command line
 local dispatch, core, timers     -- required by start()
 
 -- ---- configuration ------------------------------------------------------------------------------
 
 --- Reads the configuration and gives the names of this CSE to the library.
 function boot.config(argv)
+  arguments = argv
   cfg = config.load(argv.config, argv)
   path.configure { csi = cfg.cse.id, csn = cfg.cse.name, spi = cfg.cse.sp }
   return cfg
@@ -58,6 +60,7 @@ local function configure()
   require("moon2m.rule").set_budgets(cfg.budgets)
   require("moon2m.env").configure { trust = cfg.trust, rocks = cfg.rocks,
     rock_trees = cfg.rock_trees }
+  require("moon2m.park").configure { waiting = cfg.limits.parked }
   require("moon2m.script").configure { scripts = cfg.scripts, read = cfg.read }
   require("moon2m.gateway").configure(cfg.gateways)
   require("moon2m.tree").limit(cfg.limits.cache)
@@ -137,23 +140,27 @@ local function why_off()
   end
   local reasons = {}
   for _, o in ipairs(blame.list()) do reasons[o.script] = o.reason end
-  return function(name) return reasons[name] end
+  return function(name) return reasons[name], true end
+end
+
+local function load_script(script, file)
+  local scope, why = script.load(file)
+  if scope then return end
+  if cfg.strict then error(why, 0) end
+  script.keep_out(file, why)
+  sys.log("error", "boot", "script not loaded: " .. why)
+  sys.log("error", "boot", "the server runs without " .. file)
 end
 
 local function load_scripts()
   local script = require "moon2m.script"
   local off = why_off()
   for _, file in ipairs(cfg.apps) do
-    local why = off(script.name_of(file))
+    local why, blamed = off(script.name_of(file))
     if why then
-      script.leave_off(file, why)
+      script.leave_off(file, why, blamed)
     else
-      local scope
-      scope, why = script.load(file)
-      if not scope then
-        if cfg.strict then error(why, 0) end
-        sys.log("error", "boot", "script not loaded: " .. why)
-      end
+      load_script(script, file)
     end
   end
 end
@@ -170,6 +177,15 @@ end
 local function start_scripts()
   local script = require "moon2m.script"
   for _, scope in ipairs(script.list()) do script.start(scope) end
+end
+
+local function open_reload()
+  require("moon2m.reload").open { config = cfg,
+    load = function() return config.load(arguments.config, arguments) end,
+    apply = function(c)
+      require("moon2m.script").configure { scripts = c.scripts, read = c.read }
+    end,
+    watch = arguments.watch and require("moon2m.core.watch").set or nil }
 end
 
 -- ---- entries ------------------------------------------------------------------------------------
@@ -192,6 +208,7 @@ function boot.start(prepare)
   require("moon2m.monitor").open()
   require("moon2m.polling").open()
   if prepare then prepare() end
+  require("moon2m.park").open()
   load_scripts()
   check_format()
   require("moon2m.nonblocking").open(dispatch.execute)
@@ -207,6 +224,7 @@ function boot.start(prepare)
   require("moon2m.lane").open()
   start_scripts()
   require("moon2m.core.blame").ready()
+  open_reload()
   core.replay()                -- notices whose format is there now
   sys.log("info", "boot", ready_line(sockets))
 end
@@ -251,6 +269,17 @@ end
 
 function boot.removal(sub, key)
   return require("moon2m.removal").indicated(sub, key)
+end
+
+--- SIGHUP.
+function boot.hangup()
+  sys.log("info", "boot", "SIGHUP: reading configuration and scripts again")
+  return require("moon2m.reload").run()
+end
+
+--- Files of scripts were written; one path a line.
+function boot.changed(files)
+  return require("moon2m.reload").changed(files)
 end
 
 --- A command of the operator that the C core has not.

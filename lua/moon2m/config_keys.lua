@@ -206,6 +206,7 @@ keys.list = {
   { "limits.cache", integer(64, 100000000), 12288, "resources kept in memory" },
   { "limits.nonblocking", integer(1, 30000), 10000, "non-blocking requests that are not done" },
   { "limits.nonblocking_each", integer(1, 30000), 100, "of them from one originator" },
+  { "limits.parked", integer(1, 1000000), 1000, "events that wait for one script" },
   { "limits.memory", bytes(16 * 1048576), 1073741824, "bytes for Lua in all" },
 
   { "store", section, nil, "the database" },

@@ -48,7 +48,9 @@ end
 function hooks.matching(kind, op, to)
   local by_op = matchers[kind]
   local set = by_op and by_op[op]
-  return set and set:match(to)
+  if not set then return nil end
+  local list = set:match(to)
+  return list[1] and list
 end
 
 --- A shallow copy with the captures of the pattern as [1], [2], ...
@@ -57,6 +59,15 @@ function hooks.copy_with(t, match)
   for k, v in pairs(t) do c[k] = v end
   for i = 2, #match do c[i - 1] = match[i] end
   return c
+end
+
+--- { rule, captures ... } of a rule's own pattern for a script path; nil when it does not match.
+function hooks.captures(rule, to)
+  if not rule.glob then
+    rule.glob = path.globs()
+    rule.glob:add(rule.where, rule)
+  end
+  return rule.glob:match(to)[1]
 end
 
 local matching, copy_with = hooks.matching, hooks.copy_with
@@ -75,6 +86,11 @@ local function refusal(code)
   return type(code) == "number" and code >= 4000 and rsc.http[code] and code or rsc.BAD_REQUEST
 end
 
+-- What a client is told: whose rule and what happened to the data, nothing of the inside.
+local function told(kind, rule, fate)
+  return ("the %s of %s %s"):format(kind, rule.scope.name, fate)
+end
+
 --- The scripts' policies for a request.  req = { op = "create".., to = script path, fr, ... }, res
 -- the target as plain table.  true | false, why | nil (no opinion).  A failing policy refuses.
 function hooks.policy(req, res)
@@ -82,11 +98,11 @@ function hooks.policy(req, res)
   if not list then return nil end
   for i = 1, #list do
     local rule = list[i][1]
-    if resting(rule) then return false, "an access policy is out of order" end
+    if resting(rule) then return false, told("policy", rule, "is out of order, refused") end
     local ok, verdict, why = call(rule, req.hop, req.chain, copy_with(req, list[i]), res)
     if not ok then
       report(rule, verdict, about(req), "refused (4103)")
-      return false, "an access policy failed"
+      return false, told("policy", rule, "failed, refused")
     end
     succeeded(rule)
     if verdict ~= nil then return verdict and true or false, text(why) end
@@ -119,7 +135,8 @@ function hooks.check(req, members)
   for i = 1, #list do
     local rule = list[i][1]
     if resting(rule) then
-      return false, "a check is out of order", rsc.INTERNAL_SERVER_ERROR
+      return false, told("check", rule, "is out of order, nothing was stored"),
+        rsc.INTERNAL_SERVER_ERROR
     end
     local pc, before = {}, {}
     for k, raw in pairs(members or {}) do
@@ -131,7 +148,8 @@ function hooks.check(req, members)
     local ok, verdict, why, code = call(rule, req.hop, req.chain, mine)
     if not ok then
       report(rule, verdict, about(req), "refused (5000), nothing stored")
-      return false, "a check failed", rsc.INTERNAL_SERVER_ERROR
+      return false, told("check", rule, "failed, nothing was stored"),
+        rsc.INTERNAL_SERVER_ERROR
     end
     if verdict == false then
       succeeded(rule)
@@ -141,7 +159,7 @@ function hooks.check(req, members)
     if wrong then
       report(rule, ("%s: %s"):format(rule.where_declared, wrong), about(req),
         "refused (5000), nothing stored")
-      return false, "a check failed", rsc.INTERNAL_SERVER_ERROR
+      return false, told("check", rule, "failed, nothing was stored"), rsc.INTERNAL_SERVER_ERROR
     end
     succeeded(rule)
   end

@@ -114,6 +114,8 @@ local function make(req, parent, T, raw, values)
   local r = { id = id, pid = parent.id, ty = T.ty, type = T, ri = path.ri(id), pi = parent.ri,
     ct = req.now, lt = req.now, et = et, st = 0, raw = raw, values = values }
   r.rn = values.rn or T.root:match(":(.*)$") .. "_" .. r.ri
+  if T.user then raw._root = json.quote(T.root) end
+  if T.measure then r.size = T.measure(raw) end
   if parent.ty == AE then raw._pi = json.quote(parent.ri) end
   if T.container then r.cni, r.cbs, r.oldest = 0, 0, 0 end
   if T.attr.cr and values.cr then raw.cr = json.quote(req.who) end
@@ -139,7 +141,7 @@ local function complete(req, parent, r, ops)
   end
 end
 
-local function committed(req, parent, r, body)
+local function committed(req, parent, r)
   r.values = nil
   if r.ty == SUBSCRIPTION then
     monitor.done(req, parent)                 -- a subscription is not told of its own creation
@@ -163,10 +165,9 @@ local function committed(req, parent, r, body)
   if parent.type.child_created then
     parent.type.child_created({ req = req, originator = req.who, tree = tree }, parent, r)
   end
-  if script.has.on then
-    script.committed { op = "create", to = "/" .. parent.path, fr = req.who, rep = body,
-      at = event.sequence(), hop = req.hop, chain = req.chain }
-  end
+  local reaction = r.reaction
+  r.reaction = nil
+  if reaction then script.committed(reaction) end
 end
 
 -- Queues and waits.  Nothing yields before the commit; before(events), where there is one, is the
@@ -187,6 +188,11 @@ local function store(req, parent, r, ops, before)
     event.prepare(parent, 3, r, { rep = body, originator = req.who })
   if before then events = before(events) end
   table.insert(ops, 1, { "put", tree.row(r) })
+  if script.has.on then
+    r.reaction = { op = "create", to = "/" .. parent.path, fr = req.who, rep = body,
+      hop = req.hop, chain = req.chain }
+    script.prepare(ops, r.reaction)
+  end
   local ok
   ok, e = write.commit(ops, events, r, parent)
   if ok then return body end
@@ -219,6 +225,8 @@ function op.perform(req, parent)
   local T = types.by_ty[req.ty]
   if T.instance then return op_instance.create(req, parent) end
   local given, raw, values, r, body
+  T, e = types.for_content(T, req.pc)
+  if not T then return nil, e end
   given, e = content.members(req.pc, T)
   if not given then return nil, e end
   raw, values = content.check(req, T, given, nil, parent)
@@ -230,7 +238,7 @@ function op.perform(req, parent)
     if r.undo then r.undo() end               -- what its type's hook did elsewhere
     return body, e
   end
-  committed(req, parent, r, body)
+  committed(req, parent, r)
   return rsc.CREATED, result.created(req.rcn, r, body, given),
     { location = result.location(req.rcn, r), service = r.service,
       bind = r.key, vsi = e }

@@ -131,9 +131,9 @@ local function after(r, parent, descendants)
 end
 
 --- Deletes resource r and all below it on behalf of `who` (nil: the CSE); req: the request, nil
--- when there is none.  true | false: r is not the cached one any more, resolve again | nil, err.
--- Yields.
-function op.resource(r, who, req)
+-- when there is none; reaction: the event for scripts or nil.  true | false: r is not the cached
+-- one any more, resolve again | nil, err. Yields.
+function op.resource(r, who, req, reaction)
   local parent = tree.parent(r)
   if not parent then return false end
   local descendants = below(r)
@@ -150,7 +150,9 @@ function op.resource(r, who, req)
   end
   if r.ty == ACP then access.changed() end
   tree.delete(r)
-  local ok, e = write.commit({ { "delete", r.id, r.path } }, events)
+  local ops = { { "delete", r.id, r.path } }
+  if reaction then script.prepare(ops, reaction) end
+  local ok, e = write.commit(ops, events)
   tree.delete_done(r)
   if not ok then return nil, e end
   if req then req.monitored = true end
@@ -161,13 +163,15 @@ end
 -- ---- an instance -------------------------------------------------------------------------------
 
 --- Deletes instance i.  As `resource`; false also when another request is deleting it.
-function op.instance(i, who)
+function op.instance(i, who, reaction)
   local r = i.parent
   local index = event.index(r)
   if r.gone or not tree.condemn(i) then return false end
   local events = index.by_net[4] and event.prepare(r, 4, i, { originator = who })
   tree.forget_newest(r)
-  local ok, e = write.commit({ { "inst_delete", r.id, i.st } }, events, r)
+  local ops = { { "inst_delete", r.id, i.st } }
+  if reaction then script.prepare(ops, reaction) end
+  local ok, e = write.commit(ops, events, r)
   tree.forget_newest(r)
   if not ok then
     tree.reprieve(i)
@@ -237,16 +241,15 @@ function op.perform(req, target)
   pc, extra = before(req, r)
   if not pc and req.rcn ~= 0 then return nil, extra end
   local rep = script.has.on and schema.encode(T, r)
+  local reaction = rep and { op = "delete", to = view.path(r), fr = req.who, rep = rep, old = rep,
+    hop = req.hop, chain = req.chain }
   if r.type.instance then
-    ok, e = op.instance(r, req.who)
+    ok, e = op.instance(r, req.who, reaction)
   else
-    ok, e = op.resource(r, req.who, req)
+    ok, e = op.resource(r, req.who, req, reaction)
   end
   if not ok then return ok, e end
-  if script.has.on then
-    script.committed { op = "delete", to = view.path(r), fr = req.who, rep = rep, old = rep,
-      at = event.sequence(), hop = req.hop, chain = req.chain }
-  end
+  if reaction then script.committed(reaction) end
   return rsc.DELETED, pc, extra
 end
 

@@ -77,10 +77,6 @@ local function committed(req, r, i, body)
   if r.type.child_created then
     r.type.child_created({ req = req, originator = req.who, tree = tree }, r, i)
   end
-  if script.has.on then
-    script.committed { op = "create", to = "/" .. r.path, fr = req.who, rep = body,
-      at = event.sequence(), hop = req.hop, chain = req.chain }
-  end
 end
 
 --- Creates an instance of type req.ty in container r.  rsc, pc, extra; false: r went out of the
@@ -105,13 +101,18 @@ function op.create(req, r)
   local lt = r.lt
   r.st, r.lt = st, now
   local ok
-  ok, e = write.commit({ { "inst", r.id, st, now, values.et, i.size, r.path, values.rn,
-    values.cr and req.who, raw.lbl, further(T, raw), raw.con, i.mark } }, events, r)
+  local ops = { { "inst", r.id, st, now, values.et, i.size, r.path, values.rn,
+    values.cr and req.who, raw.lbl, further(T, raw), raw.con, i.mark } }
+  local reaction = script.has.on and { op = "create", to = "/" .. r.path, fr = req.who, rep = body,
+    hop = req.hop, chain = req.chain }
+  if reaction then script.prepare(ops, reaction) end
+  ok, e = write.commit(ops, events, r)
   if not ok then
     if r.st == st then r.st, r.lt = st - 1, lt end
     return nil, e
   end
   committed(req, r, i, body)
+  if reaction then script.committed(reaction) end
   local pc = req.rcn == 1 and body or result.created(req.rcn, i, body, members)
   local location = result.location(req.rcn, i)
   return rsc.CREATED, pc, location and { location = location } or nil

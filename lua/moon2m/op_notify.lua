@@ -5,7 +5,6 @@
 local json = require "moon2m.core.json"
 local access = require "moon2m.access"
 local cross = require "moon2m.cross"
-local event = require "moon2m.event"
 local polling = require "moon2m.polling"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
@@ -54,8 +53,8 @@ function op.perform(req, target)
     if not code then return nil, pc end
   end
   if script.has.on then
-    script.committed { op = "notify", to = "/" .. target.path, fr = req.who, rep = req.pc,
-      at = event.sequence(), hop = req.hop, chain = req.chain }
+    script.happened { op = "notify", to = "/" .. target.path, fr = req.who, rep = req.pc,
+      hop = req.hop, chain = req.chain }
   end
   return code, pc
 end

@@ -131,8 +131,8 @@ function op.perform(req, target, attr)
     ask_for_data(req, r)
   end
   if script.has.on then
-    script.committed { op = "retrieve", to = view.path(target), fr = req.who, rep = pc,
-      at = event.sequence(), hop = req.hop, chain = req.chain }
+    script.happened { op = "retrieve", to = view.path(target), fr = req.who, rep = pc,
+      hop = req.hop, chain = req.chain }
   end
   return rsc.OK, pc, extra
 end

@@ -150,7 +150,7 @@ local function subscription_changed(r, parent, new, policies)
   lane.changed(r, policies)
 end
 
-local function after(req, r, parent, new, old, rep, policies)
+local function after(r, parent, new, policies)
   if r.ty == SUBSCRIPTION then
     subscription_changed(r, parent, new, policies)
   elseif r.ty == SCHEDULE then
@@ -166,13 +166,10 @@ local function after(req, r, parent, new, old, rep, policies)
   elseif r.ty == NODE then
     node.changed(r)
   end
-  if script.has.on then
-    script.committed { op = "update", to = "/" .. r.path, fr = req.who, rep = rep, old = old,
-      at = event.sequence(), hop = req.hop, chain = req.chain }
-  end
 end
 
--- Nothing yields before the commit.
+-- What changed and the event for scripts (nil: nobody wants it) | nil, err.  Nothing yields
+-- before the commit.
 local function put(req, r, new)
   local old = (script.has.on or r.events and r.events.by_net[1]) and schema.encode(r.type, r)
   local changed = apply(r, new)
@@ -180,10 +177,14 @@ local function put(req, r, new)
   local events = r.events and r.events.by_net[1] and event.prepare(r, 1, r, opts)
   if r.ty == ACP then access.changed() end
   if r.type.container then tree.forget_newest(r) end
-  local ok, e = write.commit(operations(r, new), events, r)
+  local ops = operations(r, new)
+  local reaction = script.has.on and { op = "update", to = "/" .. r.path, fr = req.who,
+    rep = schema.encode(r.type, r), old = old, hop = req.hop, chain = req.chain } or nil
+  if reaction then script.prepare(ops, reaction) end
+  local ok, e = write.commit(ops, events, r)
   if r.type.container then tree.forget_newest(r) end
   if not ok then return nil, e end
-  return changed, old
+  return changed, reaction
 end
 
 -- All checks of the request.  The content's members, new = { raw, values, et } | nil, err.
@@ -218,9 +219,10 @@ function op.perform(req, target)
   if r.gone or parent == nil or not r.events then return false end
   local policies = parent and policy.of(r)
   new.nl = r.key and tree.value(r, "nl")     -- as it was
-  local changed, old = put(req, r, new)
-  if not changed then return nil, old end
-  after(req, r, parent, new, old, script.has.on and schema.encode(r.type, r), policies)
+  local changed, reaction = put(req, r, new)
+  if not changed then return nil, reaction end
+  after(r, parent, new, policies)
+  if reaction then script.committed(reaction) end
   return rsc.UPDATED, result.updated(req.rcn, r, changed)
 end
 

@@ -4,50 +4,124 @@
 -- a table (printed as JSON), or nil and the reason.  args is the decoded object.
 
 local json = require "moon2m.json"
+local park = require "moon2m.park"
+local reload = require "moon2m.reload"
+local rule = require "moon2m.rule"
 local script = require "moon2m.script"
 
 local operator = {}
 
--- The names that an argument `name` stands for: one, or all loaded scripts.
-local function named(args)
-  if args.name ~= nil and type(args.name) ~= "string" then
-    return nil, "name: expected a string"
-  end
-  if args.name then return { args.name } end
-  local names = {}
-  for i, s in ipairs(script.list()) do names[i] = s.name end
-  return names
+--- Reloads the script `name`, or reads the configuration again and reloads all: loads what was
+-- added, unloads what was removed.  Each one is tried; any that failed makes it an error.
+function operator.reload(args)
+  if args.name ~= nil and type(args.name) ~= "string" then return nil, "name: expected a string" end
+  local lines, failed = reload.run(args.name)
+  if failed then return nil, table.concat(failed, "\n") end
+  return lines
 end
 
---- Reloads the script `name`, or all.  Each one is tried; any that failed makes it an error.
-function operator.reload(args)
-  local names, why = named(args)
-  if not names then return nil, why end
-  local lines, failed = {}, {}
-  for _, name in ipairs(names) do
-    local s
-    s, why = script.reload(name)
-    if s then
-      lines[#lines + 1] = ("%s reloaded: %d rules"):format(s.file, #s.rules)
-    else
-      failed[#failed + 1] = ("%s not reloaded, the version that runs stays: %s"):format(name, why)
+-- ---- what is there ------------------------------------------------------------------------------
+
+local function clock(us)
+  return os.date("%Y-%m-%d %H:%M:%S", math.floor(us / 1e6))
+end
+
+-- What is known of a loaded script, as plain data.
+local function describe(s)
+  local waits = park.state(s.name)
+  local d = { name = s.name, file = s.file, loads = s.loads, loaded_at = clock(s.loaded_at),
+    rules = {}, calls = 0, errors = s.errors, waiting = waits.waiting, parked = waits.parked,
+    dropped = waits.dropped, failed_reload = s.failed_reload }
+  for i, r in ipairs(s.rules) do
+    local rest = rule.rest_left(r)
+    d.calls = d.calls + r.calls
+    d.rules[i] = { name = r.name, calls = r.calls, errors = r.errors,
+      rests = rest > 0 and math.ceil(rest) or nil }
+  end
+  local e = s.last_error
+  d.last_error = e and { at = clock(e.at),
+    lines = { e.text, ("in %s, %s"):format(e.rule, e.about), e.fate } }
+  return d
+end
+
+local function add(lines, fmt, ...)
+  lines[#lines + 1] = fmt:format(...)
+end
+
+local function print_one(lines, d)
+  add(lines, "%s %s version %d of %s", d.name, d.file, d.loads, d.loaded_at)
+  add(lines, "  %d rules, %d calls, %d errors, %d events wait, %d parked, %d dropped", #d.rules,
+    d.calls, d.errors, d.waiting, d.parked, d.dropped)
+  for _, r in ipairs(d.rules) do
+    if r.rests then add(lines, "  rests for %d s: %s", r.rests, r.name) end
+  end
+  if d.last_error then
+    add(lines, "  last error, %s", d.last_error.at)
+    for _, text in ipairs(d.last_error.lines) do add(lines, "    %s", text) end
+  end
+  if d.failed_reload then add(lines, "  not reloaded: %s", d.failed_reload) end
+end
+
+-- Scripts that should be there and are not: { name, file, reason } with what waits for them.
+local function absentees()
+  local list, seen = {}, {}
+  for _, a in ipairs(script.absent()) do
+    local waits = park.state(a.name)
+    list[#list + 1] = { name = a.name, file = a.file, off = a.why, waiting = waits.waiting }
+    seen[a.name] = true
+  end
+  for _, name in ipairs(park.names()) do
+    if not script.find(name) and not seen[name] then
+      list[#list + 1] = { name = name, off = "not in the configuration",
+        waiting = park.state(name).waiting }
     end
   end
-  if failed[1] then return nil, table.concat(failed, "\n") end
+  return list
+end
+
+--- What is loaded: some lines per script, or with json = true a table; name: one script only.  Then
+-- those that are switched off, did not load or are gone with events that wait for them.
+function operator.scripts(args)
+  local lines, found = {}, false
+  for _, s in ipairs(script.list()) do
+    if not args.name or args.name == s.name then
+      found = true
+      local d = describe(s)
+      if args.json then lines[#lines + 1] = d else print_one(lines, d) end
+    end
+  end
+  for _, a in ipairs(absentees()) do
+    if not args.name or args.name == a.name then
+      found = true
+      if args.json then
+        lines[#lines + 1] = a
+      else
+        add(lines, "%s %s off: %s", a.name, a.file or "-", a.off)
+        if a.waiting > 0 then add(lines, "  %d events wait", a.waiting) end
+      end
+    end
+  end
+  if args.name and not found then return nil, ("no script named %s"):format(tostring(args.name)) end
+  if not lines[1] then lines[1] = "no scripts are loaded" end
   return lines
 end
 
---- What is loaded, and what is off and why: a line per script.
-function operator.scripts()
-  local lines = {}
-  for _, s in ipairs(script.list()) do
-    lines[#lines + 1] = ("%s %s rules=%d errors=%d"):format(s.name, s.file, #s.rules, s.errors)
+--- Hands what is parked for the script `name` to it again; drop = true: forgets it.
+function operator.replay(args)
+  if type(args.name) ~= "string" then return nil, "name: expected a string" end
+  local loaded = script.find(args.name)
+  if not loaded and park.state(args.name).waiting == 0 then
+    return nil, ("no script named %s is loaded, and no events wait for it"):format(args.name)
   end
-  for _, o in ipairs(script.list_off()) do
-    lines[#lines + 1] = ("%s %s off: %s"):format(o.name, o.file, o.reason)
+  if args.drop then return { ("%d events dropped"):format(park.drop(args.name)) } end
+  if not loaded then
+    return nil, ("%s is not loaded, its %d events wait until it is"):format(args.name,
+      park.state(args.name).waiting)
   end
-  return lines
+  return { ("%d events handed to %s again"):format(park.replay(args.name), args.name) }
 end
+
+-- ---- the socket ---------------------------------------------------------------------------------
 
 local function refusal(why)
   return json.encode { ok = false, error = tostring(why) } .. "\n"

@@ -75,7 +75,8 @@ local frexp = math.frexp
 local function book(r, context)
   local us = sys.mono() - context.began
   local _, i = frexp(us)
-  local hist = r.hist
+  local hist, scope = r.hist, r.scope
+  scope.running = scope.running - 1
   r.calls, r.seconds, hist[i] = r.calls + 1, r.seconds + us / 1e6, (hist[i] or 0) + 1
   context.took = us / 1e6
 end
@@ -121,6 +122,7 @@ local function call(r, hop, chain, context, ...)
     running = context
     return guard.resume(meter, r.name, co, ...)
   end
+  r.scope.running = (r.scope.running or 0) + 1
   running = context
   return step(r, context, co, guard.resume(meter, r.name, co, ...))
 end

@@ -11,14 +11,21 @@ local park = require "moon2m.park"
 local parts = require "moon2m.parts"
 local rules = require "moon2m.rule"
 local scopes = require "moon2m.scope"
+local timers = require "moon2m.timers"
 
 local script = { has = hooks.has, policy = hooks.policy, check = hooks.check,
-  virtual = hooks.virtual, committed = park.committed, configure = scopes.configure }
+  virtual = hooks.virtual, prepare = park.prepare, committed = park.committed,
+  happened = park.happened, configure = scopes.configure }
 
 script.name_of = scopes.name_of
 
+local LAST_EVENTS = 1            -- seconds for the events that wait when the server stops
+
+local LAST_CALLS = 30            -- seconds for the handlers of a version that was replaced
+
+local leaving = {}               -- { scope, successor, fate } of scopes whose handlers still run
+local absent = {}                -- scripts of the configuration that do not run
 local live = {}                  -- the scopes in the order of the configuration
-local off = {}                   -- name -> { name, file, reason }: scripts that are not loaded
 
 --- The loaded scopes in order.
 function script.list()
@@ -42,8 +49,7 @@ end
 
 -- Makes `list` the scopes that count, and what they declare the rules.
 local function swap(list)
-  local matchers = hooks.compile(list)
-  hooks.swap(matchers)
+  hooks.swap(hooks.compile(list))
   live = list
 end
 
@@ -62,6 +68,8 @@ function script.load(file)
   local list = without(nil)
   list[#list + 1] = s
   swap(list)
+  park.attach(s, nil)
+  script.let_in(file)
   sys.log("info", "script", ("%s loaded rules=%d"):format(file, #s.rules))
   return s
 end
@@ -71,22 +79,6 @@ function script.try(file)
   local s, why = scopes.stage(file, nil, live)
   if not s then return nil, why end
   return true
-end
-
---- Does not load a script: it brought the server down, or nothing is loaded.  `reload` does.
-function script.leave_off(file, reason)
-  local name = scopes.name_of(file)
-  off[name] = { name = name, file = file, reason = reason }
-  sys.log("error", "script", ("%s is off: %s; `moon2m reload %s` loads it"):format(name, reason,
-    name))
-end
-
---- The scripts that are off, by name: a list of { name, file, reason }.
-function script.list_off()
-  local list = {}
-  for _, o in pairs(off) do list[#list + 1] = o end
-  table.sort(list, function(a, b) return a.name < b.name end)
-  return list
 end
 
 local function run_all(s, kind, fate)
@@ -105,63 +97,155 @@ function script.start(s, previous)
   if s.unloaded then return end
   parts.start(s, previous)
   s.started = true
+  park.start(s)
 end
 
--- The end of a scope that no longer counts: its stop functions, then what it holds.  Yields.
+-- ---- the end of a scope -------------------------------------------------------------------------
+
+-- The stop functions of a scope that no longer counts, then what it holds.  Yields.
 local function finish(s, successor, fate)
-  s.unloaded = true
+  if s.finished then return end
+  s.finished = true
   run_all(s, "stop", fate)
   parts.drop(s, successor)
 end
 
--- Loads a script that was off.  scope | nil, message.  Yields.
-local function turn_on(o)
-  local s, why = script.load(o.file)
-  if not s then return nil, why end
-  off[o.name] = nil
-  require("moon2m.core.blame").allow(o.name)
-  script.start(s)
-  return s
+-- Handlers of an older version that are under way end in their own code, within their budgets; then
+-- it goes.
+local function leave(s, successor, fate)
+  s.unloaded = true
+  leaving[#leaving + 1] = { s, successor, fate }
+  timers.spawn(function()
+    local patience = sys.mono() + LAST_CALLS * 1e6
+    while (s.running or 0) > 0 and not s.finished and sys.mono() < patience do sys.sleep(0.01) end
+    finish(s, successor, fate)
+    for i, l in ipairs(leaving) do
+      if l[1] == s then return table.remove(leaving, i) end
+    end
+  end)
+end
+
+-- ---- replacing, unloading -----------------------------------------------------------------------
+
+--- "stats.lua reloaded: 2 rules, state kept", with what was parked.
+function script.summary(s)
+  return ("%s reloaded: %d rules%s%s"):format(s.file:match("[^/]*$"), #s.rules,
+    next(s.state) ~= nil and ", state kept" or "",
+    s.replayed > 0 and (", %d waiting events replayed"):format(s.replayed) or "")
+end
+
+-- The staged scope takes the place of `old`.
+local function replace(old, s)
+  local list = {}
+  for i, other in ipairs(live) do list[i] = other == old and s or other end
+  swap(list)
+  s.replayed = park.attach(s, old)
+  old.unloaded = true
 end
 
 --- Replaces a loaded script by what its file holds now.  The new scope | nil, message: then the old
 -- one goes on as if nothing had happened.  Yields.
 function script.reload(name)
   local old = script.find(name)
-  if not old and off[name] then return turn_on(off[name]) end
   if not old then return nil, ("no script named %s is loaded"):format(name) end
+  local began = sys.mono()
   local s, why = scopes.stage(old.file, old, without(old))
   if not s then return nil, why end
+  if script.find(name) ~= old then
+    scopes.discard(s)
+    return nil, name .. " was replaced or unloaded meanwhile"
+  end
   local ok
   ok, why = parts.adopt(s, old)
   if not ok then
     scopes.discard(s)
     return nil, why
   end
-  local list = {}
-  for i, other in ipairs(live) do list[i] = other == old and s or other end
-  swap(list)
+  replace(old, s)
+  sys.observe("moon2m_script_reload_seconds", 'result="done"', (sys.mono() - began) / 1e6,
+    "Loop time of reloads")
   script.start(s, old)
-  finish(old, s, "its successor runs all the same")
-  sys.log("info", "script", ("%s reloaded: %d rules, state %s"):format(s.file:match("[^/]*$"),
-    #s.rules, next(s.state) and "kept" or "empty"))
+  leave(old, s, "its successor runs all the same")
+  sys.log("info", "script", script.summary(s))
   return s
 end
 
---- Unloads a script: true | nil, message.  Yields.
+--- Unloads a script: true | nil, message.  Events that wait for it stay in the store.
 function script.unload(name)
   local s = script.find(name)
   if not s then return nil, ("no script named %s is loaded"):format(name) end
   swap(without(s))
-  finish(s, nil, "the script is unloaded all the same")
+  park.detach(s)
+  leave(s, nil, "the script is unloaded all the same")
   sys.log("info", "script", ("%s unloaded"):format(s.file))
   return true
 end
 
---- Stops every script, last loaded first: the server ends.  Yields.
+--- Puts the scopes in the order of these files: that is the order in which rules are asked.
+function script.order(files)
+  local rank, list = {}, without(nil)
+  for i, file in ipairs(files) do rank[file] = i end
+  table.sort(list, function(a, b) return (rank[a.file] or 0) < (rank[b.file] or 0) end)
+  swap(list)
+end
+
+-- ---- scripts that are not there -----------------------------------------------------------------
+
+--- Forgets that the script of that file was kept out.  True when it was switched off.
+function script.let_in(file)
+  for i, a in ipairs(absent) do
+    if a.file == file then
+      table.remove(absent, i)
+      if a.off then require("moon2m.core.blame").allow(a.name) end
+      return a.off == true
+    end
+  end
+end
+
+--- A script of the configuration does not run, for that reason.
+function script.keep_out(file, why)
+  local off = script.let_in(file)
+  absent[#absent + 1] = { name = scopes.name_of(file), file = file, why = why, off = off or nil }
+end
+
+--- Does not load a script: it brought the server down (blamed: what waits for it then needs `moon2m
+-- replay`), or nothing is loaded.  `moon2m reload NAME` does, and nothing else.  Yields.
+function script.leave_off(file, why, blamed)
+  script.let_in(file)
+  if blamed then park.hold(scopes.name_of(file)) end
+  local name = scopes.name_of(file)
+  absent[#absent + 1] = { name = name, file = file, why = why, off = true }
+  sys.log("error", "script", ("%s is off: %s; `moon2m reload %s` loads it"):format(name, why, name))
+end
+
+--- Forgets those that the configuration no longer names.  wanted: a set of files.
+function script.forget_absent(wanted)
+  for i = #absent, 1, -1 do
+    if not wanted[absent[i].file] then table.remove(absent, i) end
+  end
+end
+
+--- Scripts of the configuration that do not run: a list of { name, file, why, off = true when it
+-- was switched off }.
+function script.absent()
+  return absent
+end
+
+function script.find_absent(name)
+  for _, a in ipairs(absent) do
+    if a.name == name then return a end
+  end
+end
+
+--- Stops every script, last loaded first: the server ends.  Events that wait have a second; those
+-- that are left are handled after the next start.  Yields.
 function script.stop_all()
+  local patience = sys.mono() + LAST_EVENTS * 1e6
+  while not park.idle() and sys.mono() < patience do sys.sleep(0.01) end
   for i = #live, 1, -1 do live[i].unloaded = true end
+  for _, l in ipairs { unpack(leaving) } do finish(l[1], l[2], l[3]) end
   for i = #live, 1, -1 do finish(live[i], nil, "the server stops all the same") end
+  park.close()
 end
 
 return script

@@ -84,4 +84,7 @@ sql_life.crossed = [[
 SELECT id FROM res WHERE ty = 23 AND id > ?1 AND json_type(doc, '$.acrs') IS NOT NULL
 ORDER BY id]]
 
+--- Events that wait for scripts, by key: columns k v.  Parameter: the key to start after.
+sql_life.waiting_events = "SELECT k, v FROM meta WHERE k > ?1 AND k < 'evt0' ORDER BY k"
+
 return sql_life

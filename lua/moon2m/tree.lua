@@ -57,6 +57,7 @@ function tree.refresh(r)
   local id = raw[REGISTERED[r.ty]]
   r.key = id and json.string(id)
   r.creator = r.key or cr and json.string(cr)
+  if r.type and r.type.measure then r.size = r.type.measure(raw) end
   if r.type and r.type.container then
     r.mni, r.mbs, r.mia = tonumber(raw.mni), tonumber(raw.mbs), tonumber(raw.mia)
   end
@@ -71,7 +72,7 @@ local function from_row(row)
   local ae = row.ty == 2
   if ae then raw.aei = json.quote(row.aei) end
   local r = { id = row.id, pid = row.pid, ty = row.ty, rn = row.rn, path = row.path, ct = row.ct,
-    lt = row.lt, et = row.et, st = row.st, raw = raw, type = types.by_ty[row.ty], pin = 0 }
+    lt = row.lt, et = row.et, st = row.st, raw = raw, type = types.of_row(row.ty, raw), pin = 0 }
   r.ri = ae and row.aei or path.ri(row.id)
   r.pi = raw._pi and json.string(raw._pi) or row.pid ~= 0 and path.ri(row.pid) or ""
   if r.type and r.type.container then

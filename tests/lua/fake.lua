@@ -447,6 +447,15 @@ end
 function store.max_id() return max_id end
 function store.meta() return nil end
 
+function find.waiting_events(p)
+  local list = {}
+  for k, v in pairs(meta) do
+    if k > p[1] and k < "evt0" then list[#list + 1] = { k = k, v = v } end
+  end
+  table.sort(list, function(a, b) return a.k < b.k end)
+  return list
+end
+
 -- ---- the network -------------------------------------------------------------------------------
 
 local audience = {}

@@ -259,14 +259,17 @@ describe("types", function()
   it("say who may stand below whom", function()
     local allowed = {
       cse_base = "ae container acp subscription request group cross_resource_subscription "
-        .. "notification_target_policy node remote_cse schedule",
-      remote_cse = "container acp subscription polling_channel group cross_resource_subscription",
+        .. "notification_target_policy node remote_cse schedule flex_container",
+      remote_cse = "container acp subscription polling_channel group cross_resource_subscription "
+        .. "flex_container",
       node = "subscription schedule",
-      ae = "container acp subscription polling_channel group cross_resource_subscription",
+      ae = "container acp subscription polling_channel group cross_resource_subscription "
+        .. "flex_container",
+      flex_container = "container flex_container subscription",
       polling_channel = "",
       group = "subscription",
       request = "subscription",
-      container = "container content_instance subscription", content_instance = "",
+      container = "container content_instance subscription flex_container", content_instance = "",
       subscription = "notification_target_mgmt_policy_ref schedule", schedule = "subscription",
       cross_resource_subscription = "notification_target_mgmt_policy_ref schedule",
       notification_target_policy = "policy_deletion_rules subscription",
@@ -286,7 +289,7 @@ describe("types", function()
   it("know attribute names", function()
     assert.is_true(types.has_attribute("mni"))
     assert.is_false(types.has_attribute("zz"))
-    assert.same({ 3, 4 }, types.with_attribute("st"))
+    assert.same({ 3, 4, 28 }, types.with_attribute("st"))
   end)
 
   it("CSEBase cannot be written at all", function()

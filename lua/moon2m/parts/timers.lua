@@ -34,6 +34,7 @@ local function arm(rule)
   local seconds = (rule.due - sys.mono()) / 1e6
   rule.timer = timers.after(math.max(0, seconds), function()
     rule.timer = nil
+    if rule.scope.unloaded then return end
     run(rule)
     if rule.scope.unloaded then return end
     local now = sys.mono()
@@ -59,8 +60,18 @@ local function phases(scope)
   return by
 end
 
+local function cancel(scope)
+  for _, rule in ipairs(scope.rules) do
+    if rule.timer then
+      timers.cancel(rule.timer)
+      rule.timer = nil
+    end
+  end
+end
+
 function part.start(scope, previous)
   local now, kept = sys.mono(), phases(previous)
+  if previous then cancel(previous) end
   for _, rule in ipairs(scope.rules) do
     if rule.kind == "every" then
       local phase = kept[rule.seconds]
@@ -74,12 +85,7 @@ function part.start(scope, previous)
 end
 
 function part.drop(scope)
-  for _, rule in ipairs(scope.rules) do
-    if rule.timer then
-      timers.cancel(rule.timer)
-      rule.timer = nil
-    end
-  end
+  cancel(scope)
 end
 
 function part.leaks(scope)

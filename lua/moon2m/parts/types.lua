@@ -18,7 +18,8 @@ local function guarded(scope, spec)
     local ok, verdict, why = rules.call(rule, 0, nil, values, r and r.raw)
     if not ok then
       rules.report(rule, verdict, rule.name, "refused (5000), nothing stored")
-      return rsc.err(rsc.INTERNAL_SERVER_ERROR, "a check failed")
+      return rsc.err(rsc.INTERNAL_SERVER_ERROR,
+        "the check of %s failed, nothing was stored", scope.name)
     end
     rules.succeeded(rule)
     if verdict == false then return rsc.err(rsc.BAD_REQUEST, "%s", why or "refused by a check") end

@@ -13,6 +13,7 @@
 -- check(values, r) in a type's file is pure: attributes that must fit together; r is the resource
 -- of an UPDATE, nil on CREATE; returns nil or an err.
 
+local core = require "moon2m.core.json"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 
@@ -59,8 +60,12 @@ end
 --- The numbers of the registered types that have an attribute, ascending.
 function types.with_attribute(name)
   local list = {}
-  for ty, T in pairs(types.by_ty) do
-    if T.attr[name] then list[#list + 1] = ty end
+  local seen = {}
+  for _, T in pairs(types.by_root) do
+    if T.attr[name] and not seen[T.ty] then
+      seen[T.ty] = true
+      list[#list + 1] = T.ty
+    end
   end
   table.sort(list)
   return list
@@ -77,8 +82,10 @@ function types.containers()
   return list
 end
 
-local function plug(T)
-  types.by_ty[T.ty], types.by_root[T.root], types.by_name[T.name] = T, T, T
+-- base: the type whose number it shares, or nil.
+local function plug(T, base)
+  if not base then types.by_ty[T.ty] = T end
+  types.by_root[T.root], types.by_name[T.name] = T, T
   for _, p in ipairs(T.parents or {}) do
     if types.by_name[p] then types.by_name[p].children[T.name] = true end
   end
@@ -148,6 +155,7 @@ local function recompile(T, list)
       if p == T.name then new.children[other.name] = true end
     end
   end
+  new.as, new.user, new.abstract, new.measure = T.as, T.user, T.abstract, T.measure
   count(T, -1)
   replace(T, new)
   count(T, 1)
@@ -178,33 +186,144 @@ local function check_spec(spec)
   if type(spec.ty) ~= "number" or spec.ty < 1 or spec.ty % 1 ~= 0 then
     error(spec.name .. ": ty must be a positive integer", 0)
   end
-  if types.by_ty[spec.ty] or types.by_name[spec.name] or types.by_root[spec.short] then
+  local base = types.by_ty[spec.ty]
+  if base and not base.abstract or types.by_name[spec.name] or types.by_root[spec.short] then
     error(spec.name .. ": ty, name or short is taken", 0)
+  end
+  if base and type(spec.cnd) ~= "string" then
+    error(spec.name .. ": a specialisation needs cnd (its containerDefinition)", 0)
   end
   if type(spec.attrs) ~= "table" then error(spec.name .. ": attrs is missing", 0) end
 end
 
+-- ---- types that come and go ---------------------------------------------------------------------
+
+-- Types without their script, by root: resources that are there can be read and deleted, nothing
+-- else.  The table of a type stays the same whatever becomes of it: resources hold it.
+local retired = {}
+
+-- The file of a type that is only read: its attributes as they are, no child, no hook.
+local function frozen(spec)
+  local copy = { ty = spec.ty, name = spec.name, short = spec.short, children = {}, attrs = {},
+    getters = spec.getters }
+  for i, r in ipairs(spec.attrs) do
+    local row = type(r) == "string" and { r } or { r[1], "any" }
+    row.create, row.update = "-", "-"
+    copy.attrs[i] = row
+  end
+  return copy
+end
+
+local function retire(T)
+  local root, measure = T.root, T.measure
+  replace(T, schema.compile(frozen(T.spec)))
+  T.retired, T.measure, retired[root] = true, measure, T
+end
+
+-- A type whose script has not been seen in this run, as far as its resources show it.
+local function stand_in(ty, root, raw)
+  local T = retired[root]
+  local attrs, known = { "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "st" }, {}
+  for _, name in ipairs(attrs) do known[name] = true end
+  for _, name in ipairs(T and T.order or {}) do
+    if not known[name] then attrs[#attrs + 1] = { name, "any" } end
+    known[name] = true
+  end
+  local more = {}
+  for name in pairs(raw) do
+    if not known[name] and name:byte() ~= 95 then more[#more + 1] = name end
+  end
+  if T and not more[1] then return T end
+  table.sort(more)
+  for _, name in ipairs(more) do attrs[#attrs + 1] = { name, "any" } end
+  T = T or {}
+  replace(T, schema.compile(frozen { ty = ty, name = root, short = root, attrs = attrs }))
+  T.retired, T.guessed, retired[root] = true, true, T
+  return T
+end
+
+--- The type of a resource that was stored: ty, and raw, the texts of its attributes.
+function types.of_row(ty, raw)
+  local root = raw._root and core.string(raw._root)
+  if not root then return types.by_ty[ty] or stand_in(ty, "type:" .. ty, raw) end
+  local T = types.by_root[root]
+  if T and T.ty == ty then return T end
+  T = retired[root]
+  if T and not T.guessed then return T end
+  return stand_in(ty, root, raw)
+end
+
+-- ---- specialisations ----------------------------------------------------------------------------
+
+-- The attributes of the type that a specialisation has the number of, then its own.
+local function specialise(base, spec)
+  local full = {}
+  for k, v in pairs(base.spec) do full[k] = v end
+  for k, v in pairs(spec) do full[k] = v end
+  full.attrs, full.children, full.abstract = {}, {}, nil
+  for _, r in ipairs(base.spec.attrs) do full.attrs[#full.attrs + 1] = r end
+  for _, r in ipairs(spec.attrs) do full.attrs[#full.attrs + 1] = r end
+  for _, name in ipairs(base.spec.children) do full.children[#full.children + 1] = name end
+  for _, name in ipairs(spec.children or {}) do full.children[#full.children + 1] = name end
+  full.check = base.spec.special_check(spec, full)
+  full.measure = base.spec.special_measure(spec)
+  return full
+end
+
+--- The type that a CREATE of T means: T itself, or for a type that has only specialisations the one
+-- that the content's root names.  nil, err when there is none.
+function types.for_content(T, pc)
+  if not T.abstract then return T end
+  local outer, list = core.members(pc or "")
+  local root = outer and list[1]
+  local found = root and types.by_root[root]
+  if found and found.ty == T.ty and found ~= T then return found end
+  if not root then
+    return nil, rsc.err(rsc.BAD_REQUEST, "pc: missing, a representation of a %s is needed", T.name)
+  end
+  return nil, T.spec.unknown(root, outer[root], types.by_root)
+end
+
+-- ---- registering --------------------------------------------------------------------------------
+
+local builtin = true             -- the types of this folder are being registered
+
+-- Compiles spec into the table that the type had before, when there was one.
+local function table_of(spec)
+  local T, before = schema.compile(spec), retired[spec.short]
+  T.abstract, T.measure, T.user = spec.abstract, spec.measure, not builtin or nil
+  if not before or before.ty ~= spec.ty then return T end
+  retired[spec.short] = nil
+  replace(before, T)
+  return before
+end
+
 --- Registers a type (the shape of the files here; parents = { type names } adds it to their
--- children), or with extends = "container" adds optional attributes and children to one, or other
--- rules for attributes that it has; its check runs after that of the type.  Returns T and a
--- function that undoes it.  Raises a text without position when the data is wrong; then nothing
--- changed.
+-- children; a ty that is there already and has specialisations: one of them, with its cnd), or with
+-- extends = "container" adds optional attributes and children to one, or other rules for
+-- attributes that it has; its check runs after that of the type.  Returns T and a function that
+-- undoes it: resources of the type stay readable.  Raises a text without position when the data is
+-- wrong; then nothing changed.
 function types.register(spec)
   if spec.extends then return extend(spec) end
   check_spec(spec)
-  local T = schema.compile(spec)
-  plug(T)
+  local base = types.by_ty[spec.ty]
+  local T = table_of(base and specialise(base, spec) or spec)
+  T.as = base and base.name or T.name
+  plug(T, base)
   return T, function()
     count(T, -1)
-    types.by_ty[T.ty], types.by_root[T.root], types.by_name[T.name] = nil, nil, nil
-    for _, p in pairs(types.by_name) do p.children[T.name] = nil end
+    if not base then types.by_ty[T.ty] = nil end
+    types.by_root[T.root], types.by_name[T.name] = nil, nil
+    for _, P in pairs(types.by_name) do P.children[T.name] = nil end
+    retire(T)
   end
 end
 
 --- Whether a resource of type T may be created below one of type P: nil, or the err that refuses
 -- it (4108; 5203 for a subscription, TS-0004 7.3.3.4).
 function types.child_error(P, T)
-  if P.children[T.name] then return nil end
+  if P.children[T.as or T.name] then return nil end
   if T.name == "subscription" then
     return rsc.err(rsc.TARGET_NOT_SUBSCRIBABLE, "a %s cannot be subscribed to", P.name)
   end
@@ -215,9 +334,11 @@ end
 local files = { "cse_base", "ae", "container", "content_instance", "subscription", "acp",
   "polling_channel", "request", "group", "cross_resource_subscription",
   "notification_target_policy", "notification_target_mgmt_policy_ref", "policy_deletion_rules",
-  "schedule", "node", "remote_cse" }
+  "schedule", "node", "remote_cse",
+  "flex_container" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end
+builtin = false
 
 return types

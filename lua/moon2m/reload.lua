@@ -1,0 +1,195 @@
+-- Reloading: what SIGHUP, `moon2m reload` and --watch ask for.  One at a time, in the order asked.
+-- Everything (no name): the configuration is read again, scripts that it no longer names go, new
+-- ones come, those that stay are replaced by what their files hold.  A script that does not load
+-- leaves the version that runs untouched, and a configuration that is wrong changes nothing.
+
+local sys = require "moon2m.core.sys"
+local script = require "moon2m.script"
+
+local reload = {}
+
+local LIVE = { apps = true, scripts = true, read = true }   -- keys that count from now on
+local files = {}                 -- the scripts of the configuration, in order
+local setup                      -- { config, load, apply, watch } of reload.open
+local busy = false
+
+--- o.config: the configuration that runs; o.load() -> what it would be now, or raises;
+-- o.apply(config): its `scripts` and `read` count; o.watch(folders) -> true | nil, why, or nil when
+-- nobody watches.  Until it is called, nothing can be reloaded.
+function reload.open(o)
+  setup, files = o, o.config.apps
+  reload.follow()
+end
+
+local function plain(file)
+  return (file:gsub("^%./", ""))
+end
+
+local function folder(file)
+  return file:match("^(.*)/[^/]*$") or "."
+end
+
+--- Watches the folders of the scripts and of what they required.
+function reload.follow()
+  if not setup or not setup.watch then return end
+  local set, list = {}, {}
+  local function add(file)
+    local dir = folder(file)
+    if not set[dir] then
+      set[dir] = true
+      list[#list + 1] = dir
+    end
+  end
+  for _, file in ipairs(files) do add(file) end
+  for _, s in ipairs(script.list()) do
+    for file in pairs(s.files) do add(file) end
+  end
+  local ok, why = setup.watch(list)
+  if not ok then sys.log("error", "script", "cannot watch: " .. tostring(why)) end
+end
+
+-- ---- one script ---------------------------------------------------------------------------------
+
+local function say_failure(name, why, fate)
+  sys.log("error", "script", ("%s not loaded, %s"):format(name, fate))
+  sys.log("error", "script", ("%s: %s"):format(name, why))
+end
+
+local function replace(s, lines, failed)
+  local began = sys.mono()
+  local new, why = script.reload(s.name)
+  if new then
+    lines[#lines + 1] = script.summary(new)
+    return
+  end
+  s.failed_reload = why
+  say_failure(s.name, why, "the version already running stays")
+  failed[#failed + 1] = ("%s not loaded, the version already running stays\n  %s"):format(s.name,
+    why)
+  sys.observe("moon2m_script_reload_seconds", 'result="failed"', (sys.mono() - began) / 1e6,
+    "Loop time of reloads")
+end
+
+local function load(file, lines, failed)
+  local s, why = script.load(file)
+  if s then
+    script.start(s)
+    lines[#lines + 1] = ("%s loaded: %d rules"):format(s.file, #s.rules)
+    return
+  end
+  script.keep_out(file, why)
+  say_failure(file, why, "nothing of it runs")
+  failed[#failed + 1] = ("%s not loaded\n  %s"):format(file, why)
+end
+
+-- ---- everything ---------------------------------------------------------------------------------
+
+local function same(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  for k, v in pairs(a) do
+    if not same(v, b[k]) then return false end
+  end
+  for k in pairs(b) do
+    if a[k] == nil then return false end
+  end
+  return true
+end
+
+-- The configuration as it is now; what cannot change while the server runs is said and stays.
+local function read_again(lines)
+  local ok, new = pcall(setup.load)
+  if not ok then return nil, tostring(new) end
+  for key, v in pairs(new) do
+    if not LIVE[key] and not same(v, setup.config[key]) then
+      local text = ("configuration: %s changed, that counts from the next start on"):format(key)
+      sys.log("warn", "script", text)
+      lines[#lines + 1] = text
+    end
+  end
+  for key in pairs(LIVE) do setup.config[key] = new[key] end
+  setup.apply(setup.config)
+  return new.apps
+end
+
+local function by_file()
+  local loaded = {}
+  for _, s in ipairs(script.list()) do loaded[s.file] = s end
+  return loaded
+end
+
+local function everything(lines, failed)
+  local wanted, why = read_again(lines)
+  if not wanted then
+    failed[1] = "configuration not read again, nothing changed: " .. why
+    sys.log("error", "script", failed[1])
+    return
+  end
+  files = wanted
+  local stays = {}
+  for _, file in ipairs(wanted) do stays[file] = true end
+  script.forget_absent(stays)
+  for file, s in pairs(by_file()) do
+    if not stays[file] then
+      script.unload(s.name)
+      lines[#lines + 1] = file .. " unloaded"
+    end
+  end
+  local loaded = by_file()
+  for _, file in ipairs(wanted) do
+    local a = script.find_absent(script.name_of(file))
+    if loaded[file] then
+      replace(loaded[file], lines, failed)
+    elseif not (a and a.off) then
+      load(file, lines, failed)
+    end
+  end
+  script.order(wanted)
+end
+
+-- Runs fn(lines, failed) when no other reload is under way.
+local function alone(fn)
+  if not setup then return {}, { "the server is still starting" } end
+  while busy do sys.sleep(0.005) end
+  busy = true
+  local lines, failed = {}, {}
+  local ok, why = pcall(fn, lines, failed)
+  busy = false
+  reload.follow()
+  if not ok then error(why, 0) end
+  return lines, failed[1] and failed or nil
+end
+
+--- Reloads the script of that name (also one that did not load or is switched off), or everything.
+-- Lines that say what was done, and a list of what failed, or nil.  Yields.
+function reload.run(name)
+  return alone(function(lines, failed)
+    if not name then return everything(lines, failed) end
+    local s, absent = script.find(name), script.find_absent(name)
+    if s then return replace(s, lines, failed) end
+    if absent then return load(absent.file, lines, failed) end
+    failed[1] = ("no script named %s"):format(name)
+  end)
+end
+
+--- Files were written (--watch): those scripts are reloaded that are or use one of them.  list: a
+-- text of one path a line; "*": any file may have changed.  Yields.
+function reload.changed(list)
+  local set = {}
+  for file in list:gmatch("[^\n]+") do set[plain(file)] = true end
+  local function touched(paths)
+    if set["*"] then return true end
+    for file in pairs(paths) do
+      if set[plain(file)] then return true end
+    end
+  end
+  return alone(function(lines, failed)
+    for _, s in ipairs(script.list()) do
+      if touched(s.files) then replace(s, lines, failed) end
+    end
+    for _, a in ipairs(script.absent()) do
+      if not a.off and touched { [a.file] = true } then load(a.file, lines, failed) end
+    end
+  end)
+end
+
+return reload
