@@ -19,6 +19,14 @@ local call, report = rules.call, rules.report
 local resting, succeeded = rules.is_resting, rules.succeeded
 local matchers = {}              -- kind -> op -> globs
 
+local ANY = { any = true }
+
+-- The operations under which a rule is found: hooks that are for every operation have one tree.
+local function operations(rule)
+  if not rule.op then return ANY end
+  return rule.op == "any" and scopes.OPS or { [rule.op] = true }
+end
+
 --- Compiles the patterns of these scopes, in their order.  Changes nothing.
 function hooks.compile(list)
   local new = {}
@@ -27,7 +35,7 @@ function hooks.compile(list)
       if rule.where then
         local by_op = new[rule.kind] or {}
         new[rule.kind] = by_op
-        for op in pairs(rule.op and rule.op ~= "any" and { [rule.op] = true } or scopes.OPS) do
+        for op in pairs(operations(rule)) do
           by_op[op] = by_op[op] or path.globs()
           by_op[op]:add(rule.where, rule)
         end
@@ -47,7 +55,7 @@ end
 -- nil.
 function hooks.matching(kind, op, to)
   local by_op = matchers[kind]
-  local set = by_op and by_op[op]
+  local set = by_op and (by_op[op] or by_op.any)
   if not set then return nil end
   local list = set:match(to)
   return list[1] and list
