@@ -362,6 +362,7 @@ local function declarations(cse, scope, script)
     cse[kind] = function(o, fn)
       local spec = socket(kind, o)
       spec.rule = script.declare(scope, kind, nil, nil, fn)
+      spec.rule.lasting = kind == "tcp"         -- as long as its connection, until that is closed
       return gateway.handle(spec)
     end
   end

@@ -41,9 +41,10 @@ function rule.set_budgets(over)
   end
 end
 
---- A rule of a scope: fn, run under the budget of that kind; at: "file:line" of the declaration.
--- Its books: calls, errors, seconds (wall time in all, waits included), hist (how many calls took
--- less than 2^i microseconds, by i; the absent are 0).
+--- A rule of a scope (`lasting`: a reload does not wait for its calls): fn, run under the budget of
+-- that kind; at: "file:line" of the declaration. Its books: calls, errors, seconds (wall time in
+-- all, waits included), hist (how many calls took less than 2^i microseconds, by i; the absent are
+-- 0).
 function rule.new(scope, budget, name, fn, at)
   at = at or scope.file
   return { scope = scope, budget = budget, fn = fn, where_declared = at,
@@ -76,7 +77,7 @@ local function book(r, context)
   local us = sys.mono() - context.began
   local _, i = frexp(us)
   local hist, scope = r.hist, r.scope
-  scope.running = scope.running - 1
+  if not r.lasting then scope.running = scope.running - 1 end
   r.calls, r.seconds, hist[i] = r.calls + 1, r.seconds + us / 1e6, (hist[i] or 0) + 1
   context.took = us / 1e6
 end
@@ -122,7 +123,7 @@ local function call(r, hop, chain, context, ...)
     running = context
     return guard.resume(meter, r.name, co, ...)
   end
-  r.scope.running = (r.scope.running or 0) + 1
+  if not r.lasting then r.scope.running = (r.scope.running or 0) + 1 end
   running = context
   return step(r, context, co, guard.resume(meter, r.name, co, ...))
 end
