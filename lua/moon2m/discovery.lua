@@ -9,8 +9,10 @@
 
 local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
+local label_query = require "moon2m.label_query"
 local path = require "moon2m.path"
 local sql = require "moon2m.sql"
+local sql_match = require "moon2m.sql_match"
 
 local find, gsub, match = string.find, string.gsub, string.match
 
@@ -158,6 +160,9 @@ local TESTS = {
     end
     return false
   end,
+  lbq = function(get, text)
+    return label_query.met(label_query.parse(text), get("lbl") or {})
+  end,
   cty = function(get, list)
     local cnf = get("cnf")
     local media = type(cnf) == "string" and match(cnf, "^[^:;]*"):lower()
@@ -176,8 +181,8 @@ local TESTS = {
 }
 
 --- Whether a resource meets the conditions of fc (TS-0004 7.3.3.1): get(name) -> decoded value of
--- an attribute, times in microseconds, nil when absent.  fo joins different tags, the values of
--- one tag are alternatives.  No condition at all: true.
+-- an attribute, times in microseconds, nil when absent.  fo joins different tags (1 all, 2 any, 3
+-- exactly one), the values of one tag are alternatives.  No condition at all: true.
 function discovery.match(fc, get)
   local met, unmet = 0, 0
   for tag, test in pairs(TESTS) do
@@ -187,7 +192,17 @@ function discovery.match(fc, get)
     end
   end
   if fc.fo == 2 then return met > 0 or unmet == 0 end
+  if fc.fo == 3 then return met == 1 or met + unmet == 0 end
   return unmet == 0
+end
+
+--- The same of a resource r, for conditions of every kind: those on its relatives and on content
+-- are asked of the store.  value(name) as above.  Yields then; raises when the store fails.
+function discovery.met(r, fc, value)
+  if not sql_match.asks_store(fc) then return discovery.match(fc, value) end
+  local statement, params = sql.search({ only = true, id = r.cid or r.id, st = r.cid and r.st,
+    path = "", now = sys.now() }, fc)
+  return statement ~= nil and store.find(statement, params, 1)[1] ~= nil
 end
 
 return discovery

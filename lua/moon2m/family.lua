@@ -22,9 +22,9 @@ function family.asks(rcn)
   return WITH_FAMILY[rcn] or false
 end
 
---- Whether r meets fc itself (conditional operation).
+--- Whether r meets fc itself (conditional operation).  Yields when fc looks beyond r's attributes.
 function family.meets(r, fc)
-  return discovery.match(fc, function(name) return tree.value(r, name) end)
+  return discovery.met(r, fc, function(name) return tree.value(r, name) end)
 end
 
 -- Who may see a hit.  nil: everything.

@@ -7,6 +7,8 @@
 -- on is 5001. Which rcn goes with which operation is the dispatcher's business.
 
 local core = require "moon2m.core.json"
+local jsonpath = require "moon2m.jsonpath"
+local label_query = require "moon2m.label_query"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local types = require "moon2m.types"
@@ -24,6 +26,20 @@ local query = {}
 local uint, posint, bool = schema.kinds.uint, schema.kinds.posint, schema.kinds.bool
 local stamp, text, uri = schema.kinds.timestamp, schema.kinds.string, schema.kinds.uri
 
+local query_of_labels = schema.string_kind(nil, "a label query (string)", function(s)
+  if label_query.parse(s) then return s end
+  return nil, "expected key, NT key, key EQ v, key NE v, key IN (v,...) or key NI (v,...)"
+end)
+
+local query_of_content = schema.string_kind(nil, "a JSONPath (string)", function(s)
+  local steps, at = jsonpath.parse(s)
+  if steps then return s end
+  return nil, ("not a JSONPath that this CSE reads, at character %d"):format(at)
+end)
+
+local TEXTS = { [text] = true, [stamp] = true, [uri] = true, [query_of_labels] = true,
+  [query_of_content] = true }
+
 -- Parameters of a request besides those that have a header of their own.
 local params = {
   rcn = { uint }, drt = { schema.enum("a result type", { 1, 2 }) }, da = { bool }, rp = { text },
@@ -37,14 +53,17 @@ local filters = {
   sts = { posint }, stb = { uint }, sza = { uint }, szb = { posint },
   ty = { uint, list = true }, lbl = { text, list = true }, cty = { text, list = true },
   fu = { schema.enum("a filter usage", { 1, 2, 3 }) },
-  fo = { schema.enum("a filter operation", { 1, 2 }) },
+  fo = { schema.enum("a filter operation", { 1, 2, 3 }) },
+  chty = { uint, list = true }, pty = { uint, list = true },
+  clbl = { text, list = true }, palb = { text, list = true }, lbq = { query_of_labels },
+  cfs = { schema.enum("a content filter syntax", { 1 }) }, cfq = { query_of_content },
   lim = { uint }, lvl = { posint }, ofst = { posint }, arp = { text },
 }
 
 -- Known to the standard, not offered here: 5001, unless it says "no".
 local unsupported = {}
 for name in ([[rids tids ltids tkns tqi asi aus auri sqi omr prpi ma msu gstn
-  smf cfs cfq lbq clbl palb chty pty catr patr gmty geom gsf]]):gmatch("%S+") do
+  smf gmty geom gsf]]):gmatch("%S+") do
   unsupported[name] = true
 end
 
@@ -102,15 +121,17 @@ local function check_path(arp)
   end
 end
 
--- One attribute condition: value as text, "*" stands for any characters.
-local function add_attribute(fc, name, value)
+-- One attribute condition: value as text, "*" stands for any characters.  tag: atr, catr (of a
+-- child) or patr (of the parent).
+local function add_attribute(fc, tag, name, value)
   if reserved[name] then
-    return err(BAD, "atr: %s has a filter condition of its own", name)
+    return err(BAD, "%s: %s has a filter condition of its own", tag, name)
   end
   if not types.has_attribute(name) then return bad(name, "unknown parameter or attribute") end
-  fc.atr = fc.atr or {}
-  if #fc.atr >= MAX_VALUES then return bad("atr", "more than " .. MAX_VALUES .. " conditions") end
-  fc.atr[#fc.atr + 1] = { nm = name, val = value }
+  local list = fc[tag] or {}
+  if #list >= MAX_VALUES then return bad(tag, "more than " .. MAX_VALUES .. " conditions") end
+  list[#list + 1] = { nm = name, val = value }
+  fc[tag] = list
 end
 
 -- The text of a raw value that an attribute is compared with.
@@ -124,15 +145,15 @@ end
 
 -- ---- filter criteria of a WebSocket primitive ---------------------------------------------------
 
-local function attribute_list(fc, raw)
+local function attribute_list(fc, tag, raw)
   local items = raw:byte() == 91 and core.elements(raw)
-  if not items then return bad("atr", "expected an array") end
+  if not items then return bad(tag, "expected an array") end
   for _, item in ipairs(items) do
     local m = item:byte() == 123 and core.members(item)
     local nm = m and m.nm and schema.text_of(m.nm)
     local val = m and m.val and comparable(m.val)
-    if not nm or not val then return bad("atr", "expected entries with nm and val") end
-    local e = add_attribute(fc, nm, val)
+    if not nm or not val then return bad(tag, "expected entries with nm and val") end
+    local e = add_attribute(fc, tag, nm, val)
     if e then return e end
   end
 end
@@ -144,14 +165,20 @@ local function filter_member(fc, name, raw)
     if v == nil then return e end
     fc[name] = v
     return name == "arp" and check_path(v) or nil
-  elseif name == "atr" then
-    return attribute_list(fc, raw)
+  elseif name == "atr" or name == "catr" or name == "patr" then
+    return attribute_list(fc, name, raw)
   elseif unsupported[name] then
     return not_supported("fc." .. name)
   end
   local val = comparable(raw)
   if not val then return bad(name, "expected a string, a number or a boolean") end
-  return add_attribute(fc, name, val)
+  return add_attribute(fc, "atr", name, val)
+end
+
+-- contentFilterSyntax and contentFilterQuery go together (TS-0004 6.3.5.8); JSONPath is the only
+-- one.
+local function check_criteria(fc)
+  if fc and fc.cfs and not fc.cfq then return bad("cfq", "missing, cfs is there") end
 end
 
 local function filter_criteria(raw)
@@ -163,6 +190,8 @@ local function filter_criteria(raw)
     local e = filter_member(fc, name, members[name])
     if e then return nil, e end
   end
+  local e = check_criteria(fc)
+  if e then return nil, e end
   return fc
 end
 
@@ -196,7 +225,7 @@ end
 --- Reads the members of a primitive (JSON text): { rcn, drt, da, rp, grtm, rt = { rtv, nu }, fc }
 -- or nil, err. fc has the conditions as check returned them (times in microseconds, lists as
 -- lists),
--- and atr = { { nm, val = text }, ... }.
+-- and atr, catr, patr = { { nm, val = text }, ... }.
 function query.from_fields(json)
   local members, names = core.members(json)
   if not members then return nil, err(BAD, "%s", names) end
@@ -230,7 +259,7 @@ end
 local function as_raw(kind, value)
   if kind == bool then
     if value == "1" then return "true" elseif value == "0" then return "false" end
-  elseif kind ~= text and kind ~= stamp and kind ~= uri then
+  elseif not TEXTS[kind] then
     if find(value, "^%-?%d+$") then return value end
   end
   if (kind == bool) and (value == "true" or value == "false") then return value end
@@ -271,6 +300,9 @@ local function query_response_type(out, value)
   out.rt = { rtv = n }
 end
 
+-- How a query string names an attribute of a child or the parent (TS-0009 6.2.2.2).
+local RELATIVE = { c = "catr", p = "patr" }
+
 local function query_field(out, name, value)
   if name == "atrl" then return attribute_names(out, value) end
   local spec = params[name]
@@ -287,14 +319,13 @@ local function query_field(out, name, value)
   if not value then return bad(name, "bad percent-encoding") end
   if spec then return query_one(into, name, spec, value) end
   if name == "rt" then return query_response_type(out, value) end
-  if unsupported[name] or find(name, "^[cp]%.%a") then
-    return not (is_no(value)) and not_supported(name) or nil
-  end
-  if taken[name] or name == "fc" or name == "atr" then
+  if unsupported[name] then return not (is_no(value)) and not_supported(name) or nil end
+  if taken[name] or name == "fc" or name == "atr" or name == "catr" or name == "patr" then
     return bad(name, "not permitted in a query")
   end
   out.fc = out.fc or {}
-  return add_attribute(out.fc, name, value)
+  local relative, attribute = name:match("^([cp])%.(%a%w*)$")
+  return add_attribute(out.fc, relative and RELATIVE[relative] or "atr", attribute or name, value)
 end
 
 --- Reads a query string without its "?": as from_fields, and atrl = { attribute names }.  Any
@@ -312,6 +343,8 @@ function query.params(s)
     local e = query_field(out, name, sub(field, eq + 1))
     if e then return nil, e end
   end
+  local e = check_criteria(out.fc)
+  if e then return nil, e end
   return out
 end
 

@@ -267,6 +267,80 @@ describe_sql("discovery", function()
       inst_path("pump-2/level", 2))
   end)
 
+  it("fo 3: exactly one condition", function()
+    finds("", "fo=3&ty=2&lbl=room:2", "pump", "pump-2", "pump-2/level")
+    finds("", "fo=3&ty=2&api=Nother", "pump")
+    finds("pump-2", "fo=3&ty=4&lbl=wet", inst_path("pump-2/level", 1))
+  end)
+
+  it("lbq: keys and values of labels", function()
+    finds("", "lbq=room", "pump-2/level", "pump/level", "pump/level/raw")
+    finds("", "ty=3&lbq=NT+room", "pump/aged", "pump/flow", "pump/shut")
+    for _, q in ipairs { "room:1", "room+EQ+1", "room+IN+(1)", "room+IN+(7,+1)", "room+NE+2",
+      "room+NI+(2,3)" } do
+      finds("", "lbq=" .. q, "pump/level", "pump/level/raw")
+    end
+    finds("", "lbq=roo")
+    finds("", "lbq=odd", inst_path("pump/level", 3))
+    finds("", "lbq=wet+NE+1&ty=3", "pump/flow", "pump/level")
+  end)
+
+  it("pty, palb, patr: what the parent is", function()
+    finds("", "pty=5", "acp", "pump", "pump-2")
+    finds("", "ty=3&pty=3", "pump/level/raw")
+    finds("", "ty=4&pty=3+2", inst_path("pump-2/level", 1), inst_path("pump-2/level", 2),
+      inst_path("pump/aged", 2), inst_path("pump/level", 1), "pump/level/named",
+      inst_path("pump/level", 3), inst_path("pump/level/raw", 1))
+    finds("", "ty=4&pty=2")
+    finds("", "palb=base", "acp", "pump", "pump-2")
+    finds("", "palb=room:2+odd", inst_path("pump-2/level", 1), inst_path("pump-2/level", 2))
+    finds("", "p.api=Nother", "pump-2/level")
+    finds("pump", "p.mni=10&ty=4", inst_path("pump/level", 1), "pump/level/named",
+      inst_path("pump/level", 3))
+    finds("", "p.rn=raw&p.cni=4", inst_path("pump/level", 1), "pump/level/named",
+      inst_path("pump/level", 3), "pump/level/raw", inst_path("pump/level/raw", 1),
+      "pump/level/sub")
+  end)
+
+  it("chty, clbl, catr: what some child is", function()
+    finds("", "chty=23", "pump/level")
+    finds("", "chty=4", "pump-2/level", "pump/aged", "pump/level", "pump/level/raw")
+    finds("", "chty=3+1&ty=2", "pump", "pump-2")
+    finds("", "clbl=room:2", "pump-2")
+    finds("", "clbl=wet", "pump", "pump-2/level", "pump/level")
+    finds("", "clbl=wet&ty=3", "pump-2/level", "pump/level")
+    finds("", "c.nu=C*", "pump/level")
+    finds("", "c.con=21.5", "pump/level")
+    finds("", "c.rn=named", "pump/level")
+    finds("", "c.mni=10", "pump")
+    finds("pump/level/raw", "ty=4&chty=4")
+    finds("", "fo=2&chty=23&lbl=odd", "pump/level", inst_path("pump/level", 3))
+  end)
+
+  it("cfq: JSONPath on the content of instances", function()
+    finds("", "cfq=$.a", inst_path("pump/level", 3))
+    finds("", "cfq=$.b")
+    finds("", "cfq=$..a", inst_path("pump/level", 3))
+    finds("pump/level/raw", "cfq=$", inst_path("pump/level/raw", 1))
+    finds("", "ty=3&cfq=$")
+  end)
+
+  it("asks the same of one resource", function()
+    local function met(p, st, q)
+      local r = st and { cid = numbers[p], st = st } or { id = numbers[p] }
+      return discovery.met(r, query.params(q).fc, error)
+    end
+    assert.is_true(met("pump/level", nil, "pty=2&lbl=wet"))
+    assert.is_false(met("pump/level", nil, "pty=2&lbl=dry"))
+    assert.is_true(met("pump/level", nil, "chty=4&lvl=1"))
+    assert.is_true(met("pump/level", 3, "cfq=$.a&palb=wet"))
+    assert.is_false(met("pump/level", 1, "cfq=$.a"))
+    assert.is_true(met("pump/level", 2, "pty=3"))
+    assert.is_false(met("pump/level", 2, "chty=3"))
+    assert.is_true(met("", nil, "chty=2"))
+    assert.is_false(met("", nil, "cfq=$"))
+  end)
+
   it("lim and ofst: pages that join without gap or repeat", function()
     local all = found("", "fu=1")
     local joined, from, rounds = {}, 1, 0
@@ -380,6 +454,10 @@ describe("discovery.match", function()
     assert.is_false(holds { ty = { 4 }, lbl = { "z" } })
     assert.is_true(holds { ty = { 4 }, lbl = { "z" }, fo = 2 })
     assert.is_false(holds { ty = { 3 }, lbl = { "z" }, fo = 2 })
+    assert.is_true(holds { fo = 3 } and holds { ty = { 4 }, lbl = { "z" }, fo = 3 })
+    assert.is_false(holds { ty = { 4 }, lbl = { "a" }, fo = 3 })
+    assert.is_true(holds { lbq = "a" } and holds { lbq = "NT c" })
+    assert.is_false(holds { lbq = "c" })
   end)
 end)
 

@@ -60,7 +60,7 @@ describe("query string", function()
     local cases = {
       ["rcn=x"] = "rcn: expected a non-negative integer", ["rcn="] = "rcn: ", ["rcn=-1"] = "rcn: ",
       ["rcn=1&rcn=1"] = "rcn: given twice", ["drt=3"] = "drt: ", ["rt=6"] = "rt: ",
-      ["rt=a"] = "rt: ", ["fu=9"] = "fu: ", ["fo=3"] = "fo: ", ["lim=-1"] = "lim: ",
+      ["rt=a"] = "rt: ", ["fu=9"] = "fu: ", ["fo=4"] = "fo: ", ["lim=-1"] = "lim: ",
       ["lvl=0"] = "lvl: ", ["ofst=0"] = "ofst: ", ["crb=2024"] = "crb: not a timestamp",
       ["ty=a"] = "ty: ", ["ty="] = "ty: empty list", ["lbl="] = "lbl: empty list",
       ["lbl=%zz"] = "lbl: bad percent-encoding", ["cr=%"] = "cr: bad percent-encoding",
@@ -79,12 +79,30 @@ describe("query string", function()
 
   it("tells what this CSE does not do", function()
     for _, s in ipairs { "fu=3", "sqi=1", "sqi=true", "rids=a", "tids=a", "ltids=a", "smf=x",
-      "lbq=x", "clbl=a", "palb=a", "chty=3", "pty=3", "gmty=1", "geom=x", "gsf=1", "c.lbl=x",
-      "p.ty=3", "cfs=1", "ma=PT1S" } do
+      "gmty=1", "geom=x", "gsf=1", "ma=PT1S" } do
       local msg = refused(query.params, s, 5001)
       assert.matches("not supported by this CSE", msg)
     end
     assert.same({}, params("sqi=0&tqi=false"))
+  end)
+
+  it("reads conditions on relatives, labels and content", function()
+    assert.same({ chty = { 3, 4 }, pty = { 2 }, clbl = { "a", "b" }, palb = { "c" } },
+      params("chty=3+4&pty=2&clbl=a+b&palb=c").fc)
+    assert.same({ catr = { { nm = "cr", val = "C*" }, { nm = "mni", val = "5" } },
+      patr = { { nm = "rn", val = "x" } } }, params("c.cr=C*&c.mni=5&p.rn=x").fc)
+    assert.same({ lbq = "room IN (1, 2)" }, params("lbq=room%20IN%20(1,%202)").fc)
+    assert.same({ cfs = 1, cfq = "$.a[?(@.b > 5)]" },
+      params("cfs=1&cfq=$.a[?(@.b%20%3E%205)]").fc)
+    for s, why in pairs { ["cfs=1"] = "cfq: missing", ["cfs=2&cfq=$"] = "cfs: ",
+      ["cfq=a"] = "cfq: not a JSONPath that this CSE reads, at character 1",
+      ["cfq=$.a[1:2]"] = "cfq: not a JSONPath that this CSE reads, at character 4",
+      ["lbq=a+b+c"] = "lbq: expected key", ["lbq=a+IN+b"] = "lbq: ", ["chty=x"] = "chty: ",
+      ["clbl="] = "clbl: empty list", ["c.lbl=x"] = "catr: lbl has a filter condition",
+      ["p.ty=3"] = "patr: ty has", ["c.zz=1"] = "zz: unknown", ["catr=x"] = "catr: not permitted",
+    } do
+      assert.same(why, refused(query.params, s):sub(1, #why), s)
+    end
   end)
 
   it("is bounded", function()
@@ -110,6 +128,10 @@ describe("primitive fields", function()
     assert.same({ { nm = "mni", val = "5" }, { nm = "rr", val = "true" },
       { nm = "cr", val = "x" } }, fc.atr)
     assert.same({ fc = {} }, fields('{"fc":{}}'))
+    fc = fields('{"fc":{"catr":[{"nm":"mni","val":5}],"patr":[{"nm":"rn","val":"a"}],'
+      .. '"chty":[4],"lbq":"NT k","cfs":1,"cfq":"$.a"}}').fc
+    assert.same({ catr = { { nm = "mni", val = "5" } }, patr = { { nm = "rn", val = "a" } },
+      chty = { 4 }, lbq = "NT k", cfs = 1, cfq = "$.a" }, fc)
   end)
 
   it("let the bindings' members pass", function()
@@ -141,7 +163,7 @@ describe("primitive fields", function()
 
   it("tell what this CSE does not do", function()
     for _, s in ipairs { '{"sqi":true}', '{"tkns":["x"]}', '{"rids":["x"]}', '{"omr":["x"]}',
-      '{"fc":{"smf":["x"]}}', '{"fc":{"lbq":"x"}}', '{"fc":{"chty":[3]}}', '{"fc":{"fu":3}}' } do
+      '{"fc":{"smf":["x"]}}', '{"fc":{"fu":3}}' } do
       assert.matches("not supported by this CSE", refused(query.from_fields, s, 5001))
     end
     assert.same({}, fields('{"sqi":false,"rids":[]}'))

@@ -81,6 +81,13 @@ describe("discovery", function()
     ["ty=3&lbl=x"] = "a b", ["ty=4&lbl=x"] = "", ["ty=4&lbl=x&fo=2"] = "a b i1 i2 i3",
     ["ty=3&lbl=x&rn=b"] = "b", ["ty=23&lbl=y&rn=b&fo=2"] = "a1 b s", ["ty=3&lbl=x&fo=1"] = "a b",
     ["ty=4&cty=text/plain&fo=1"] = "i1",
+    ["ty=3&lbl=x&rn=b&fo=3"] = "a1 deep", ["lbl=y&ty=23&fo=3"] = "a1 s",
+    ["pty=2"] = "a b s", ["pty=3"] = "a1 deep i1 i2 i3", ["palb=x"] = "a1 i1 i2 i3",
+    ["palb=root&ty=3"] = "a b", ["p.mni=5"] = "a1", ["p.rn=b&ty=4"] = "i1 i2 i3",
+    ["chty=4"] = "b", ["chty=3"] = "a a1", ["clbl=y"] = "a", ["clbl=one"] = "b",
+    ["c.con=22"] = "b", ["c.rn=deep"] = "a1", ["chty=23"] = "",
+    ["lbq=k"] = "a", ["lbq=k+EQ+1"] = "a", ["lbq=k+NE+1"] = "", ["lbq=NT+k&ty=3"] = "a1 b deep",
+    ["lbq=x"] = "a b", ["lbq=k+IN+(1,2)"] = "a", ["lbq=k+NI+(2,3)"] = "a",
     ["arp=i2"] = "i2", ["ty=3&arp=a1"] = "a1", ["arp=none"] = "",
     ["ty=3&arp=a1/deep"] = "deep",
   } do
@@ -185,6 +192,49 @@ describe("discovery", function()
     expect(5001, ws:request { op = 2, to = "moon/find", fr = ME, fc = { fu = 1, smf = { "x" } } },
       "smf")
     ws:close()
+  end)
+
+  it("cfq: a JSONPath into the content, also of content that is a text with JSON in it", function()
+    expect(2001, s:create("/moon/find", ME, 3, { rn = "json", lbl = { "j" } }))
+    expect(2001, s:create("/moon/find/json", ME, 4, { rn = "object", con = { t = 21,
+      at = { "home" } } }))
+    expect(2001, s:create("/moon/find/json", ME, 4, { rn = "text", con = '{"t":5}' }))
+    expect(2001, s:create("/moon/find/json", ME, 4, { rn = "plain", con = "t" }))
+    for query, want in pairs { ["$.t"] = "object text", ["$.at[0]"] = "object", ["$.x"] = "",
+      ["$[?(@ > 20)]"] = "object", ["$.at[?(@ == 'home')]"] = "object",
+      ["$"] = "object plain text" } do
+      local out = {}
+      for _, uri in ipairs(expect(2000, s:retrieve("/moon/find/json?fu=1&cfs=1&cfq=" ..
+        query:gsub("[^%w$.]", function(c) return ("%%%02X"):format(c:byte()) end), ME))) do
+        out[#out + 1] = uri:match("[^/]*$")
+      end
+      table.sort(out)
+      assert.equal(want, table.concat(out, " "), query)
+    end
+    expect(4000, s:retrieve("/moon/find?fu=1&cfs=1", ME), "cfq")
+    expect(4000, s:retrieve("/moon/find?fu=1&cfq=$.a[1:2]", ME), "cfq")
+    expect(2002, s:delete("/moon/find/json", ME))
+  end)
+
+  it("conditions on relatives and content hold for one resource too", function()
+    for query, code in pairs { ["pty=2"] = 2000, ["pty=3"] = 4004, ["chty=3"] = 2000,
+      ["chty=23"] = 4004, ["clbl=y"] = 2000, ["palb=root&mni=5"] = 2000, ["palb=no"] = 4004,
+      ["lbq=k"] = 2000, ["lbq=NT+k"] = 4004 } do
+      expect(code, s:retrieve("/moon/find/a?" .. query, ME))
+    end
+    expect(2000, s:retrieve("/moon/find/b/la?cfq=$&p.rn=b", ME))
+    expect(4004, s:update("/moon/find/a?chty=23", ME, { ["m2m:cnt"] = { mni = 5 } }))
+    expect(4004, s:delete("/moon/find/a?pty=3", ME))
+  end)
+
+  it("a condition on a child does not look at what has expired", function()
+    expect(2001, s:create("/moon/find", ME, 3, { rn = "parent" }))
+    expect(2001, s:create("/moon/find/parent", ME, 3, { rn = "soon", lbl = { "soon" },
+      et = os.date("!%Y%m%dT%H%M%S", os.time() + 2) }))
+    assert.equal("moon/find/parent", find("&clbl=soon"))
+    h.wait("the child's end", function() return find("&clbl=soon") == "" end, 10)
+    assert.equal("", find("&c.rn=soon"))
+    expect(2002, s:delete("/moon/find/parent", ME))
   end)
 
   it("survives a quote, a percent sign and an underscore in every text filter", function()
