@@ -59,6 +59,15 @@ function gateway.late(fmt, ...)
   return nil, rsc.err(rsc.REQUEST_TIMEOUT, fmt, ...)
 end
 
+--- Checks a time limit of a script: nil or seconds above 0.  Returns it.
+function gateway.seconds(seconds)
+  if seconds ~= nil and
+      (type(seconds) ~= "number" or not (seconds > 0 and seconds <= MAX_WAIT)) then
+    fail("seconds above 0 were expected, got %s", tostring(seconds))
+  end
+  return seconds
+end
+
 -- ---- options ------------------------------------------------------------------------------------
 
 local function option_error(name, form, v)

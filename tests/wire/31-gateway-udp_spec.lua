@@ -240,3 +240,64 @@ describe("declarations of gateways", function()
     end
   end)
 end)
+
+describe("handles of gateways", function()
+  teardown(function()
+    h.stop_all()
+    d.stop_all()
+  end)
+
+  it("wrong arguments raise at the script's line or are nil, err; nothing else", function()
+    local dir = h.directory()
+    local tty = d.terminal(dir)
+    local plc = d.listen()
+    local broker = d.broker(dir)
+    local s = d.start(([[
+      local try
+      local handles = {
+        udp = cse.udp({ port = 0 }, function() end),
+        server = cse.tcp({ listen = 0 }, function() end),
+        client = cse.tcp({ host = "127.0.0.1", port = %d }, function(conn)
+          seen.conn = try("conn", conn)
+        end),
+        serial = cse.serial(%q, {}, function() end),
+        mqtt = cse.mqtt({ host = "127.0.0.1", port = %d }, function() end),
+      }
+      local METHODS = { "send", "write", "port", "connections", "publish", "subscribe",
+        "unsubscribe", "connected", "read", "nothing", false, 1 }
+      local BAD = { false, true, 0/0, -1, 1e300, "", "x", "a/#", "127.0.0.1:9", {}, { 1 },
+        { qos = 5 }, print, coroutine.create(print) }
+      function try(name, handle)
+        local wrong
+        for _, method in ipairs(METHODS) do
+          for i = 0, #BAD do
+            for j = 0, #BAD do
+              local ok, why = pcall(function()
+                return handle[method](i %% 5 > 0 and handle or BAD[j], BAD[i], BAD[j], 0.001)
+              end)
+              if not ok and not tostring(why):find("^[^\n]*gw%%.lua:%%d+: ") then
+                wrong = wrong or ("%%s:%%s(%%s, %%s): %%s"):format(name, tostring(method),
+                  tostring(BAD[i]), tostring(BAD[j]), tostring(why))
+              end
+            end
+          end
+        end
+        return wrong or "well"
+      end
+      cse.on("create", "/try", function()
+        for name, handle in pairs(handles) do seen[name] = try(name, handle) end
+      end)
+    ]]):format(plc.port, tty.device, broker.port),
+      "budgets = { on = { 20, 60 }, tcp = { 20, 60 } }")
+    plc.accept()
+    h.wait("the broker", function() return s:text():find("mqtt[^\n]*: connected") end)
+    h.expect(2001, s:create("/moon", "CAdmin", 3, { rn = "try" }))
+    s:add("/moon/try", "CAdmin", "1")
+    local seen = d.sees(s, "all handles", function(seen)
+      return seen.udp and seen.server and seen.client and seen.serial and seen.mqtt and seen.conn
+    end, 30)
+    for name, what in pairs(seen) do assert.equal("well", what, name) end
+    assert.is_nil(s:text():find(" error ", 1, true))
+    h.sh("rm -rf %s", dir)
+  end)
+end)

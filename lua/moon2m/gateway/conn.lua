@@ -155,13 +155,6 @@ end
 
 local HOW = { line = "line", all = "all", some = "some" }
 
-local function seconds_of(seconds)
-  if seconds ~= nil and (type(seconds) ~= "number" or seconds <= 0) then
-    gateway.fail("seconds above 0 were expected")
-  end
-  return seconds
-end
-
 --- conn:read(n | "line" | "all" | nothing: what is there [, seconds]).  The bytes | nil, err when
 -- the peer has closed or the time is over (then what came stays).  Yields.
 function methods.read(handle, how, seconds)
@@ -170,7 +163,7 @@ function methods.read(handle, how, seconds)
   if not kind or type(kind) == "number" and (kind < 1 or kind > max or kind % 1 ~= 0) then
     gateway.fail('read: a number of bytes from 1 to %d, "line", "all" or nothing was expected', max)
   end
-  seconds_of(seconds)
+  gateway.seconds(seconds)
   local run, why = check(handle, "read")
   if not run then return gateway.unreachable(why) end
   if run.reading then gateway.fail("read: another coroutine reads this connection") end
@@ -201,7 +194,7 @@ function methods.write(handle, data, seconds)
   if type(data) ~= "string" and type(data) ~= "number" then
     gateway.fail("write: a text was expected, got a %s", type(data))
   end
-  seconds_of(seconds)
+  gateway.seconds(seconds)
   local run, why = check(handle, "write")
   if not run then return gateway.unreachable(why) end
   data = tostring(data)

@@ -107,6 +107,7 @@ function serial.methods.write(live, data, seconds)
   if type(data) ~= "string" and type(data) ~= "number" then
     gateway.fail("write: a text was expected, got a %s", type(data))
   end
+  gateway.seconds(seconds)
   data = tostring(data)
   local limit = gateway.limit("bytes")
   local deadline = seconds and sys.mono() + seconds * 1e6

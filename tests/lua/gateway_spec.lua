@@ -1,0 +1,105 @@
+-- Gateways over a clock and sockets of the test (moon2m.test): what a kind does when its other end
+-- goes, comes back, or its script is replaced.
+
+local cjson = require "cjson"
+local test = require "moon2m.test"
+
+local HEAD = [[
+  local cse = require "moon2m"
+  local seen = cse.state { seen = {} }.seen
+  cse.virtual("/seen", function() return { con = cse.json(seen) } end)
+]]
+
+local function host(text)
+  return test.host { scripts = { gw = HEAD .. text } }
+end
+
+local function seen(h)
+  return cjson.decode(h:retrieve("/seen").con)
+end
+
+describe("gateways", function()
+  it("a client connects again, slower each time, and at once in time again", function()
+    local h = host [[
+      cse.tcp({ host = "plc", port = 502, reconnect = 1 }, function(conn)
+        seen[#seen + 1] = "open"
+        while true do seen[#seen + 1] = conn:read("line") end
+      end)
+    ]]
+    h:line("plc:502", "a")
+    assert.same({ "open", "a" }, seen(h))
+    h:offline("plc:502", "no route")
+    h:hangup "plc:502"
+    h:advance(1)                                    -- then after 2 and 4 seconds
+    h:advance(2)
+    h:offline("plc:502", nil)
+    h:advance(3.9)
+    assert.equal(2, #seen(h))
+    h:advance(0.2)
+    assert.same({ "open", "a", "open" }, seen(h))
+    h:hangup "plc:502"
+    h:advance(1.1)
+    assert.equal("open", seen(h)[4])
+    h:close()
+  end)
+
+  it("a connection goes over at a reload where its function waits for a message", function()
+    local text = [[
+      cse.tcp({ listen = 7000 }, function(conn)
+        while true do
+          local n = conn:read(1)
+          if not n then return end
+          seen[#seen + 1] = "VERSION " .. n .. conn:read(tonumber(n)) .. tostring(conn.resumed)
+        end
+      end)
+    ]]
+    local h = host((text:gsub("VERSION", "v1")))
+    local peer = h:connect(7000)
+    h:bytes(peer, "2ab3c")
+    h:write("gw", HEAD .. text:gsub("VERSION", "v2"))
+    h:reload "gw"
+    h:bytes(peer, "de")
+    assert.same({ "v1 2abfalse", "v1 3cdefalse" }, seen(h))
+    h:advance(0.3)
+    h:bytes(peer, "1f")
+    assert.equal("v2 1ftrue", seen(h)[3])
+    h:close()
+  end)
+
+  it("a broker is asked again for its topics, and gets what was to be sure", function()
+    local h = host [[
+      local b = cse.mqtt({ host = "broker", topics = { "a/+" }, qos = 1 }, function(topic, p, info)
+        seen[#seen + 1] = topic .. "=" .. p .. info.qos
+      end)
+      cse.every(1, function() b:publish("tick", "1") end)
+    ]]
+    assert.equal(1, h:message("broker:1883", "a/b", "x", { qos = 1 }))
+    assert.same({ "a/b=x1" }, seen(h))
+    h:hangup "broker:1883"
+    h:advance(1)
+    assert.equal(0, #h:sent "broker:1883")
+    h:advance(2)
+    assert.is_true(#h:sent "broker:1883" >= 2)
+    assert.equal(1, h:message("broker:1883", "a/c", "y"))
+    assert.equal("a/c=y0", seen(h)[2])
+    h:close()
+  end)
+
+  it("a device that is missing is opened when it is there", function()
+    local h = host [[
+      local meter = cse.serial("/dev/ttyS9", { line = true, reconnect = 2 }, function(line)
+        seen[#seen + 1] = line
+        meter_answer(line)
+      end)
+    ]]
+    h:offline("/dev/ttyS9", "unplugged")
+    h:hangup "/dev/ttyS9"
+    h:advance(2)
+    h:offline("/dev/ttyS9", nil)
+    h:advance(4.1)
+    h:line("/dev/ttyS9", "one")
+    assert.same({ "one" }, seen(h))
+    h:expect_error "meter_answer"
+    h:close()
+  end)
+end)
