@@ -234,10 +234,13 @@ end
 
 -- ---- globs --------------------------------------------------------------------------------------
 
+local NONE = {}
+
 local globs = {}
 globs.__index = globs
 
-local function node() return { lit = {}, wild = {}, values = {} } end
+-- { lit, wild, values, star, deep }, each made when it is needed: there may be thousands.
+local function node() return {} end
 
 local function child(at, seg)
   if seg == "**" then
@@ -248,10 +251,12 @@ local function child(at, seg)
     at.star = at.star or node()
     return at.star
   elseif not find(seg, "*", 1, true) then
+    at.lit = at.lit or {}
     at.lit[seg] = at.lit[seg] or node()
     return at.lit[seg]
   end
   local pattern = "^" .. gsub(gsub(seg, "[^%w*]", "%%%0"), "%*", "(.-)") .. "$"
+  at.wild = at.wild or {}
   for _, w in ipairs(at.wild) do
     if w.pattern == pattern then return w.node end
   end
@@ -279,11 +284,12 @@ function globs:add(pattern, value)
     end
   end
   self.n = self.n + 1
+  at.values = at.values or {}
   at.values[#at.values + 1] = { seq = self.n, value = value }
 end
 
 local function leaf(m, at)
-  for _, v in ipairs(at.values) do
+  for _, v in ipairs(at.values or NONE) do
     if not m.seen[v.seq] then
       m.seen[v.seq] = true
       local hit = { v.value, seq = v.seq }
@@ -305,7 +311,7 @@ end
 
 local function wildcards(m, at, i)
   local s = m.seg[i]
-  for _, w in ipairs(at.wild) do
+  for _, w in ipairs(at.wild or NONE) do
     local got = { match(s, w.pattern) }
     if got[1] then
       local base = m.ncap
@@ -331,7 +337,7 @@ function walk(m, at, i)
   end
   local s = m.seg[i]
   if not s then return leaf(m, at) end
-  local lit = at.lit[s]
+  local lit = at.lit and at.lit[s]
   if lit then walk(m, lit, i + 1) end
   if at.star then with(m, s, at.star, i + 1) end
   wildcards(m, at, i)
