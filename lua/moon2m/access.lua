@@ -1,6 +1,6 @@
 -- Who may do what: the scripts' policies first, then the access control policies (TS-0001 9.6.2,
--- TS-0003 7.1: permit overrides).  Without acpi a resource belongs to its creator; the hosting CSE
--- and the administrator are always allowed.
+-- TS-0003 7.1: permit overrides).  Without acpi a resource belongs to its custodian (`cstn`), or
+-- else to its creator; the hosting CSE and the administrator are always allowed.
 -- Decisions are remembered per (acpi, originator) until any ACP changes; only rules that look at
 -- time, address, child type or authentication are evaluated each time.
 -- Never: a grant from a policy that cannot be read.
@@ -14,6 +14,7 @@ local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
 local tree = require "moon2m.tree"
+local types = require "moon2m.types"
 local view = require "moon2m.view"
 
 local band, bor = bit.band, bit.bor
@@ -25,6 +26,7 @@ local MAX_REMEMBERED = 65536
 
 local admin, cse_id = "CAdmin", "/moon"
 local restrict = false
+local POINT = 1                  -- geometryType of a location
 
 --- admin: the administrator's originator; cse: this CSE's CSE-ID; policies: "grant" (a script's
 -- true grants beyond the ACPs) or "restrict" (scripts can only deny).
@@ -103,17 +105,31 @@ local function is_for(rule, who)
   return false
 end
 
+-- Where the requester is: where its AE says it is, when that is a point; { longitude, latitude }.
+local function place_of(req)
+  local ae = req.ae
+  local loc = ae and ae.raw.loc and tree.value(ae, "loc")
+  local point = loc and loc.typ == POINT and json.decode(loc.crd)
+  return type(point) == "table" and point or nil
+end
+
 local function some_context(acco, req)
   local now = sys.now()
   for _, entry in ipairs(acco) do
-    if context.holds(entry, req.peer, now) then return true end
+    if context.holds(entry, req.peer, now, entry.aclr and place_of(req)) then return true end
   end
   return false
 end
 
-local function some_detail(acod, parent_ty, child_ty)
+-- A specialization of the parent's type: containerDefinition, mgmtDefinition.
+local function is_special(r, spty)
+  local special = r.raw.cnd and tree.value(r, "cnd") or r.raw.mgd and tree.value(r, "mgd")
+  return tostring(special) == spty
+end
+
+local function some_detail(acod, r, child_ty)
   for _, d in ipairs(acod) do
-    if not d.ty or d.ty == parent_ty then
+    if (not d.ty or d.ty == r.ty) and (not d.spty or is_special(r, d.spty)) then
       for _, ty in ipairs(d.chty or {}) do
         if ty == child_ty then return true end
       end
@@ -126,7 +142,7 @@ end
 local function holds(rule, op, req, r, child_ty)
   return band(rule.acop, op) ~= 0 and is_for(rule, req.who)
     and not (rule.acaf and not req.authenticated)
-    and not (rule.acod and op == access.CREATE and not some_detail(rule.acod, r.ty, child_ty))
+    and not (rule.acod and op == access.CREATE and not some_detail(rule.acod, r, child_ty))
     and not (rule.acco and not some_context(rule.acco, req))
 end
 
@@ -203,6 +219,13 @@ local function decide(acpi, who)
   return mask, open
 end
 
+-- Whose a resource is that names no policies: the custodian's, else the creator's; an AE or CSE
+-- that registered keeps what it registered.
+local function owns(who, r)
+  if not r.custodian then return r.creator == who end
+  return r.custodian == who or r.key == who
+end
+
 --- Whether the ACPs let req.who do `op` (one of this module's constants) on r; child_ty for CREATE.
 -- req = { who, peer, authenticated }.  Yields when an ACP is not in memory.
 function access.allowed(r, op, req, child_ty)
@@ -220,7 +243,7 @@ function access.allowed(r, op, req, child_ty)
   end
   if r.ty == 1 then return granted(compile(r, "pvs"), op, req, r, child_ty) end
   if r.ty == 5 then return op == access.RETRIEVE or op == access.DISCOVER end
-  return r.creator == who
+  return owns(who, r)
 end
 
 local function refused(r, op, req, why)
@@ -236,6 +259,21 @@ function access.policies(r, op, req)
   return true, verdict == true and not restrict
 end
 
+--- What req.who may do with r: a sum of operations; CREATE when it may create a child of any of the
+-- types that r may have.  Scripts' policies are not asked.  Yields.
+function access.permissions(r, req)
+  local at, sum = r.parent or r, 0
+  for _, op in ipairs { access.RETRIEVE, access.UPDATE, access.DELETE, access.NOTIFY,
+    access.DISCOVER } do
+    if access.allowed(at, op, req) then sum = sum + op end
+  end
+  for name in pairs(r.type and r.type.children or {}) do
+    local T = types.by_name[name]
+    if T and access.allowed(at, access.CREATE, req, T.ty) then return sum + access.CREATE end
+  end
+  return sum
+end
+
 --- true, or nil and a 4103: policies of scripts, then ACPs.  Yields.
 function access.check(r, op, req, child_ty)
   if script.has.policy then
@@ -247,7 +285,7 @@ function access.check(r, op, req, child_ty)
   return refused(r, op, req)
 end
 
---- Whether req.who may replace r's acpi: UPDATE in the pvs of the ACPs it names now, or the creator
+--- Whether req.who may replace r's acpi: UPDATE in the pvs of the ACPs it names now, or the owner
 -- when it names none (TS-0001 9.6.1.3.2).  Yields.
 function access.check_acpi(r, req)
   local acpi = r.raw.acpi
@@ -257,7 +295,7 @@ function access.check_acpi(r, req)
   elseif acpi then
     ok = granted(rules_of(acpi, "pvs"), access.UPDATE, req, r)
   else
-    ok = r.creator == req.who
+    ok = owns(req.who, r)
   end
   if ok then return true end
   return refused(r, access.UPDATE, req, "acpi is changed by the selfPrivileges of its policies")

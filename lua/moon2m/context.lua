@@ -1,6 +1,6 @@
--- Access control contexts (`acco`, TS-0001 9.6.2.2): time windows and addresses of the requester.
--- An entry holds when all its members hold; a member that cannot be evaluated here (location) never
--- holds, so it never grants.  Pure functions.
+-- Access control contexts (`acco`, TS-0001 9.6.2.2): time windows, addresses of the requester,
+-- regions.  An entry holds when all its members hold; what cannot be told (the country, the place
+-- of who does not say where it is) never holds, so it never grants.  Pure functions.
 
 local bit = require "bit"
 local schedule = require "moon2m.schedule"
@@ -75,9 +75,29 @@ local function any_window(actw, now)
   return false
 end
 
---- Whether one entry of acco holds for a requester at `peer`, at `now` (microseconds).
-function context.holds(entry, peer, now)
-  if entry.aclr then return false end
+local EARTH = 6371008.8          -- m, mean radius
+
+-- Metres between two points, degrees.
+local function distance(lat1, lon1, lat2, lon2)
+  local sin, cos, rad = math.sin, math.cos, math.rad
+  local dlat, dlon = rad(lat2 - lat1) / 2, rad(lon2 - lon1) / 2
+  local h = sin(dlat) ^ 2 + cos(rad(lat1)) * cos(rad(lat2)) * sin(dlon) ^ 2
+  return 2 * EARTH * math.asin(math.min(1, math.sqrt(h)))
+end
+
+--- Whether a point { longitude, latitude } is in a region { accr = { latitude, longitude, metres }
+-- }. A country code never holds: nothing tells where countries end.
+function context.region(aclr, point)
+  local lon, lat = tonumber(point and point[1]), tonumber(point and point[2])
+  local circle = aclr.accr
+  if aclr.accc or not circle or not lon or not lat then return false end
+  return distance(lat, lon, circle[1], circle[2]) <= circle[3]
+end
+
+--- Whether one entry of acco holds for a requester at address `peer` and place `point` ({
+-- longitude, latitude } or nil), at `now` (microseconds).
+function context.holds(entry, peer, now, point)
+  if entry.aclr and not context.region(entry.aclr, point) then return false end
   if entry.actw and not any_window(entry.actw, now) then return false end
   return not entry.acip or context.address(entry.acip, peer)
 end

@@ -7,6 +7,7 @@
 -- cnot never loses or repeats a result while nothing changes.  Memory is bounded by the page and
 -- the result limit.
 
+local json = require "moon2m.core.json"
 local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local label_query = require "moon2m.label_query"
@@ -28,7 +29,7 @@ local PAGE_MIN, PAGE_MAX = 32, 1000
 local function result(row)
   if row.st == 0 then
     return { path = row.path, ty = row.ty, id = row.id, pid = row.pid, rn = row.rn,
-      ri = row.ty == 2 and row.aei or path.ri(row.id) }
+      spty = row.spty, ri = row.ty == 2 and row.aei or path.ri(row.id) }
   end
   local ri = path.ri_inst(row.id, row.st)
   local rn = row.rn or ri
@@ -56,6 +57,12 @@ local function rows(root, fc, page)
   end
 end
 
+-- The specialization of a resource as its row has it.
+local function special(r)
+  local raw = r.raw and (r.raw.cnd or r.raw.mgd)
+  return raw and (json.string(raw) or raw)
+end
+
 -- ---- search -------------------------------------------------------------------------------------
 
 -- The resource that a match stands for when a relative path is applied to it; nil: not there.
@@ -68,16 +75,16 @@ local function applied(hit, arp, resolve)
       rn = r.virtual, ri = r.parent.ri .. "/" .. r.virtual, virtual = r.virtual }
   end
   return { path = there, ty = r.ty, id = r.cid or r.id, pid = r.cid or r.pid, rn = r.rn,
-    ri = r.ri, st = r.cid and r.st or nil }
+    ri = r.ri, st = r.cid and r.st or nil, spty = special(r) }
 end
 
 --- Searches below root (id and path; root itself is no result).  fc: as query.lua makes it, may
 -- be empty. opts: allow(hit) -> whether the originator may see a hit (may yield; nil: all);
 --   resolve(address) -> resource | nil, needed for arp (tree.resolve);
 --   max: most results (default 10,000); fc.lim lowers it.
--- Returns a list of hits { path, ty, id, pid, rn, ri, st of an instance } and the number of the
--- next result (contentOffset, TS-0004 6.4.2) when there are more, else nil.  Yields; raises when
--- the store fails.
+-- Returns a list of hits { path, ty, id, pid, rn, ri, st of an instance, spty } and the number of
+-- the next result (contentOffset, TS-0004 6.4.2) when there are more, else nil.  Yields; raises
+-- when the store fails.
 function discovery.find(root, fc, opts)
   local allow, out, n = opts.allow, {}, 0
   local skip = (fc.ofst or 1) - 1

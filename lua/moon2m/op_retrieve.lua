@@ -16,6 +16,7 @@ local view = require "moon2m.view"
 
 local MAX_NAMES = 128            -- in an attribute list
 local CONTAINER = 3
+local PERMISSIONS = 12
 local WITH_CHILDREN = { [4] = true, [8] = true }
 
 local op = {}
@@ -88,6 +89,7 @@ local function represent(req, r, attr)
   if params.fc and not family.meets(r, params.fc) then
     return nil, rsc.err(rsc.NOT_FOUND, "fc: the resource does not meet the conditions")
   end
+  if req.rcn == PERMISSIONS then return result.permissions(access.permissions(r, req)) end
   if req.rcn == 7 then
     return nil, rsc.err(rsc.BAD_REQUEST, "rcn: 7 is for announced resources only")
   end

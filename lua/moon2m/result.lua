@@ -23,14 +23,15 @@ local ALLOWED = {
 }
 local DISCOVERY = set(6, 11)
 local DEFAULT = { [CREATE] = 1, [RETRIEVE] = 1, [UPDATE] = 1, [DELETE] = 0 }
-local LATER = set(10, 12)
+local LATER = set(10)
 
 --- Whether an operation may ask for rcn: true, or false and whether it is merely not supported
 -- here.
 function result.allows(op, rcn, discovery)
   local ok
   if discovery then ok = DISCOVERY[rcn] else ok = ALLOWED[op][rcn] end
-  return ok and not LATER[rcn] or false, LATER[rcn]
+  if not ok then return false end
+  return not LATER[rcn], LATER[rcn]
 end
 
 function result.default(op)
@@ -47,6 +48,12 @@ function result.address(r)
   local p = r.parent
   if not p then return path.structured(r.path) end
   return path.structured(p.path) .. "/" .. r.rn
+end
+
+--- rcn 12: what the originator may do with the resource, a sum of operations as in acop.  The
+-- standard's releases up to 3 have no such content: the root is this CSE's.
+function result.permissions(sum)
+  return ('{"m2m:acop":%d}'):format(sum)
 end
 
 --- m2m:uri with the structured address.
@@ -105,9 +112,13 @@ end
 
 -- ---- children ----------------------------------------------------------------------------------
 
+-- childResourceRef (TS-0004 6.3.5.29); spty: what kind of flexContainer (a text) or mgmtObj (a
+-- number) it is.
 local function reference(child, unstructured)
+  local spty = child.spty
   return '{"nm":' .. quote(child.rn) .. ',"typ":' .. child.ty .. ',"val":' ..
-    quote(unstructured and child.ri or child.address) .. "}"
+    quote(unstructured and child.ri or child.address) ..
+    (spty and ',"spty":' .. (tonumber(spty) and ("%d"):format(spty) or quote(spty)) or "") .. "}"
 end
 
 local function references(list, unstructured)
@@ -116,7 +127,7 @@ local function references(list, unstructured)
   return "[" .. concat(out, ",") .. "]"
 end
 
---- rcn 6, and discovery with rcn 6: list of { rn, ty, ri, address }.
+--- rcn 6, and discovery with rcn 6: list of { rn, ty, ri, address, spty }.
 function result.child_references(list, unstructured)
   return '{"m2m:rrl":{"rrf":' .. references(list, unstructured) .. "}}"
 end

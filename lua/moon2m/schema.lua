@@ -277,7 +277,7 @@ schema.common = {
     later = true },
   st = { "st", "uint", create = "-", update = "-" },
   cr = { "cr", "id", create = "null", update = "-" },
-  cstn = { "cstn", "id", create = "O", update = "O", later = true },
+  cstn = { "cstn", "id", create = "O", update = "O" },
   loc = { "loc", location, create = "O", update = "O" },
 }
 

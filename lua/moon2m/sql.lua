@@ -83,8 +83,10 @@ local function postings(q, fc, scoped, kind)
   return "(SELECT DISTINCT path,st,id FROM lbl WHERE " .. concat(must, " AND ") .. ") l", {}
 end
 
-local RES = " AS st,r.ty AS ty,r.id AS id,r.pid AS pid,r.rn AS rn,"
-  .. "r.aei AS aei FROM "
+-- The specialization of a flexContainer or mgmtObj.
+local RES = " AS st,r.ty AS ty,r.id AS id,r.pid AS pid,r.rn AS rn,r.aei AS aei,"
+  .. "CASE r.ty WHEN 28 THEN json_extract(r.doc,'$.cnd') WHEN 13 THEN json_extract(r.doc,'$.mgd')"
+  .. " END AS spty FROM "
 
 local function resources(q, scope, fc)
   local by_label = leads(fc, scope)
@@ -131,7 +133,7 @@ local function cin_scope(q, column, st, scope)
   return must
 end
 
-local CIN = " AS ty,c.id AS id,c.id AS pid,i.rn AS rn,NULL AS aei FROM "
+local CIN = " AS ty,c.id AS id,c.id AS pid,i.rn AS rn,NULL AS aei,NULL AS spty FROM "
 
 -- The types of the rows of a label's instances, whose containers may be of several.
 local function types_of(holders)
@@ -197,7 +199,7 @@ end
 -- the last row seen or nil }, or { only = true, id, st } for a resource (st nil) or an instance
 -- (id: its container) alone; fc as query.lua makes it.  Returns the statement and its parameters;
 -- columns path, st (0: no instance), ty, id (of an instance: its container), pid, rn (NULL: named
--- by the CSE), aei.  nil when nothing can match.
+-- by the CSE), aei, spty (of a flexContainer cnd, of a mgmtObj mgd).  nil when nothing can match.
 function sql.search(scope, fc)
   local q = match.new_query(scope.now)
   local wants_res, holders = match.kinds(fc)

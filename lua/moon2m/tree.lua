@@ -57,6 +57,7 @@ function tree.refresh(r)
   local id = raw[REGISTERED[r.ty]]
   r.key = id and json.string(id)
   r.creator = r.key or cr and json.string(cr)
+  r.custodian = raw.cstn and path.originator(json.string(raw.cstn))
   if r.type and r.type.measure then r.size = r.type.measure(raw) end
   if r.type and r.type.container then
     r.mni, r.mbs, r.mia = tonumber(raw.mni), tonumber(raw.mbs), tonumber(raw.mia)

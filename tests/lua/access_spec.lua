@@ -73,6 +73,35 @@ describe("which policy applies", function()
     assert.equal(2001, (w:create("CAdmin", "moon", 3, { rn = "x" })))
   end)
 
+  it("with a custodian: the custodian instead of the creator", function()
+    for _, id in ipairs { "Cbob", "/moon/Cbob" } do
+      local rn = "kept" .. #id
+      assert.equal(2001, (w:create("Calice", "moon/alice", 3, { rn = rn, cstn = id })))
+      assert.equal(2000, try("retrieve", "Cbob", "moon/alice/" .. rn))
+      assert.equal(2001, try("create", "Cbob", "moon/alice/" .. rn))
+      assert.equal(4103, try("retrieve", "Calice", "moon/alice/" .. rn))
+      assert.equal(2004, (w:update("Cbob", "moon/alice/" .. rn, "m2m:cnt",
+        { cstn = require("moon2m.json").null })))
+      assert.equal(2000, try("retrieve", "Calice", "moon/alice/" .. rn))
+      assert.equal(4103, try("retrieve", "Cbob", "moon/alice/" .. rn))
+    end
+  end)
+
+  it("an AE keeps what it registered, beside its custodian", function()
+    assert.equal(2004, (w:update("Calice", "moon/alice", "m2m:ae", { cstn = "Cbob" })))
+    assert.equal(2000, try("retrieve", "Calice", "moon/alice"))
+    assert.equal(2000, try("retrieve", "Cbob", "moon/alice"))
+  end)
+
+  it("rcn 12 tells what the originator may do", function()
+    guarded { rule({ "Cbob" }, 2 + 32), rule({ "Cbob" }, 1, { acod = { { chty = { 3 } } } }) }
+    for who, sum in pairs { Cbob = 35, CAdmin = 63 } do
+      local rsc, pc = w:retrieve(who, "moon/alice/c", "rcn=12")
+      assert.same({ 2000, sum }, { rsc, pc["m2m:acop"] })
+    end
+    assert.equal(4103, (w:retrieve("Calice", "moon/alice/c", "rcn=12")))
+  end)
+
   it("with acpi: the policies only, also for the creator", function()
     guarded { rule({ "Cbob" }, 2) }
     assert.equal(2000, try("retrieve", "Cbob"))
@@ -171,9 +200,30 @@ describe("a rule", function()
     assert.equal(4103, try("retrieve", "Cbob"))
   end)
 
-  it("with a place context never holds: the place is not known", function()
+  it("with a place context holds for an AE that says it is there", function()
+    guarded { rule({ "Cbob" }, 2, { acco = { { aclr = { accr = { 52.52, 13.405, 1000 } } } } }) }
+    local function at(typ, crd)
+      assert.equal(2004, (w:update("Cbob", "moon/bob", "m2m:ae", { loc = { typ = typ,
+        crd = crd } })))
+      return try("retrieve", "Cbob")
+    end
+    assert.equal(4103, try("retrieve", "Cbob"))
+    assert.equal(2000, at(1, "[13.405,52.52]"))
+    assert.equal(2000, at(1, "[13.4185,52.52]"))             -- 914 m
+    assert.equal(4103, at(1, "[13.42,52.52]"))               -- 1,015 m
+    assert.equal(4103, at(1, "[52.52,13.405]"))
+    assert.equal(4103, at(2, "[[13.405,52.52],[13.4,52.5]]"))
+    assert.equal(4103, at(1, "[-166.595,-52.52]"))
+  end)
+
+  it("with a country never holds: nothing tells where it is", function()
     guarded { rule({ "Cbob" }, 2, { acco = { { aclr = { accc = { "KR" } } } } }) }
     assert.equal(4103, try("retrieve", "Cbob"))
+  end)
+
+  it("with acod and a specialization asks the parent for it", function()
+    guarded { rule({ "Cbob" }, 1, { acod = { { spty = "org.example.door", chty = { 3 } } } }) }
+    assert.equal(4103, try("create", "Cbob"))
   end)
 end)
 

@@ -142,10 +142,11 @@ VALUES.spi = { '"//sp.example"', "5", '""' }
 VALUES.ni = { '"urn:x"', "5", '""', '"a b"' }
 VALUES.hcl, VALUES.mgca, VALUES.nty = { '"17"', "5", '""' }, { '"x"', "5" }, { "1", unpack(UINT) }
 VALUES.hael, VALUES.hsl = { '["Cx"]', unpack(LIST) }, { '["17"]', unpack(LIST) }
+VALUES.cstn = { '"Cx"', "5", '""', '"a b"' }
 VALUES.eeno = { "true", "1" }
 local LATER = {
   daci = { '["x"]', unpack(LIST) }, at = { '["/cse"]', unpack(LIST) }, aa = { '["lbl"]', "[]" },
-  ast = { "1", "3" }, cstn = { '"Cx"', "5" }, esi = { "{}", "5" }, trps = { "true", unpack(BOOL) },
+  ast = { "1", "3" }, esi = { "{}", "5" }, trps = { "true", unpack(BOOL) },
   mtcc = { "{}", "5" }, egid = { '"x"', "5" },
   dcnt = { "1", "0" }, ma = { '"PT1S"', "5", '"x"' },
   adri = { '["x"]', unpack(LIST) }, apri = { '["x"]', unpack(LIST) },

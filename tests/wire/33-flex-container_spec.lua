@@ -35,6 +35,18 @@ describe("flexContainer", function()
   end)
   teardown(h.stop_all)
 
+  it("references name the specialisation", function()
+    expect(2001, s:create("/moon/home", ME, 28, '{"cod:color":{"rn":"seen","red":1,' .. CND ..
+      "}}"))
+    local want = { { nm = "seen", typ = 28, val = "moon/home/seen",
+      spty = "org.onem2m.home.moduleclass.colour" } }
+    assert.same(want, expect(2000, s:retrieve("/moon/home?rcn=6&rn=seen", ME)).rrf)
+    assert.same(want, expect(2000, s:retrieve("/moon/home?rcn=5&rn=seen", ME)).ch)
+    assert.same(want, expect(2000, s:retrieve("/moon/home?fu=1&rcn=6&rn=seen", ME)).rrf)
+    assert.same(want, expect(2000, s:retrieve("/moon?fu=1&rcn=6&ty=2&rn=home&arp=seen", ME)).rrf)
+    expect(2002, s:delete("/moon/home/seen", ME))
+  end)
+
   local function make(path, root, inner)
     return s:create(path, ME, 28, ('{"%s":{%s}}'):format(root, inner))
   end

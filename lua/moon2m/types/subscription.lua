@@ -16,7 +16,7 @@ local err, BAD, null = rsc.err, rsc.BAD_REQUEST, json.null
 
 -- What the standard has and this release does not act on: the form is checked (4000), then 5001.
 local later = {
-  attrs = { ma = true, daci = true, cstn = true },
+  attrs = { ma = true, daci = true },
 }
 
 -- notificationContentType that goes with each notificationEventType (TS-0001 Table 9.6.8-4), the
@@ -292,7 +292,7 @@ return {
   getters = { nsi = statistics },
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", { "daci", later = false }, "cr",
-    { "cstn", later = false },
+    "cstn",
     { "enc", criteria, create = "O", update = "O" },
     { "exc", "posint", create = "O", update = "O" },
     { "nu", "uri", list = 1, create = "M", update = "O" },
