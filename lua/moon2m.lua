@@ -340,7 +340,7 @@ local function declarations(cse, scope, script)
     if type(seconds) ~= "number" or seconds <= 0 then
       fail("cse.every: seconds above 0 were expected")
     end
-    script.declare(scope, "every", nil, nil, fn).seconds = seconds
+    script.declare(scope, "every", nil, nil, fn).period = seconds
   end
 
   function cse.at(hhmm, fn)

@@ -41,7 +41,7 @@ local function arm(rule)
     if rule.hhmm then
       rule.due = now + seconds_until(rule.hhmm) * 1e6
     else
-      rule.due = math.max(rule.due + rule.seconds * 1e6, now)
+      rule.due = math.max(rule.due + rule.period * 1e6, now)
     end
     arm(rule)
   end)
@@ -52,9 +52,9 @@ end
 local function phases(scope)
   local by = {}
   for _, rule in ipairs(scope and scope.rules or {}) do
-    if rule.seconds and rule.due then
-      by[rule.seconds] = by[rule.seconds] or {}
-      table.insert(by[rule.seconds], rule.timer and rule.due or rule.due + rule.seconds * 1e6)
+    if rule.period and rule.due then
+      by[rule.period] = by[rule.period] or {}
+      table.insert(by[rule.period], rule.timer and rule.due or rule.due + rule.period * 1e6)
     end
   end
   return by
@@ -74,8 +74,8 @@ function part.start(scope, previous)
   if previous then cancel(previous) end
   for _, rule in ipairs(scope.rules) do
     if rule.kind == "every" then
-      local phase = kept[rule.seconds]
-      rule.due = phase and table.remove(phase, 1) or now + rule.seconds * 1e6
+      local phase = kept[rule.period]
+      rule.due = phase and table.remove(phase, 1) or now + rule.period * 1e6
       arm(rule)
     elseif rule.kind == "at" then
       rule.due = now + seconds_until(rule.hhmm) * 1e6
