@@ -239,22 +239,24 @@ function event.trigger(ae, payload)
   return send(event.prepare(ae, TRIGGER, ae, { payload = '{"m2m:tgp":' .. payload .. "}" }))
 end
 
---- Data points of ts (a timeSeries) are missing: list of their times in microseconds, ascending.
--- Each subscriber of net 8 is told when its md says so (TS-0004 7.5.1.2.9).  true | nil, err.
--- Yields.
-function event.missing(ts, list)
-  local out, index = {}, classes.index(ts)
+--- Data points of ts (a timeSeries) are missing: list of their times in microseconds, ascending,
+-- the newest of count (nil: all).  The notices of the subscribers of net 8 whose md says so
+-- (TS-0004 7.5.1.2.9), and the operations that keep what is counted for them, for one transaction.
+-- Yields when ts's subscriptions are not in memory yet.
+function event.missing(ts, list, count)
+  local out, ops, index = {}, {}, classes.index(ts)
   if index.seen ~= preference.version then classes.regroup(index) end
   for _, class in ipairs(index.by_net[MISSING] or NONE) do
     if criteria.concerns(class.criteria, MISSING, ts) then
       for id in pairs(class.members) do
-        for _, tsn in ipairs(missing.points(id, class.criteria.md, list)) do
+        for _, tsn in ipairs(missing.points(id, class.criteria.md, list, count)) do
           notify_class(out, alone(class, id), MISSING, ts, { payload = tsn })
         end
+        ops[#ops + 1] = missing.row(id)
       end
     end
   end
-  return send(out)
+  return out, ops
 end
 
 return event

@@ -100,14 +100,16 @@ function op.create(req, r)
     event.prepare(r, 3, i, { rep = body, originator = req.who })
   local lt = r.lt
   r.st, r.lt = st, now
-  local ok
   local ops = { { "inst", r.id, st, now, values.et, i.size, r.path, values.rn,
     values.cr and req.who, raw.lbl, further(T, raw), raw.con, i.mark } }
+  if r.type.arrives then ops[2] = r.type.arrives(r, i) end
+  local ok
   local reaction = script.has.on and { op = "create", to = "/" .. r.path, fr = req.who, rep = body,
     hop = req.hop, chain = req.chain }
   if reaction then script.prepare(ops, reaction) end
   ok, e = write.commit(ops, events, r)
   if not ok then
+    if r.type.refused then r.type.refused(r, i) end
     if r.st == st then r.st, r.lt = st - 1, lt end
     return nil, e
   end

@@ -134,6 +134,7 @@ local function operations(r, new)
     ops[1] = { "set", row }
   end
   ops[#ops + 1] = { "set", tree.row(r) }
+  for _, one in ipairs(r.type.applied and r.type.applied(r, new) or {}) do ops[#ops + 1] = one end
   if r.type.container then ops[#ops + 1] = { "touch", r.id, r.st, r.lt } end
   return ops
 end

@@ -349,7 +349,7 @@ end
 --- Compiles a type's data file (or a script's cse.type) into T:
 --   ty, name, root, order = {names}, attr = {name = A}, mandatory = {names}, children = set of
 --   type names, instances = the name of the type of its instances (a container), virtual = { la =
---   "latest" }, check, create, update, delete, child_created (hooks
+--   "latest" }, check, create, update, delete, child_created, applied, arrives, refused (hooks
 --   or nil).
 -- Raises a text that names the type and the row when the data is wrong.
 function schema.compile(spec)
@@ -359,7 +359,8 @@ function schema.compile(spec)
     parents = spec.parents, instance = spec.instance, container = spec.instances ~= nil or nil,
     instances = spec.instances,
     check = spec.check, create = spec.create, update = spec.update, delete = spec.delete,
-    child_created = spec.child_created, head = '{"' .. spec.short .. '":' }
+    child_created = spec.child_created, applied = spec.applied, arrives = spec.arrives,
+    refused = spec.refused, head = '{"' .. spec.short .. '":' }
   for _, r in ipairs(spec.attrs) do
     r = row(spec, r)
     local a = attribute(spec, r)
@@ -424,6 +425,15 @@ function schema.check_create(T, members)
   end
   if later then return nil, not_supported(later) end
   return raw, values
+end
+
+--- The decoded value that an attribute has after a request: values as check_create or check_update
+-- give them, r the resource of an UPDATE or nil.  nil when there is none.
+function schema.after(values, r, name)
+  local v = values[name]
+  if v == null then return nil end
+  if v == nil and r and r.raw[name] then return json.decode(r.raw[name]) end
+  return v
 end
 
 local function update_one(T, a, name, raw)

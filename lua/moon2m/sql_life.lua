@@ -74,9 +74,9 @@ WHERE s.ty = 18 AND p.ty IN (14, 23, 48) AND s.id > ?1 ORDER BY s.id]]
 --- The value that is kept under a name: column v.  Parameter: the name.
 sql_life.named = "SELECT v FROM meta WHERE k = ?1"
 
---- The windows of rate limits (window.lua), by name: columns k v.  Parameter: the name to start
--- after.
-sql_life.windows = "SELECT k, v FROM meta WHERE k > ?1 AND k < 'rl/' ORDER BY k"
+--- What is kept under the names in a range, by name: columns k v.  Parameters: the name to start
+-- after, the name to stay below.
+sql_life.kept = "SELECT k, v FROM meta WHERE k > ?1 AND k < ?2 ORDER BY k"
 
 --- The subscriptions that crossResourceSubscriptions rest on, by id: column id.  Parameter: the id
 -- to start after.

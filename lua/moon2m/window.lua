@@ -42,7 +42,7 @@ function window.open()
   while more do
     local rows
     local over, now = {}, sys.now()
-    rows, more = store.find(sql_life.windows, { after }, PAGE)
+    rows, more = store.find(sql_life.kept, { after, "rl/" }, PAGE)
     for _, row in ipairs(rows) do
       after = row.k
       restore(row, now, over)

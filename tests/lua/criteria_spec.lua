@@ -380,8 +380,8 @@ describe("missing data", function()
   end)
 
   it("counts anew after md.dur, with a window from the next point", function()
-    local mono, now = sys.mono, 1e9
-    sys.mono = function() return now end
+    local real, now = sys.now, 1e9
+    sys.now = function() return now end
     local md = { num = 2, dur = "PT10S" }
     local out = { points(1, md, 1) }
     now = now + 9.9e6
@@ -390,7 +390,7 @@ describe("missing data", function()
     out[3] = points(1, md, 3)
     now = now + 9e6
     out[4] = points(1, md, 4)
-    sys.mono = mono
+    sys.now = real
     assert.same({ {}, { { 2, 2 } }, {}, { { 2, 2 } } }, out)
   end)
 
@@ -400,6 +400,34 @@ describe("missing data", function()
     missing.forget(1)
     assert.same({}, points(1, { num = 2, dur = "PT11S" }, 3))
     assert.same({ { 2, 2 } }, points(1, { num = 2, dur = "PT11S" }, 4))
+  end)
+
+  it("is told in one notice when many points come at once, the newest thousand listed", function()
+    local list = {}
+    for i = 1, 17 do list[i] = i * 1e6 end
+    local md = { num = 2, dur = "PT10S" }
+    assert.same({ { 17, 17 } }, points(1, md, unpack(list)))
+    local text = missing.points(1, md, { 20e6, 21e6 }, 5000)[1]
+    assert.same({ 2, 5017 }, { #json.decode(text)["m2m:tsn"].mdlt,
+      json.decode(text)["m2m:tsn"].mdc })
+  end)
+
+  it("goes on after a restart with what was counted, unless the window is over", function()
+    local write = require "moon2m.write"
+    points(1, { num = 3, dur = "PT10S" }, 1e6, 2e6)
+    points(2, { num = 1, dur = "PT0S" }, 1e6)
+    w.fake.task(write.commit, { missing.row(1), missing.row(2) })
+    w.fake.run()
+    package.loaded["moon2m.missing"] = nil
+    missing = require "moon2m.missing"
+    w.fake.task(missing.open)
+    w.fake.run()
+    assert.is_nil(w.fake.meta("md.2"))
+    assert.same({ { 3, 3 } }, points(1, { num = 3, dur = "PT10S" }, 3e6))
+    missing.forget(1)
+    w.fake.fire()
+    w.fake.run()
+    assert.is_nil(w.fake.meta("md.1"))
   end)
 
   it("reaches each subscription with a counter of its own (net 8)", function()
@@ -412,7 +440,10 @@ describe("missing data", function()
     local event, tree = require "moon2m.event", require "moon2m.tree"
     ts.subs, ts.subs_at = { member(1) }, { 1 }
     local function report(t)
-      w.fake.task(event.missing, ts, { t })
+      w.fake.task(function()
+        local notices, ops = event.missing(ts, { t })
+        return require("moon2m.write").commit(ops, notices)
+      end)
       w.fake.run()
     end
     report(1e6)

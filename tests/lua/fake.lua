@@ -11,7 +11,7 @@ local res, cs, cin                -- id -> row, cid -> row, cid -> { st -> row }
 local queue                       -- transactions not yet on disk
 local ready                       -- coroutines to resume: { co, values }
 local held                        -- commits wait for fake.flush()
-local failing                     -- code that the next transactions fail with
+local failing, failures           -- code that the next transactions fail with, and how many
 local max_id
 local lanes                       -- key -> { notice, ... }, with `watch` and `told`
 local last_notice
@@ -170,7 +170,10 @@ local function snapshot()
 end
 
 local function run(ops)
-  if failing then return nil, failing, "made to fail" end
+  if failing and failures > 0 then
+    failures = failures - 1
+    return nil, failing, "made to fail"
+  end
   local before, touched = snapshot(), {}
   for i = 1, #ops do
     local o = ops[i]
@@ -335,10 +338,10 @@ function find.named(p)
   return { meta[p[1]] and { v = meta[p[1]] } }
 end
 
-function find.windows(p)
+function find.kept(p)
   local list = {}
   for k, v in pairs(meta) do
-    if k > p[1] and k < "rl/" then list[#list + 1] = { k = k, v = v } end
+    if k > p[1] and k < p[2] then list[#list + 1] = { k = k, v = v } end
   end
   table.sort(list, function(a, b) return a.k < b.k end)
   return list
@@ -633,9 +636,10 @@ end
 
 function fake.queued() return #queue end
 
---- Every transaction fails with this code ("io", "gone", ...); nil: they succeed again.
-function fake.fail(code)
-  failing = code
+--- The next n transactions (nil: all) fail with this code ("io", "gone", ...); nil: they succeed
+-- again.
+function fake.fail(code, n)
+  failing, failures = code, n or math.huge
 end
 
 --- The instances of a container: list of rows, oldest first; and its hot row.

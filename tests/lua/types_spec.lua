@@ -43,6 +43,8 @@ local MINIMAL = {
   ["m2m:ntpr"] = { ntu = '["Cx"]' },
   ["m2m:pdr"] = {},
   ["m2m:nod"] = { ni = '"urn:dev:1"' },
+  ["m2m:ts"] = {},
+  ["m2m:tsi"] = { dgt = '"20250102T030405"', con = "1" },
   ["m2m:csr"] = { cb = '"/other/base"', rr = "true", srv = '["3"]' },
 }
 
@@ -143,6 +145,14 @@ VALUES.ni = { '"urn:x"', "5", '""', '"a b"' }
 VALUES.hcl, VALUES.mgca, VALUES.nty = { '"17"', "5", '""' }, { '"x"', "5" }, { "1", unpack(UINT) }
 VALUES.hael, VALUES.hsl = { '["Cx"]', unpack(LIST) }, { '["17"]', unpack(LIST) }
 VALUES.cstn = { '"Cx"', "5", '""', '"a b"' }
+VALUES.pei, VALUES.mdt, VALUES.mdn = { "1000", "0", unpack(UINT) }, { "10", "0", unpack(UINT) },
+  { "5", "0", unpack(UINT) }
+VALUES.peid, VALUES.mdd, VALUES.snr = { "0", unpack(UINT) }, { "false", unpack(BOOL) },
+  { "0", unpack(UINT) }
+-- What a name means in one type only.
+local OWN = {
+  ["m2m:tsi"] = { dgt = { '"20240101T000000,5"', '"2030-01-01T00:00:00"', '"x"', '""', "5" } },
+}
 VALUES.eeno = { "true", "1" }
 local LATER = {
   daci = { '["x"]', unpack(LIST) }, at = { '["/cse"]', unpack(LIST) }, aa = { '["lbl"]', "[]" },
@@ -188,7 +198,7 @@ for root, minimal in pairs(MINIMAL) do
     for _, name in ipairs(T.order) do
       local a = T.attr[name]
       it(name .. " in a CREATE", function()
-        local v = VALUES[name] or LATER[name]
+        local v = OWN[root] and OWN[root][name] or VALUES[name] or LATER[name]
         if a.create == "-" then
           local raw, e = schema.check_create(T, with(root, name, "1"))
           assert.same(name .. ": not permitted in a CREATE, the CSE sets it", refused(4000, raw, e))
@@ -219,7 +229,7 @@ for root, minimal in pairs(MINIMAL) do
 
       it(name .. " in an UPDATE", function()
         local r = { raw = minimal, type = T }
-        local v = VALUES[name] or LATER[name]
+        local v = OWN[root] and OWN[root][name] or VALUES[name] or LATER[name]
         if a.update == "-" then
           assert.same(name .. ": not permitted in an UPDATE",
             refused(4000, schema.check_update(T, { [name] = v and v[1] or "1" }, r)))
@@ -260,17 +270,19 @@ describe("types", function()
   it("say who may stand below whom", function()
     local allowed = {
       cse_base = "ae container acp subscription request group cross_resource_subscription "
-        .. "notification_target_policy node remote_cse schedule flex_container",
+        .. "notification_target_policy node remote_cse schedule flex_container time_series",
       remote_cse = "container acp subscription polling_channel group cross_resource_subscription "
-        .. "flex_container",
+        .. "flex_container time_series",
       node = "subscription schedule",
       ae = "container acp subscription polling_channel group cross_resource_subscription "
-        .. "flex_container",
-      flex_container = "container flex_container subscription",
+        .. "flex_container time_series",
+      flex_container = "container flex_container subscription time_series",
+      time_series = "time_series_instance subscription", time_series_instance = "",
       polling_channel = "",
       group = "subscription",
       request = "subscription",
-      container = "container content_instance subscription flex_container", content_instance = "",
+      container = "container content_instance subscription flex_container time_series",
+      content_instance = "",
       subscription = "notification_target_mgmt_policy_ref schedule", schedule = "subscription",
       cross_resource_subscription = "notification_target_mgmt_policy_ref schedule",
       notification_target_policy = "policy_deletion_rules subscription",

@@ -12,7 +12,7 @@ local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 
 local enum, object, range = schema.enum, schema.object, schema.range
-local err, BAD, null = rsc.err, rsc.BAD_REQUEST, json.null
+local err, BAD, null, after = rsc.err, rsc.BAD_REQUEST, json.null, schema.after
 
 -- What the standard has and this release does not act on: the form is checked (4000), then 5001.
 local later = {
@@ -124,13 +124,6 @@ local function check_later(values)
   for name in pairs(values) do
     if later.attrs[name] and values[name] ~= null then return not_yet(name) end
   end
-end
-
-local function after(values, r, name)
-  local v = values[name]
-  if v == null then return nil end
-  if v == nil and r and r.raw[name] then return json.decode(r.raw[name]) end
-  return v
 end
 
 local BLOCKING_ONLY = { "exc", "gpi", "nfu", "bn", "rl", "psn", "pn", "nsp", "ln", "nec", "su",

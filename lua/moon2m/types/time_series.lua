@@ -1,0 +1,104 @@
+-- timeSeries (TS-0001 9.6.36, TS-0004 7.4.38): holds values of known times, the newest reached as
+-- "la", the oldest as "ol", bounded by mni, mbs and mia as a container is.  With mdd and pei the
+-- values are expected every pei ms, each within peid around its time; those that are not there
+-- mdt ms after their time are missing: series.lua watches for them.
+--
+-- cni, cbs and lt are fields of the resource object; mdlt and mdc are written by series.lua.
+
+local rsc = require "moon2m.rsc"
+local schema = require "moon2m.schema"
+
+local after = schema.after
+
+-- What the detection rests on: fixed as long as it runs.
+local FIXED = { "mdt", "mdn", "pei", "peid" }
+
+local function bad(...) return rsc.err(rsc.BAD_REQUEST, ...) end
+
+local function check_fixed(values, r)
+  for _, name in ipairs(FIXED) do
+    if values[name] ~= nil and values.mdd ~= nil then
+      return bad("mdd: cannot be updated together with %s", name)
+    end
+    if values[name] ~= nil and r.raw.mdd == "true" then
+      return bad("%s: cannot be updated while mdd is true", name)
+    end
+  end
+end
+
+-- The rules of TS-0004 7.4.38.2.1 and 7.4.38.2.3.
+local function check(values, r)
+  local e = r and check_fixed(values, r)
+  if e then return e end
+  local pei, peid, mdt = after(values, r, "pei"), after(values, r, "peid"), after(values, r, "mdt")
+  if pei and peid and peid > pei / 2 then
+    return bad("peid: %d is more than half of pei, %d", peid, pei)
+  end
+  if after(values, r, "mdd") and not mdt then return bad("mdt: missing, mdd needs it") end
+  if mdt and peid and mdt <= peid then
+    return bad("mdt: %d is not more than peid, %d", mdt, peid)
+  end
+end
+
+local function create(_, _, new)
+  new.raw.mdc = "0"
+  return true
+end
+
+-- Detection that begins has found nothing yet; one that ends leaves what it found.
+local function update(_, r, new)
+  local mdd = new.values.mdd
+  if mdd == true and r.raw.mdd ~= "true" then
+    new.raw.mdc = "0"
+    if r.raw.mdlt then new.raw.mdlt = "null" end
+  end
+  return true
+end
+
+-- The tolerance around an expected time, in ms: peid, else what the CSE chooses, half of pei and
+-- less than mdt.
+local function tolerance(r)
+  local raw = r.raw
+  local most = raw.mdt and tonumber(raw.mdt) - 1 or math.huge
+  return tonumber(raw.peid) or math.min(math.floor(tonumber(raw.pei) / 2), most)
+end
+
+-- The library that watches needs the tree, which needs the types.
+local function series() return require "moon2m.series" end
+
+local function applied(r, new)
+  return new.values.mdd ~= nil and series().reset(r) or nil
+end
+
+local function peid(r)
+  return r.raw.peid or r.raw.pei and ("%.0f"):format(tolerance(r)) or nil
+end
+
+return {
+  ty = 29, name = "time_series", short = "m2m:ts", instances = "time_series_instance",
+  parents = { "cse_base", "ae", "container", "remote_cse", "flex_container" },
+  children = { "time_series_instance", "subscription" },
+  virtual = { la = "latest", ol = "oldest" },
+  getters = { peid = peid },
+  check = check, create = create, update = update, applied = applied, tolerance = tolerance,
+  arrives = function(r, i) return series().arrives(r, i) end,
+  refused = function(r, i) return series().refused(r, i) end,
+  attrs = {
+    "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast",
+    "cr", "cstn", "loc",
+    { "mni", "uint", create = "O", update = "O" },
+    { "mbs", "uint", create = "O", update = "O" },
+    { "mia", "uint", create = "O", update = "O" },
+    { "cni", "uint", create = "-", update = "-" },
+    { "cbs", "uint", create = "-", update = "-" },
+    { "pei", "posint", create = "O", update = "O" },
+    { "peid", "uint", create = "O", update = "O" },
+    { "mdd", "bool", create = "O", update = "O" },
+    { "mdn", "posint", create = "O", update = "O" },
+    { "mdlt", "timestamp", list = 1, create = "-", update = "-" },
+    { "mdc", "uint", create = "-", update = "-" },
+    { "mdt", "posint", create = "O", update = "O" },
+    { "or", "uri", create = "O", update = "O" },
+    { "cnf", "cnf", create = "O", update = "-" },
+  },
+}
