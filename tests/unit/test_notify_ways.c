@@ -108,15 +108,19 @@ static void dial_answer(struct conn *c, const struct frame *f, int rsc)
 	settle();
 }
 
-/* The next connection that the engine dials, once it has backed off. */
+/* The next connection that the engine dials, once it has backed off: in steps, as it gives up one
+ * that does not open in time, and the back-off is a matter of chance. */
 static struct conn *dialled_again(void)
 {
-	struct conn *c;
+	struct conn *c = NULL;
 
-	fake_advance(70);
-	settle();
-	c = fake_dialled();
+	for (int i = 0; i < 700 && (!c || c->closing); i++) {
+		fake_advance(0.1);
+		settle();
+		c = fake_dialled();
+	}
 	assert_non_null(c);
+	assert_false(c->closing);
 	fake_dial_open(c);
 	settle();
 	return c;
