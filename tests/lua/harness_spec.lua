@@ -311,8 +311,7 @@ describe("a test fails", function()
     end)
   end)
 
-  local parks = require("moon2m.park").names ~= nil
-  if parks then it("on events that are parked; a restart and a reload bring them back", function()
+  it("on events that are parked; a restart and a reload bring them back", function()
     local problems = run(function()
       local h = t.host { scripts = broken, tree = { ["/c"] = {} } }
       h:create("/c", "1")
@@ -336,7 +335,7 @@ describe("a test fails", function()
       t.same(h:latest("/d", 5), { "2", "1" })
       t.equal(h:parked("b"), 0)
     end)
-  end) end
+  end)
 
   it("on notifications that are parked", function()
     local problems = run(function()

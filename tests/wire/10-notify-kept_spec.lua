@@ -375,7 +375,7 @@ describe("a target that is a URL", function()
 
   it("that is slow delays neither the loop nor other targets", function()
     local cqueues = require "cqueues"
-    local slow = targets.new(function() cqueues.sleep(1.5) end)
+    local slow = targets.new(function() cqueues.sleep(5) end)
     local a, path = subscriber(s, { nu = { slow.url } })
     expect(2001, s:create(path, a.aei, 23, { nu = { t.url }, enc = { net = { 3 }, chty = { 4 } } }))
     expect(2001, s:create(path, a.aei, 23, { nu = { a.aei }, enc = { net = { 3 }, chty = { 4 } } }))
@@ -384,7 +384,7 @@ describe("a target that is a URL", function()
     for i = 1, 10 do s:add(path, a.aei, tostring(i)) end
     assert.same(sequence(1, 10), contents(ws, 10))
     t:expect(10)
-    assert.is_true(cqueues.monotime() - started < 1.2)
+    assert.is_true(cqueues.monotime() - started < 4)
     slow:serve_for(0.2)
     expect(2002, s:delete("/moon/" .. path:match("moon/([^/]+)"), a.aei))
     slow:close()

@@ -141,7 +141,7 @@ describe("never ending", function()
       local at = cqueues.monotime()
       expect(code, act())
       local took = cqueues.monotime() - at
-      assert.is_true(took > 0.25 and took < 2, ("%d after %.2f s"):format(code, took))
+      assert.is_true(took > 0.25 and took < 6, ("%d after %.2f s"):format(code, took))
     end
     s:logs("s.lua:2: not finished after 0.3 s, stopped")
     s:logs("s.lua:3: not finished after 0.3 s, stopped")
@@ -154,7 +154,7 @@ describe("never ending", function()
       cse.check("create", "/home/temp", function() while true do end end)]]
     local at = cqueues.monotime()
     expect(5000, s:create(TEMP, ME, 4, { con = "1" }))
-    assert.is_true(cqueues.monotime() - at < 1)
+    assert.is_true(cqueues.monotime() - at < 3)
   end)
 
   it("fifty readers of an endless resource: each is told, the others are served", function()

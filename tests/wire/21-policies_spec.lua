@@ -94,7 +94,7 @@ describe("policies", function()
       assert.equal(tostring(i), (next_one(ws)))
       local took = cqueues.monotime() - started
       local windows = math.floor((i - 1) / 2)
-      assert.is_true(took > windows * 0.95 - 0.05 and took < windows + 1, i .. " after " .. took)
+      assert.is_true(took > windows * 0.95 - 0.05 and took < windows + 4, i .. " after " .. took)
     end
   end)
 
@@ -221,17 +221,17 @@ describe("policies", function()
   end)
 
   it("bn: dur counts from the oldest notification, over kill -9 too", function()
-    local a, ws = subscriber { bn = { num = 9, dur = "PT4S" } }
+    local a, ws = subscriber { bn = { num = 9, dur = "PT6S" } }
     local began = cqueues.monotime()
     add(a, 1)
     ws:close()
-    h.sleep(2.5)
+    h.sleep(4)
     s:kill()
     s:run()
     ws = s:listen(a)
     assert.equal("1", (next_one(ws, 10)):match("%d"))
     local took = cqueues.monotime() - began
-    assert.is_true(took > 3.5 and took < 6.2, tostring(took))
+    assert.is_true(took > 5.5 and took < 9.5, tostring(took))
   end)
 
   it("nsp: counts from the first moment after kill -9", function()

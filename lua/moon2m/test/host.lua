@@ -255,8 +255,7 @@ end
 
 --- How many events wait for a script: parked because it failed, or not handled yet.
 function host.parked(_, name)
-  local park = require "moon2m.park"
-  return park.state and park.state(name).waiting or 0
+  return require("moon2m.park").state(name).waiting
 end
 
 --- Errors whose text matches the Lua pattern belong to this test: they do not fail it, and it fails
@@ -319,12 +318,6 @@ local function judge_handles(self)
   if names[1] then complain(self, "still open: %s", table.concat(names, ", ")) end
 end
 
--- The scripts for which events wait.
-local function waiting_scripts()
-  local park = require "moon2m.park"
-  return park.names and park.names() or {}
-end
-
 local function judge_rest(self)
   if self.expected[1] then return end        -- what was parked by an error that was expected
   for _, name in ipairs(self.waiting) do
@@ -358,7 +351,7 @@ function host:close()
   if not self.broken then
     note_scopes(self)
     pcall(loop.settle)
-    self.waiting = waiting_scripts()
+    self.waiting = require("moon2m.park").names()
     stop(self)
     common.judge(self.found, self.raised, self.expected)
     judge_handles(self)
