@@ -43,7 +43,14 @@ static const struct folder *folder_of(const struct net_watch *w, int wd)
 
 static bool known(const struct buf *files, struct str line)
 {
-	return files->n && memmem(files->p, files->n, line.p, line.n) != NULL;
+	const char *p = files->p, *end = files->p + files->n;
+
+	while (files->n && (p = memmem(p, (size_t)(end - p), line.p, line.n))) {
+		if (p == files->p || p[-1] == '\n')
+			return true;
+		p++;
+	}
+	return false;
 }
 
 static void remember(struct net_watch *w, const char *folder, const char *name)
