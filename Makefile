@@ -173,6 +173,11 @@ UNIT_EXTRA_net_raw := $(LLOBJ)
 UNIT += net_unix admin
 UNIT_net_unix := $(GROUND) $(NET) net_unix
 UNIT_EXTRA_net_unix := $(LLOBJ)
+UNIT += net_watch net_child
+UNIT_net_watch := $(GROUND) $(NET) net_watch
+UNIT_EXTRA_net_watch := $(LLOBJ)
+UNIT_net_child := $(GROUND) $(NET) net_child
+UNIT_EXTRA_net_child := $(LLOBJ)
 UNIT_admin := $(GROUND) $(NOTIFY) admin
 UNIT_EXTRA_admin := tests/unit/fake_net.c tests/unit/fake_store.c
 

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "guard.h"
 #include "jscan.h"
+#include "lua_child.h"
 #include "lua_cse.h"
 #include "lua_operator.h"
 #include "lua_gateway.h"
@@ -197,6 +198,7 @@ static bool open_vm(struct err *e)
 	vm_module("operator", lua_operator_open);
 	vm_module("gateway", lua_gateway_open);
 	vm_module("watch", lua_watch_open);
+	vm_module("child", lua_child_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }
 
@@ -249,6 +251,7 @@ static bool open_net(struct err *e)
 	net_on_signal(srv.net, SIGINT, on_signal, NULL);
 	net_on_signal(srv.net, SIGHUP, on_hangup, NULL);
 	lua_watch_use(srv.net);
+	lua_child_use(srv.net, srv.opts.lua_dir);
 	srv.tick = net_timer_new(srv.net, on_tick, NULL);
 	return true;
 }
@@ -350,6 +353,7 @@ static void close_all(void)
 	lua_operator_close();
 	lua_gateway_close();
 	lua_watch_close();
+	lua_child_close();
 	lua_cse_close();
 	if (srv.notify_up)
 		notify_close();

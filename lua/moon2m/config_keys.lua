@@ -116,6 +116,18 @@ function budget.check(v)
   return { v[1], v[2], memory or nil }
 end
 
+local RELOAD = { loads = true, tested = true }
+local reload = { name = '"loads", "tested", or a table of these by script name' }
+function reload.check(v)
+  local list = type(v) == "table" and v or { v }
+  for k, how in pairs(list) do
+    if not RELOAD[how] or type(v) == "table" and type(k) ~= "string" then
+      return mismatch(reload.name, how)
+    end
+  end
+  return v
+end
+
 local listen_fields = {
   { "host", text, "127.0.0.1", "address to listen on" },
   { "port", integer(0, 65535), 8080, "TCP port; 0: any free one" },
@@ -222,6 +234,8 @@ keys.list = {
     "where LuaRocks installs; share/lua/5.1 below it is searched" },
   { "trust", map_of(one_of("full")), nil,
     "scripts, by name, that get io, os, ffi and C modules: nothing contains their mistakes" },
+  { "reload", reload, "loads",
+    "what a script's new version must do to be taken; \"tested\": pass the test beside it" },
   { "strict", bool, false, "exit when a script does not load" },
   { "policies", one_of("grant", "restrict"), "grant",
     "whether a script's policy can grant beyond the ACPs, or only deny" },

@@ -1,14 +1,19 @@
 -- Reloading: what SIGHUP, `moon2m reload` and --watch ask for.  One at a time, in the order asked.
 -- Everything (no name): the configuration is read again, scripts that it no longer names go, new
 -- ones come, those that stay are replaced by what their files hold.  A script that does not load
--- leaves the version that runs untouched, and a configuration that is wrong changes nothing.
+-- leaves the version that runs untouched, and a configuration that is wrong changes nothing.  With
+-- `reload = "tested"` the test beside the script (X_test.lua beside X.lua) has to pass first, in a
+-- process of its own, while this one goes on.
 
 local sys = require "moon2m.core.sys"
 local script = require "moon2m.script"
 
 local reload = {}
 
-local LIVE = { apps = true, scripts = true, read = true }   -- keys that count from now on
+local LIVE = { apps = true, scripts = true, read = true, reload = true }  -- count from now on
+local TEST_TIME = 60             -- seconds that a script's test may take
+local MAX_REPORT = 4096          -- bytes of its report that are told
+local TRIES = 3                  -- a file that changes meanwhile is tested again
 local files = {}                 -- the scripts of the configuration, in order
 local setup                      -- { config, load, apply, watch } of reload.open
 local busy = false
@@ -48,6 +53,60 @@ function reload.follow()
   if not ok then sys.log("error", "script", "cannot watch: " .. tostring(why)) end
 end
 
+-- ---- the test of a script -----------------------------------------------------------------------
+
+local function test_of(file)
+  return (file:gsub("%.lua$", "") .. "_test.lua")
+end
+
+local function is_tested(name)
+  local how = setup.config.reload
+  return how == "tested" or type(how) == "table" and how[name] == "tested"
+end
+
+local function content(file)
+  local f = io.open(file, "rb")
+  local text = f and f:read("*a")
+  if f then f:close() end
+  return text
+end
+
+-- What a test run says, without what passed.
+local function report(output)
+  local lines = {}
+  for line in output:gmatch("[^\n]+") do
+    if not line:find("^  ok  ") then lines[#lines + 1] = "    " .. line end
+  end
+  return table.concat(lines, "\n"):sub(1, MAX_REPORT)
+end
+
+local function fate_of(code, output)
+  if code == 0 then return true end
+  if not code then return nil, "cannot be run: " .. tostring(output) end
+  if code == -2 then
+    return nil, ("not finished after %d s, stopped\n%s"):format(TEST_TIME, report(output))
+  end
+  return nil, (code == -1 and "crashed\n" or "failed\n") .. report(output)
+end
+
+-- Whether the version in the file passes its test: true | nil, message.  Yields.
+local function passes(name, file, lines)
+  if not is_tested(name) then return true end
+  local test = test_of(file)
+  if not content(test) then
+    lines[#lines + 1] = ("%s: reloaded untested, there is no %s"):format(name, test)
+    sys.log("warn", "script", lines[#lines])
+    return true
+  end
+  for _ = 1, TRIES do
+    local before = content(file)
+    local ok, why = fate_of(require("moon2m.core.child").run({ "test", test }, TEST_TIME))
+    if not ok then return nil, ("its test %s %s"):format(test, why) end
+    if content(file) == before then return true end
+  end
+  return nil, ("%s changed while its test ran"):format(file)
+end
+
 -- ---- one script ---------------------------------------------------------------------------------
 
 local function say_failure(name, why, fate)
@@ -56,8 +115,9 @@ local function say_failure(name, why, fate)
 end
 
 local function replace(s, lines, failed)
+  local new, why = passes(s.name, s.file, lines)
   local began = sys.mono()
-  local new, why = script.reload(s.name)
+  if new then new, why = script.reload(s.name) end
   if new then
     lines[#lines + 1] = script.summary(new)
     return
@@ -71,7 +131,8 @@ local function replace(s, lines, failed)
 end
 
 local function load(file, lines, failed)
-  local s, why = script.load(file)
+  local s, why = passes(script.name_of(file), file, lines)
+  if s then s, why = script.load(file) end
   if s then
     script.start(s)
     lines[#lines + 1] = ("%s loaded: %d rules"):format(s.file, #s.rules)
@@ -182,12 +243,17 @@ function reload.changed(list)
       if set[plain(file)] then return true end
     end
   end
+  local function concerned(name, file, paths)
+    return touched(paths) or is_tested(name) and touched { [test_of(file)] = true }
+  end
   return alone(function(lines, failed)
-    for _, s in ipairs(script.list()) do
-      if touched(s.files) then replace(s, lines, failed) end
+    for _, s in ipairs { unpack(script.list()) } do
+      if concerned(s.name, s.file, s.files) then replace(s, lines, failed) end
     end
-    for _, a in ipairs(script.absent()) do
-      if not a.off and touched { [a.file] = true } then load(a.file, lines, failed) end
+    for _, a in ipairs { unpack(script.absent()) } do
+      if not a.off and concerned(a.name, a.file, { [a.file] = true }) then
+        load(a.file, lines, failed)
+      end
     end
   end)
 end

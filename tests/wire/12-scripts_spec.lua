@@ -398,8 +398,8 @@ describe("budgets", function()
   local LOOP = "while true do end"
   local now = require("cqueues").monotime
 
-  -- Does `provoke`; others are served meanwhile and after (of wall time: the bound leaves room for a
-  -- busy machine; the bench has the figure).
+  -- Does `provoke`; others are served meanwhile and after (of wall time: the bound leaves room for
+  -- a busy machine; the bench has the figure).
   local function stopped(s, provoke)
     local cq = require("cqueues").new()
     local t, slowest = now(), 0

@@ -232,6 +232,95 @@ describe("--watch", function()
   end)
 end)
 
+describe('reload = "tested"', function()
+  teardown(h.stop_all)
+
+  -- A test of s.lua that passes when it says `want`; body: what it does before.
+  local function test_file(s, want, body)
+    write(s, ([[
+      local cse = nil   -- a test has no script's view
+      local t = require "moon2m.test"
+      t.test("says it", function()
+        %s
+        local h = t.host { scripts = { "s.lua" } }
+        t.equal(h:retrieve("/home/version").con:match("^%%w+"), "%s")
+      end)
+      t.test("something else", function() end)]]):format(body or "", want):gsub("^%s+", ""),
+      "s_test.lua")
+  end
+
+  it("a version that does not pass its test is not taken; one that does is, or has none", function()
+    local s = with(version "one", { config = 'reload = "tested"\n' })
+    write(s, version "two")
+    local out, code = command(s, "reload s")
+    assert.equal(0, code, out)
+    assert.matches("^s: reloaded untested, there is no %S+/s_test.lua\n", out)
+    assert.equal("two of 2", says(s, "version"))
+
+    test_file(s, "three")
+    write(s, version "four")
+    out, code = command(s, "reload s")
+    assert.equal(1, code, out)
+    assert.matches("s not loaded, the version already running stays\n", out)
+    assert.matches("its test %S+/s_test.lua failed\n", out)
+    assert.matches("FAIL says it\n", out)
+    assert.matches("s_test.lua:%d+: [^\n]*four", out)
+    assert.not_matches("something else", out)
+    assert.equal("two of 2", says(s, "version"))
+    s:logs("s_test.lua failed")
+    assert.matches("not reloaded: its test %S+ failed", (command(s, "scripts")))
+
+    write(s, version "three")
+    assert.equal(0, select(2, command(s, "reload s")))
+    assert.equal("three of 3", says(s, "version"))
+    assert.not_matches("not reloaded", (command(s, "scripts")))
+  end)
+
+  it("the server goes on while the test runs", function()
+    local s = with(version "one", { config = 'reload = { s = "tested", other = "loads" }\n' })
+    test_file(s, "two", "local c = os.clock() while os.clock() - c < 1 do end")
+    write(s, version "two")
+    local cq, done, old = cqueues.new(), false, 0
+    cq:wrap(function()
+      local c = require("cqueues.socket").connect { path = s.data .. "/moon2m.sock" }
+      assert(c:write('{"cmd":"reload","name":"s"}\n'))
+      assert.matches("s.lua reloaded", c:read "*l")
+      done = true
+    end)
+    cq:wrap(function()
+      while not done do
+        if says(s, "version") == "one of 1" then old = old + 1 end
+        h.sleep(0.02)
+      end
+    end)
+    assert(cq:loop(30))
+    assert.is_true(done)
+    assert.is_true(old >= 5, "served " .. old .. " times meanwhile")
+    assert.equal("two of 2", says(s, "version"))
+  end)
+
+  it("--watch: also when the test is what was written", function()
+    local s = with(version "one", { config = 'reload = "tested"\n', args = "--watch" })
+    test_file(s, "two")
+    s:logs("s not loaded, the version already running stays")
+    write(s, version "two")
+    h.wait("two", function() return says(s, "version"):find "two" end)
+    write(s, version "three")
+    s:logs("not loaded.*not loaded")
+    test_file(s, "three")
+    h.wait("three", function() return says(s, "version"):find "three" end)
+  end)
+
+  it("a wrong setting is named", function()
+    local out = h.sh("%s run -c %s 2>&1", h.bin, (function()
+      local file = os.tmpname()
+      h.write_file(file, 'reload = { s = "often" }\n')
+      return file
+    end)())
+    assert.matches('reload: expected "loads", "tested", or a table of these by script name', out)
+  end)
+end)
+
 describe("reloads under load", function()
   teardown(h.stop_all)
 
