@@ -320,7 +320,7 @@ function boot.check(file)
   absent "moon2m.core.cse"
   absent "moon2m.core.store"
   absent "moon2m.core.gateway"
-  return require("moon2m.script").try(file)
+  return require("moon2m.script").try(config.script_file(file))
 end
 
 return boot

@@ -184,6 +184,15 @@ function config.parse_listen(s)
     ws = scheme ~= "http" }
 end
 
+--- The file of a script that may be named by its folder: the init.lua in it.
+function config.script_file(name)
+  local inside = name:gsub("/*$", "") .. "/init.lua"
+  local f = not name:find("%.lua$") and io.open(inside, "rb")
+  if not f then return name end
+  f:close()
+  return inside
+end
+
 local function command_line(cfg, argv)
   if argv.data then cfg.data = argv.data end
   if argv.strict then cfg.strict = true end
@@ -197,6 +206,7 @@ local function command_line(cfg, argv)
     end
   end
   for _, app in ipairs(argv.apps or {}) do cfg.apps[#cfg.apps + 1] = app end
+  for i, app in ipairs(cfg.apps) do cfg.apps[i] = config.script_file(app) end
   if argv.log_level then
     local level, why = by_key["log.level"][2].check(argv.log_level)
     if not level then error("--log: " .. why, 0) end

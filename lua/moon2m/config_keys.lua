@@ -226,7 +226,8 @@ keys.list = {
   { "store.batch_bytes", bytes(65536), 2 * 1048576, "bytes of one group commit" },
   { "store.queue_bytes", bytes(1048576), 64 * 1048576, "bytes submitted and not yet on disk" },
 
-  { "apps", list_of(text), nil, "scripts to load, before those of the command line" },
+  { "apps", list_of(text), nil,
+    "scripts to load, before those of the command line: files, or folders with an init.lua" },
   { "scripts", map_of(map_of(anything)), nil, "values for cse.config, by script name" },
   { "rocks", list_of(matching("a module's name", "^[%w_-][%w_.-]*$")), nil,
     "pure Lua rocks that scripts may require, by module name, with all below it" },

@@ -110,9 +110,10 @@ end
 
 -- ---- staging ------------------------------------------------------------------------------------
 
---- The name of a script: its file's, without folder and ".lua".
+--- The name of a script: its file's, without folder and ".lua"; of an init.lua its folder's.
 function scope.name_of(file)
-  return file:match("([^/]+)%.lua$") or file:match("([^/]+)$") or file
+  return file:match("([^/]+)/init%.lua$") or file:match("([^/]+)%.lua$") or
+    file:match("([^/]+)/*$") or file
 end
 
 local function new_scope(file, previous)

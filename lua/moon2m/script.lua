@@ -129,7 +129,8 @@ end
 
 --- "stats.lua reloaded: 2 rules, state kept", with what was parked.
 function script.summary(s)
-  return ("%s reloaded: %d rules%s%s"):format(s.file:match("[^/]*$"), #s.rules,
+  return ("%s reloaded: %d rules%s%s"):format(
+    s.file:match("[^/]+/init%.lua$") or s.file:match("[^/]*$"), #s.rules,
     next(s.state) ~= nil and ", state kept" or "",
     s.replayed > 0 and (", %d waiting events replayed"):format(s.replayed) or "")
 end

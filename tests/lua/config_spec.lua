@@ -152,6 +152,13 @@ local x = 1 == 1
     assert.is_nil(at["listen.1.a"])
   end)
 
+  it("knows the script in a folder by its init.lua", function()
+    local c = config.load(nil, { apps = { "apps/modbus_tcp", "apps/modbus_tcp/", "apps",
+      "none.lua" } })
+    assert.same({ "apps/modbus_tcp/init.lua", "apps/modbus_tcp/init.lua", "apps", "none.lua" },
+      c.apps)
+  end)
+
   it("puts the command line above the file", function()
     local c = config.load(file("data = 'd'\napps = { 'a.lua' }"), { data = "e", strict = true,
       listen = { "9000", "0.0.0.0:1", "[::1]:2,ws", ":3,http" }, apps = { "b.lua" },
