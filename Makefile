@@ -50,7 +50,7 @@ DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsocke
 	node-llhttp lua-cjson
 DEBS_RUN := $(DEBS_BUILD) curl ca-certificates
 DEBS_TEST := $(DEBS_RUN) libcmocka-dev lua-busted lua-http lua-check luarocks node-ws sqlite3 \
-	procps util-linux mosquitto socat
+	procps util-linux mosquitto mosquitto-clients socat
 DEBS_NODE := nodejs
 
 # Installs the Debian packages of a list that are missing, as root or through sudo.
@@ -236,6 +236,8 @@ install: $(B)/moon2m
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/apps
 	install -m 755 $(B)/moon2m $(DESTDIR)$(BINDIR)/moon2m
 	install -m 644 $(filter-out %_test.lua,$(wildcard apps/*.lua)) $(wildcard apps/*.html) $(DESTDIR)$(DATADIR)/apps
+	install -d $(DESTDIR)$(DATADIR)/apps/modbus_tcp
+	install -m 644 $(wildcard apps/modbus_tcp/*.lua) $(DESTDIR)$(DATADIR)/apps/modbus_tcp
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/moon2m

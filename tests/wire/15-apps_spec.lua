@@ -6,28 +6,36 @@ local expect, sh = h.expect, h.sh
 describe("apps/", function()
   teardown(h.stop_all)
 
-  it("every script loads, and is in apps/README.md", function()
-    local readme = h.read_file("apps/README.md")
-    local n = 0
-    for file in sh("ls apps/*.lua"):gmatch("%S+") do
+  -- The example scripts: files, and folders with an init.lua.
+  local function scripts()
+    local list = {}
+    for file in sh("ls apps/*.lua apps/*/init.lua"):gmatch("%S+") do
       if not file:match("%.conf%.lua$") and not file:match("_test%.lua$") then
-        local text, rc = sh("%s check %s", h.bin, file)
-        assert.equal(0, rc, text)
-        local name = file:match("[^/]+$")
-        assert.is_truthy(readme:find("`" .. name .. "`", 1, true), name .. " is not in the README")
-        n = n + 1
+        list[#list + 1] = { file = file, name = (file:gsub("/init%.lua$", "")) }
       end
     end
-    assert.is_true(n >= 5)
+    assert.is_true(#list >= 14)
+    return list
+  end
+
+  it("every script loads, has a test, and is in apps/README.md", function()
+    local readme = h.read_file("apps/README.md")
+    for _, script in ipairs(scripts()) do
+      local text, rc = sh("%s check %s", h.bin, script.name)
+      assert.equal(0, rc, text)
+      local name = script.name:match("[^/]+$")
+      assert.is_truthy(readme:find("`" .. name .. "`", 1, true), name .. " is not in the README")
+      local test = script.name:gsub("%.lua$", "") .. "_test.lua"
+      assert.not_equal("", h.read_file(test), test)
+    end
   end)
 
   it("every script's header says how to run it", function()
-    for file in sh("ls apps/*.lua"):gmatch("%S+") do
-      if not file:match("%.conf%.lua$") and not file:match("_test%.lua$") then
-        local text = h.read_file(file)
-        assert.equal("-- ", text:sub(1, 3))
-        assert.is_truthy(text:find("moon2m run[^\n]* " .. file:gsub("%p", "%%%0")), file)
-      end
+    for _, script in ipairs(scripts()) do
+      local text = h.read_file(script.file)
+      assert.equal("-- ", text:sub(1, 3))
+      assert.is_truthy(text:find("moon2m run[^\n]* " .. script.name:gsub("%p", "%%%0")),
+        script.name)
     end
   end)
 
