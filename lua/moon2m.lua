@@ -44,7 +44,8 @@ local function optional_table(what, v)
   return v
 end
 
--- The resource type of a number, a name ("container") or a root ("cnt", "cod:color").
+-- The resource type of a number, a name ("container", "timeSeries", "time_series") or a root
+-- ("cnt", "cod:color").
 local function type_of(t)
   local types = require "moon2m.types"
   local T
@@ -52,7 +53,7 @@ local function type_of(t)
     T = types.by_ty[t]
   elseif type(t) == "string" then
     T = types.by_ty[TYPES[t:lower()]] or types.by_root[t] or types.by_root["m2m:" .. t]
-      or types.by_name[t]
+      or types.by_name[t:gsub("(%l)(%u)", "%1_%2"):lower()]
   end
   if not T then fail("unknown resource type %s", tostring(t)) end
   return T
@@ -191,11 +192,19 @@ local function verbs(cse, scope, script)
     return true
   end
 
+  -- An instance of what the container holds; in a timeSeries of now when dgt does not say (a
+  -- timestamp, or seconds since 1970).
   function cse.add(container, content, attrs)
     local body = { con = content }
     for k, v in pairs(optional_table("cse.add: attributes", attrs)) do body[k] = v end
     if content == nil then fail("cse.add: no content") end
-    return cse.create(container, 4, body)
+    guarded()
+    local dispatch = require "moon2m.dispatch"
+    local T = dispatch.holds(address(container))
+    local dgt = T.attr.dgt
+    if dgt.create == "M" and body.dgt == nil then body.dgt = dispatch.sequence() / 1e6 end
+    if type(body.dgt) == "number" then body.dgt = sys.stamp(math.floor(body.dgt * 1e6 + 0.5)) end
+    return cse.create(container, T.ty, body)
   end
 
   function cse.latest(container, n)

@@ -4,6 +4,7 @@
 
 local sys = require "moon2m.core.sys"
 local blocking = require "moon2m.blocking"
+local event = require "moon2m.event"
 local fanout = require "moon2m.fanout"
 local members = require "moon2m.members"
 local monitor = require "moon2m.monitor"
@@ -22,6 +23,7 @@ local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
 local store = require "moon2m.core.store"
 local tree = require "moon2m.tree"
+local types = require "moon2m.types"
 local view = require "moon2m.view"
 
 local CREATE, RETRIEVE, UPDATE, DELETE, NOTIFY = 1, 2, 3, 4, 5
@@ -138,6 +140,15 @@ function dispatch.perform(req)
   end
   return code, pc, extra
 end
+
+--- The type of the instances of the container at an address, contentInstance when there is no
+-- container.  Yields.
+function dispatch.holds(address)
+  local r = tree.resolve(address)
+  return types.by_name[r and r.type and r.type.instances] or types.by_name.content_instance
+end
+
+dispatch.sequence = event.sequence
 
 --- The n (at most 1,000) newest instances of a container as plain tables, newest first, for
 -- scripts; nil, err.  Yields.

@@ -258,6 +258,34 @@ describe("a timeSeries", function()
   end)
 end)
 
+describe("a script", function()
+  teardown(h.stop_all)
+
+  it("makes a timeSeries, adds to it and reads it with the verbs of containers", function()
+    local s = h.start { scripts = { power = [[
+      local cse = require "moon2m"
+      cse.start(function()
+        cse.ensure("/power", "timeSeries", { mni = 100, lbl = { "w" } })
+        local at = cse.now() - 60
+        assert(cse.add("/power", 230.5, { snr = 1, dgt = at }))
+        local twice, why = cse.add("/power", 231, { dgt = at })
+        assert(twice == nil and why.rsc == 4105, why and why.msg)
+        for i = 1, 3 do assert(cse.add("/power", i)) end
+        assert(cse.create("/power", "tsi", { dgt = "20250102T030405", con = "old" }))
+        local newest = cse.latest("/power", 3)
+        assert(cse.latest("/power").con == "old" and newest[2].con == 3 and newest[3].con == 2)
+        assert(math.abs(cse.epoch(newest[2].dgt) - cse.now()) < 30)
+        assert(newest[2].dgt > newest[3].dgt)
+        cse.ensure("/result", "container")
+        cse.add("/result", cse.retrieve("/power").cni)
+      end)]] } }
+    h.wait("the script", function() return s:retrieve("/moon/result/la", "CAdmin").rsc == 2000 end)
+    assert.equal(5, expect(2000, s:retrieve("/moon/result/la", "CAdmin")).con)
+    local list = expect(2000, s:retrieve("/moon/power?rcn=8", "CAdmin"))["m2m:tsi"]
+    assert.same({ 230.5, 1, "old" }, { list[1].con, list[1].snr, list[5].con })
+  end)
+end)
+
 describe("missing data", function()
   local s, ae
   local ME = "Cwatch"

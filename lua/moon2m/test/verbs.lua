@@ -129,11 +129,10 @@ function verbs:latest(path, n)
     if not cin then return nil, err end
     return cin.con
   end
-  local found, err = self:retrieve(path, "rcn=8&ty=4")
+  local found, err = self:retrieve(path, "rcn=8&ty=4&ty=30")
   if not found then return nil, err end
-  local list, out = found["m2m:cin"] or (found[1] and found) or {}, {}
-  table.sort(list, function(a, b) return a.st > b.st end)
-  for i = 1, math.min(n, #list) do out[i] = list[i].con end
+  local list, out = found["m2m:cin"] or found["m2m:tsi"] or (found[1] and found) or {}, {}
+  for i = 1, math.min(n, #list) do out[i] = list[#list + 1 - i].con end
   return out
 end
 
