@@ -42,6 +42,7 @@ local function configure()
   require("moon2m.op_create").configure(cfg.default_et)
   require("moon2m.earlier").configure(cfg.limits.earlier)
   require("moon2m.op_notify").configure(cfg.notification.answer_time)
+  require("moon2m.beacon").configure(cfg.notification.answer_time)
   require("moon2m.blocking").configure { answer_time = cfg.notification.answer_time,
     wait_time = cfg.request_time }
   require("moon2m.event").configure { om_net = cfg.notification.om_net }
@@ -223,6 +224,7 @@ function boot.start(prepare)
   require("moon2m.window").open()
   require("moon2m.missing").open()
   require("moon2m.series").open()
+  require("moon2m.beacon").open()
   require("moon2m.lane").open()
   start_scripts()
   require("moon2m.core.blame").ready()

@@ -3,6 +3,7 @@
 -- traceback; what went wrong inside is logged under the request's identifier.
 
 local sys = require "moon2m.core.sys"
+local beacon = require "moon2m.beacon"
 local blocking = require "moon2m.blocking"
 local event = require "moon2m.event"
 local fanout = require "moon2m.fanout"
@@ -122,6 +123,7 @@ end
 local function attempt(req)
   local e = request.admit(req)
   if e then return nil, nil, e end
+  if req.ot then beacon.seen(req) end
   if nonblocking.plain(req) then return execute(req) end
   req.deferred = true                         -- it is over when dispatch.execute is
   return nil, nonblocking.perform(req, dispatch.execute)

@@ -162,6 +162,7 @@ local function committed(req, parent, r)
   elseif r.ty == CHANNEL then
     register.routes(parent)
   end
+  if r.type.committed then r.type.committed(r) end
   if parent.type.child_created then
     parent.type.child_created({ req = req, originator = req.who, tree = tree }, parent, r)
   end

@@ -10,7 +10,8 @@ local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
 
 local AE, CSE_BASE, CROSS = 2, 5, 48
-local ROOTS = { ["m2m:sgn"] = true, ["m2m:agn"] = true, ["m2m:rsp"] = true, ["m2m:seci"] = true }
+local ROOTS = { ["m2m:sgn"] = true, ["m2m:agn"] = true, ["m2m:rsp"] = true, ["m2m:seci"] = true,
+  ["m2m:tsbn"] = true }
 
 local op = {}
 local answer_time = 10
@@ -25,7 +26,8 @@ local function check_content(pc)
   local outer, names = json.members(pc)
   if not outer then return rsc.err(rsc.BAD_REQUEST, "pc: %s", names) end
   if #names ~= 1 or not ROOTS[names[1]] then
-    return rsc.err(rsc.BAD_REQUEST, "pc: expected one of m2m:sgn, m2m:agn, m2m:rsp, m2m:seci")
+    return rsc.err(rsc.BAD_REQUEST,
+      "pc: expected one of m2m:sgn, m2m:agn, m2m:rsp, m2m:seci, m2m:tsbn")
   end
 end
 

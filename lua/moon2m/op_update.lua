@@ -152,6 +152,7 @@ local function subscription_changed(r, parent, new, policies)
 end
 
 local function after(r, parent, new, policies)
+  if r.type.committed then r.type.committed(r) end
   if r.ty == SUBSCRIPTION then
     subscription_changed(r, parent, new, policies)
   elseif r.ty == SCHEDULE then

@@ -349,7 +349,8 @@ end
 --- Compiles a type's data file (or a script's cse.type) into T:
 --   ty, name, root, order = {names}, attr = {name = A}, mandatory = {names}, children = set of
 --   type names, instances = the name of the type of its instances (a container), virtual = { la =
---   "latest" }, check, create, update, delete, child_created, applied, arrives, refused (hooks
+--   "latest" }, check, create, update, delete, child_created, applied, arrives, refused,
+--   committed (hooks
 --   or nil).
 -- Raises a text that names the type and the row when the data is wrong.
 function schema.compile(spec)
@@ -360,7 +361,7 @@ function schema.compile(spec)
     instances = spec.instances,
     check = spec.check, create = spec.create, update = spec.update, delete = spec.delete,
     child_created = spec.child_created, applied = spec.applied, arrives = spec.arrives,
-    refused = spec.refused, head = '{"' .. spec.short .. '":' }
+    refused = spec.refused, committed = spec.committed, head = '{"' .. spec.short .. '":' }
   for _, r in ipairs(spec.attrs) do
     r = row(spec, r)
     local a = attribute(spec, r)

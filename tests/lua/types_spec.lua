@@ -43,6 +43,7 @@ local MINIMAL = {
   ["m2m:ntpr"] = { ntu = '["Cx"]' },
   ["m2m:pdr"] = {},
   ["m2m:nod"] = { ni = '"urn:dev:1"' },
+  ["m2m:tsb"] = { bcnc = "1", bcnu = '["Cx"]' },
   ["m2m:ts"] = {},
   ["m2m:tsi"] = { dgt = '"20250102T030405"', con = "1" },
   ["m2m:csr"] = { cb = '"/other/base"', rr = "true", srv = '["3"]' },
@@ -149,6 +150,9 @@ VALUES.pei, VALUES.mdt, VALUES.mdn = { "1000", "0", unpack(UINT) }, { "10", "0",
   { "5", "0", unpack(UINT) }
 VALUES.peid, VALUES.mdd, VALUES.snr = { "0", unpack(UINT) }, { "false", unpack(BOOL) },
   { "0", unpack(UINT) }
+VALUES.bcnu, VALUES.bcnc = { '["Cx","http://h/x"]', unpack(LIST) }, { "1", "0", "3", '"1"' }
+VALUES.bcnr, VALUES.bcnt = { '"/other"', "5", '""' }, { '"PT0S"', "5", '""', '"x"' }
+VALUES.bcni = { '"PT1S"', "5", '""', '"PT0S"', '"PT0.05S"', '"x"' }
 -- What a name means in one type only.
 local OWN = {
   ["m2m:tsi"] = { dgt = { '"20240101T000000,5"', '"2030-01-01T00:00:00"', '"x"', '""', "5" } },
@@ -163,9 +167,17 @@ local LATER = {
   airi = { '["x"]', unpack(LIST) },
 }
 
+-- Where an attribute needs others that a minimal representation does not have.
+local LOSS = { bcnc = "2", bcnr = '"Cx"', bcnu = '["Cx"]' }
+local BASE = { ["m2m:tsb"] = { bcnr = LOSS, bcnt = LOSS } }
+
+local function base(root, name)
+  return BASE[root] and BASE[root][name] or MINIMAL[root]
+end
+
 local function with(root, name, raw)
   local m = {}
-  for k, v in pairs(MINIMAL[root]) do m[k] = v end
+  for k, v in pairs(base(root, name)) do m[k] = v end
   m[name] = raw
   return m
 end
@@ -228,7 +240,7 @@ for root, minimal in pairs(MINIMAL) do
       end)
 
       it(name .. " in an UPDATE", function()
-        local r = { raw = minimal, type = T }
+        local r = { raw = base(root, name), type = T }
         local v = OWN[root] and OWN[root][name] or VALUES[name] or LATER[name]
         if a.update == "-" then
           assert.same(name .. ": not permitted in an UPDATE",
@@ -270,14 +282,16 @@ describe("types", function()
   it("say who may stand below whom", function()
     local allowed = {
       cse_base = "ae container acp subscription request group cross_resource_subscription "
-        .. "notification_target_policy node remote_cse schedule flex_container time_series",
+        .. "notification_target_policy node remote_cse schedule flex_container time_series "
+        .. "time_sync_beacon",
       remote_cse = "container acp subscription polling_channel group cross_resource_subscription "
-        .. "flex_container time_series",
+        .. "flex_container time_series time_sync_beacon",
       node = "subscription schedule",
       ae = "container acp subscription polling_channel group cross_resource_subscription "
-        .. "flex_container time_series",
+        .. "flex_container time_series time_sync_beacon",
       flex_container = "container flex_container subscription time_series",
       time_series = "time_series_instance subscription", time_series_instance = "",
+      time_sync_beacon = "subscription",
       polling_channel = "",
       group = "subscription",
       request = "subscription",

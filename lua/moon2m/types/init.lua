@@ -9,6 +9,7 @@
 --   update(ctx, r, new)         new = { raw, values } as check_update returned them; r is
 --   unchanged yet. delete(ctx, r)              before the commit of its deletion.
 --   child_created(ctx, parent, child)
+--   committed(r)                after r was created or updated; never yields.
 --   applied(r, new)             of an UPDATE, when r is changed and nothing is queued: operations
 --   that belong into the transaction, or nil.  Never yields.
 --   arrives(r, i), refused(r, i)  of a container: instance i is about to be queued: an operation
@@ -339,7 +340,8 @@ local files = { "cse_base", "ae", "container", "content_instance", "subscription
   "polling_channel", "request", "group", "cross_resource_subscription",
   "notification_target_policy", "notification_target_mgmt_policy_ref", "policy_deletion_rules",
   "schedule", "node", "remote_cse",
-  "flex_container", "time_series", "time_series_instance" }
+  "flex_container", "time_series", "time_series_instance",
+  "time_sync_beacon" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end
