@@ -5,7 +5,6 @@
 -- change and its node's is made good by the next change of either, not before.
 
 local store = require "moon2m.core.store"
-local sys = require "moon2m.core.sys"
 local json = require "moon2m.json"
 local opening = require "moon2m.opening"
 local path = require "moon2m.path"
@@ -111,14 +110,7 @@ local function put(n, r, there)
   local text
   if r.ty == AE then text = list_with(n, r.ri, there) else text = link_with(n, r.ri, there) end
   if text == false then return end
-  local raw = {}
-  for k, v in pairs(n.raw) do raw[k] = v end
-  raw[name] = text
-  n.raw, n.lt = raw, sys.now()
-  tree.refresh(n)
-  local ok, e = write.commit({ { "set", tree.row(n) } }, nil, n)
-  if not ok then return sys.log("error", "node", ("%s of %s: %s"):format(name, n.path, e.msg)) end
-  if not n.gone then node.changed(n) end
+  if write.attribute(n, name, text) and not n.gone then node.changed(n) end
 end
 
 local function of(nl)

@@ -114,7 +114,7 @@ local function make(req, parent, T, raw, values)
   local r = { id = id, pid = parent.id, ty = T.ty, type = T, ri = path.ri(id), pi = parent.ri,
     ct = req.now, lt = req.now, et = et, st = 0, raw = raw, values = values }
   r.rn = values.rn or T.root:match(":(.*)$") .. "_" .. r.ri
-  if T.user then raw._root = json.quote(T.root) end
+  if T.rooted then raw._root = json.quote(T.root) end
   if T.measure then r.size = T.measure(raw) end
   if parent.ty == AE then raw._pi = json.quote(parent.ri) end
   if T.container then r.cni, r.cbs, r.oldest = 0, 0, 0 end

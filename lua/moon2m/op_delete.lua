@@ -6,6 +6,7 @@
 local core = require "moon2m.core.cse"
 local store = require "moon2m.core.store"
 local access = require "moon2m.access"
+local area_network = require "moon2m.area_network"
 local blocking = require "moon2m.blocking"
 local cross = require "moon2m.cross"
 local event = require "moon2m.event"
@@ -110,6 +111,7 @@ local function after(r, parent, descendants)
         row.acrs and json.decode(row.acrs))
     end
     if row.ty == CROSS then cross.deleted(cross.description_of_row(row)) end
+    if row.awi then area_network.left(path.ri(row.id), row.awi) end
     policies = policies or row.ty == ACP
   end
   if policies then access.changed() end
@@ -122,6 +124,7 @@ local function after(r, parent, descendants)
     polling.closed(parent.key)
     register.routes(parent)
   end
+  if r.type.deleted then r.type.deleted(r) end
   if r.ty == SCHEDULE then lane.rescheduled(parent, nil, r.id) end
   if r.ty == SUBSCRIPTION then
     core.forget_sub(after_subscription(r.id, nil, r.ri, tree.value(r, "su"),

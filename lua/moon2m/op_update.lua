@@ -152,7 +152,7 @@ local function subscription_changed(r, parent, new, policies)
 end
 
 local function after(r, parent, new, policies)
-  if r.type.committed then r.type.committed(r) end
+  if r.type.committed then r.type.committed(r, new.was) end
   if r.ty == SUBSCRIPTION then
     subscription_changed(r, parent, new, policies)
   elseif r.ty == SCHEDULE then
@@ -220,7 +220,7 @@ function op.perform(req, target)
   if not ok then return ok, e end
   if r.gone or parent == nil or not r.events then return false end
   local policies = parent and policy.of(r)
-  new.nl = r.key and tree.value(r, "nl")     -- as it was
+  new.nl, new.was = r.key and tree.value(r, "nl"), r.raw         -- as it was
   local changed, reaction = put(req, r, new)
   if not changed then return nil, reaction end
   after(r, parent, new, policies)

@@ -324,7 +324,7 @@ local getters = {
   cs = function(r) return int(r.size or r.cs) end,
 }
 
-local function attribute(spec, r)
+local function new_attribute(spec, r)
   local name = r[1]
   local k = schema.as_kind(r[2] or "any")
   if r.list then k = schema.list(k, r.list) end
@@ -340,6 +340,16 @@ local function attribute(spec, r)
   }
 end
 
+-- Types share the rows of schema.common and of what they specialise: one attribute for each.
+local made = setmetatable({}, { __mode = "k" })
+
+local function attribute(spec, r)
+  if spec.getters then return new_attribute(spec, r) end
+  local a = made[r] or new_attribute(spec, r)
+  made[r] = a
+  return a
+end
+
 local function set_of(list)
   local s = {}
   for _, v in ipairs(list or {}) do s[v] = true end
@@ -349,9 +359,8 @@ end
 --- Compiles a type's data file (or a script's cse.type) into T:
 --   ty, name, root, order = {names}, attr = {name = A}, mandatory = {names}, children = set of
 --   type names, instances = the name of the type of its instances (a container), virtual = { la =
---   "latest" }, check, create, update, delete, child_created, applied, arrives, refused,
---   committed (hooks
---   or nil).
+--   "latest" }, check, create, update, delete, child_created, applied, arrives, refused, committed,
+--   deleted (hooks or nil).
 -- Raises a text that names the type and the row when the data is wrong.
 function schema.compile(spec)
   local T = { ty = spec.ty, name = spec.name, root = spec.short, spec = spec,
@@ -361,7 +370,8 @@ function schema.compile(spec)
     instances = spec.instances,
     check = spec.check, create = spec.create, update = spec.update, delete = spec.delete,
     child_created = spec.child_created, applied = spec.applied, arrives = spec.arrives,
-    refused = spec.refused, committed = spec.committed, head = '{"' .. spec.short .. '":' }
+    refused = spec.refused, committed = spec.committed, deleted = spec.deleted,
+    head = '{"' .. spec.short .. '":' }
   for _, r in ipairs(spec.attrs) do
     r = row(spec, r)
     local a = attribute(spec, r)

@@ -4,13 +4,14 @@
 
 local sql_life = {}
 
---- The AEs, groups, subscriptions and policies below a path, by id: columns id pid ty path aei su
--- acrs, and doc of a crossResourceSubscription.
+--- The AEs, groups, subscriptions, policies and devices in area networks (ty 13 with awi) below a
+-- path, by id: columns id pid ty path aei su acrs awi, and doc of a crossResourceSubscription.
 -- Parameters: the path with "/" behind, the path with "0" behind, the id to start after.
 sql_life.below = [[
 SELECT id, pid, ty, path, aei, json_extract(doc, '$.su') AS su,
-json_extract(doc, '$.acrs') AS acrs, CASE ty WHEN 48 THEN doc END AS doc FROM res
-WHERE path >= ?1 AND path < ?2 AND ty IN (1, 2, 9, 23, 48) AND id > ?3 ORDER BY id]]
+json_extract(doc, '$.acrs') AS acrs, CASE ty WHEN 48 THEN doc END AS doc,
+CASE ty WHEN 13 THEN json_extract(doc, '$.awi') END AS awi FROM res
+WHERE path >= ?1 AND path < ?2 AND ty IN (1, 2, 9, 13, 23, 48) AND id > ?3 ORDER BY id]]
 
 --- The children of a resource that are no instances, the newest first: column id.
 -- Parameters: the resource's id, the id to stay below.

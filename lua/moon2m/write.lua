@@ -45,4 +45,19 @@ function write.commit(ops, events, r1, r2)
   return true
 end
 
+--- Sets one attribute of r to a JSON text, or removes it (nil), on behalf of this CSE: a
+-- transaction of its own, without notices.  true, or nil, err (logged).  The change is visible
+-- before it yields.
+function write.attribute(r, name, text)
+  local raw = {}
+  for k, v in pairs(r.raw) do raw[k] = v end
+  raw[name] = text
+  r.raw, r.lt = raw, sys.now()
+  tree.refresh(r)
+  local ok, e = write.commit({ { "set", tree.row(r) } }, nil, r)
+  if ok then return true end
+  sys.log("error", "write", ("%s of %s: %s"):format(name, r.path, e.msg))
+  return nil, e
+end
+
 return write

@@ -277,7 +277,10 @@ function find.below(p)
     if row.path < p[1] or row.path >= p[2] or row.id <= p[3] then return false end
     row.su = json.member(row.doc, "su") and json.string(json.member(row.doc, "su"))
     row.acrs = json.member(row.doc, "acrs")
-    return row.ty == 1 or row.ty == 2 or row.ty == 9 or row.ty == 23 or row.ty == 48
+    row.awi = row.ty == 13 and json.member(row.doc, "awi")
+    row.awi = row.awi and json.string(row.awi) or nil
+    return row.ty == 1 or row.ty == 2 or row.ty == 9 or row.ty == 13 or row.ty == 23
+      or row.ty == 48
   end)
 end
 

@@ -286,7 +286,8 @@ describe("types", function()
         .. "time_sync_beacon",
       remote_cse = "container acp subscription polling_channel group cross_resource_subscription "
         .. "flex_container time_series time_sync_beacon",
-      node = "subscription schedule",
+      node = "mgmt_obj subscription schedule", mgmt_obj = "subscription",
+      mgmt_firmware = "subscription",
       ae = "container acp subscription polling_channel group cross_resource_subscription "
         .. "flex_container time_series time_sync_beacon",
       flex_container = "container flex_container subscription time_series",
@@ -306,11 +307,19 @@ describe("types", function()
     for parent, list in pairs(allowed) do
       for name, T in pairs(types.by_name) do
         local e = types.child_error(types.by_name[parent], T)
-        local ok = (" " .. list .. " "):find(" " .. name .. " ", 1, true) ~= nil
+        local ok = (" " .. list .. " "):find(" " .. T.as .. " ", 1, true) ~= nil
         assert.same(ok, e == nil, parent .. " " .. name)
         if e then assert.same(name == "subscription" and 5203 or 4108, e.rsc) end
       end
     end
+  end)
+
+  it("have one table for what they have in common; an open row gives way", function()
+    assert.equal(types.by_ty[3].attr.lbl, types.by_ty[2].attr.lbl)
+    local T, other = types.by_root["m2m:fwr"], types.by_root["m2m:cmp"]
+    assert.equal(T.attr.mgd, other.attr.mgd)
+    assert.same({ "O", "M" }, { T.attr.cmlk.create, other.attr.cmlk.create })
+    assert.same({ true, 13, 13 }, { types.by_ty[13].abstract, T.ty, other.ty })
   end)
 
   it("know attribute names", function()

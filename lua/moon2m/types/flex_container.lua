@@ -51,6 +51,7 @@ end
 
 return {
   ty = 28, name = "flex_container", short = "m2m:flexContainer", abstract = true,
+  special = { "cnd", "string", "its containerDefinition" },
   children = { "container", "flex_container", "subscription" },
   parents = { "cse_base", "ae", "container", "remote_cse" },
   special_check = special_check, special_measure = special_measure, unknown = unknown,

@@ -9,7 +9,8 @@
 --   update(ctx, r, new)         new = { raw, values } as check_update returned them; r is
 --   unchanged yet. delete(ctx, r)              before the commit of its deletion.
 --   child_created(ctx, parent, child)
---   committed(r)                after r was created or updated; never yields.
+--   committed(r, old)           after r was created, or updated: old = its texts before.
+--   deleted(r)                  after r was deleted, by a request or by its expiration.
 --   applied(r, new)             of an UPDATE, when r is changed and nothing is queued: operations
 --   that belong into the transaction, or nil.  Never yields.
 --   arrives(r, i), refused(r, i)  of a container: instance i is about to be queued: an operation
@@ -160,7 +161,7 @@ local function recompile(T, list)
       if p == T.name then new.children[other.name] = true end
     end
   end
-  new.as, new.user, new.abstract, new.measure = T.as, T.user, T.abstract, T.measure
+  new.as, new.rooted, new.abstract, new.measure = T.as, T.rooted, T.abstract, T.measure
   count(T, -1)
   replace(T, new)
   count(T, 1)
@@ -195,8 +196,9 @@ local function check_spec(spec)
   if base and not base.abstract or types.by_name[spec.name] or types.by_root[spec.short] then
     error(spec.name .. ": ty, name or short is taken", 0)
   end
-  if base and type(spec.cnd) ~= "string" then
-    error(spec.name .. ": a specialisation needs cnd (its containerDefinition)", 0)
+  local key, kind, what = unpack(base and base.spec.special or {})
+  if key and type(spec[key]) ~= kind then
+    error(("%s: a specialisation needs %s (%s)"):format(spec.name, key, what), 0)
   end
   if type(spec.attrs) ~= "table" then error(spec.name .. ": attrs is missing", 0) end
 end
@@ -260,18 +262,22 @@ end
 
 -- ---- specialisations ----------------------------------------------------------------------------
 
--- The attributes of the type that a specialisation has the number of, then its own.
+-- The attributes of the type that a specialisation has the number of, then its own.  A row with
+-- open = true gives way to one of the specialisation.
 local function specialise(base, spec)
-  local full = {}
+  local full, own = {}, {}
+  for _, r in ipairs(spec.attrs) do own[type(r) == "table" and r[1] or r] = true end
   for k, v in pairs(base.spec) do full[k] = v end
   for k, v in pairs(spec) do full[k] = v end
   full.attrs, full.children, full.abstract = {}, {}, nil
-  for _, r in ipairs(base.spec.attrs) do full.attrs[#full.attrs + 1] = r end
+  for _, r in ipairs(base.spec.attrs) do
+    if type(r) ~= "table" or not (r.open and own[r[1]]) then full.attrs[#full.attrs + 1] = r end
+  end
   for _, r in ipairs(spec.attrs) do full.attrs[#full.attrs + 1] = r end
   for _, name in ipairs(base.spec.children) do full.children[#full.children + 1] = name end
   for _, name in ipairs(spec.children or {}) do full.children[#full.children + 1] = name end
   full.check = base.spec.special_check(spec, full)
-  full.measure = base.spec.special_measure(spec)
+  full.measure = base.spec.special_measure and base.spec.special_measure(spec)
   return full
 end
 
@@ -296,7 +302,7 @@ local builtin = true             -- the types of this folder are being registere
 -- Compiles spec into the table that the type had before, when there was one.
 local function table_of(spec)
   local T, before = schema.compile(spec), retired[spec.short]
-  T.abstract, T.measure, T.user = spec.abstract, spec.measure, not builtin or nil
+  T.abstract, T.measure = spec.abstract, spec.measure
   if not before or before.ty ~= spec.ty then return T end
   retired[spec.short] = nil
   replace(before, T)
@@ -304,8 +310,8 @@ local function table_of(spec)
 end
 
 --- Registers a type (the shape of the files here; parents = { type names } adds it to their
--- children; a ty that is there already and has specialisations: one of them, with its cnd), or with
--- extends = "container" adds optional attributes and children to one, or other rules for
+-- children; a ty that is there already and has specialisations: one of them, with its cnd or mgd),
+-- or with extends = "container" adds optional attributes and children to one, or other rules for
 -- attributes that it has; its check runs after that of the type.  Returns T and a function that
 -- undoes it: resources of the type stay readable.  Raises a text without position when the data is
 -- wrong; then nothing changed.
@@ -315,6 +321,7 @@ function types.register(spec)
   local base = types.by_ty[spec.ty]
   local T = table_of(base and specialise(base, spec) or spec)
   T.as = base and base.name or T.name
+  T.rooted = base ~= nil or not builtin       -- its resources keep their root beside their ty
   plug(T, base)
   return T, function()
     count(T, -1)
@@ -341,10 +348,11 @@ local files = { "cse_base", "ae", "container", "content_instance", "subscription
   "notification_target_policy", "notification_target_mgmt_policy_ref", "policy_deletion_rules",
   "schedule", "node", "remote_cse",
   "flex_container", "time_series", "time_series_instance",
-  "time_sync_beacon" }
+  "time_sync_beacon", "mgmt_obj" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end
+for _, spec in ipairs(require "moon2m.types.mgmt") do types.register(spec) end
 builtin = false
 
 return types

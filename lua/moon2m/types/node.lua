@@ -1,5 +1,6 @@
--- node (TS-0001 9.6.18, TS-0004 7.4.18): a device.  The AEs and the CSE on it are hael and hcl,
--- which follow the nl of their resources (node.lua); its schedules say when they can be reached.
+-- node (TS-0001 9.6.18, TS-0004 7.4.18): a device; what is managed of it are mgmtObj below.  The
+-- AEs and the CSE on it are hael and hcl, which follow the nl of their resources (node.lua); its
+-- schedules say when they can be reached.
 
 local schema = require "moon2m.schema"
 
@@ -16,7 +17,7 @@ end
 return {
   ty = 14, name = "node", short = "m2m:nod",
   parents = { "cse_base" },
-  children = { "subscription", "schedule" },
+  children = { "mgmt_obj", "subscription", "schedule" },
   child_created = child_created,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",

@@ -1,0 +1,110 @@
+-- mgmtObj (TS-0001 9.6.15 and D, TS-0004 7.4.15 and D): a function of a device that is managed,
+-- below the device's node.  It has no root of its own: the content's root names the
+-- specialisation, a file of types/mgmt/ or a script's
+-- cse.type { ty = 13, mgd = 0, name = "pump", short = "my:pump", attrs = ... }.
+--
+-- This CSE manages no device itself.  A trigger (triggers of a specialisation: trigger -> its
+-- status attribute, or false) that is set to true means: somebody shall do this.  Its status is
+-- "in process" then, unless the request says otherwise; who manages the device, an AE that
+-- subscribed or a script, does it and writes the status.  exclusive: pairs of triggers of which
+-- one request sets one at most; the later one ends the other.
+
+local core = require "moon2m.core.json"
+local rsc = require "moon2m.rsc"
+local kinds = require "moon2m.types.mgmt.kinds"
+
+local function bad(...)
+  return rsc.err(rsc.BAD_REQUEST, ...)
+end
+
+-- mgs names the schema of what the standard does not define, and of nothing else.
+local function check_schema(spec, values)
+  if spec.mgd == 0 and values.mgs == nil then
+    return bad("mgs: missing, mandatory with mgd 0")
+  elseif spec.mgd ~= 0 and values.mgs ~= nil then
+    return bad("mgs: only with mgd 0, the standard defines %s", spec.short)
+  end
+end
+
+local function special_check(spec)
+  return function(values, r)
+    if not r and values.mgd ~= spec.mgd then
+      return bad("mgd: expected %d for %s, got %s", spec.mgd, spec.short, tostring(values.mgd))
+    end
+    local e = not r and check_schema(spec, values)
+    if e then return e end
+    for _, pair in ipairs(spec.exclusive or {}) do
+      if values[pair[1]] == true and values[pair[2]] == true then
+        return bad("%s: cannot be true together with %s", pair[1], pair[2])
+      end
+    end
+    return spec.check and spec.check(values, r)
+  end
+end
+
+-- A root that no specialisation has.  by_root: all types.
+local function unknown(root, inner, by_root)
+  local raw = core.type(inner) == "object" and core.member(inner, "mgd")
+  local mgd = raw and tonumber(raw)
+  for name, T in pairs(mgd and mgd > 0 and by_root or {}) do
+    if T.spec.mgd == mgd then return bad("pc: expected %s for mgd %s, got %s", name, raw, root) end
+  end
+  if mgd == 0 then
+    return rsc.err(rsc.SPECIALIZATION_SCHEMA_NOT_FOUND,
+      "mgd: no script of this CSE declares the self-defined object %s", root)
+  elseif kinds.DEFINITIONS[mgd] then
+    return rsc.err(rsc.NOT_IMPLEMENTED, "mgd: %s (%s) is not supported by this CSE", raw,
+      kinds.DEFINITIONS[mgd])
+  elseif raw then
+    return bad("mgd: %s is no management definition", raw)
+  end
+  return bad("pc: %s is no management object", root)
+end
+
+-- What is there in any case and was not given: the row's default.
+local function create(_, _, new)
+  for _, a in ipairs(new.type.rows) do
+    if a.default and not new.raw[a.name] then new.raw[a.name] = a.default end
+  end
+  return true
+end
+
+-- The other of a pair that excludes each other is over when one is set.
+local function supersede(spec, r, new)
+  for _, pair in ipairs(spec.exclusive or {}) do
+    for i = 1, 2 do
+      local one, other = pair[i], pair[3 - i]
+      if new.values[one] == true and new.values[other] == nil and r.raw[other] == "true" then
+        new.raw[other] = "false"
+      end
+    end
+  end
+end
+
+local function update(_, r, new)
+  local spec = r.type.spec
+  for trigger, status in pairs(spec.triggers or {}) do
+    if status and new.values[trigger] == true and new.values[status] == nil then
+      new.raw[status] = ('{"acn":"%s#%s","sus":3}'):format(r.ri, trigger)
+    end
+  end
+  supersede(spec, r, new)
+  return true
+end
+
+return {
+  ty = 13, name = "mgmt_obj", short = "m2m:mgmtObj", abstract = true,
+  special = { "mgd", "number", "its mgmtDefinition" },
+  parents = { "node" }, children = { "subscription" },
+  special_check = special_check, unknown = unknown,
+  create = create, update = update,
+  attrs = {
+    "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",
+    { "mgd", kinds.definition, create = "M", update = "-" },
+    { "obis", "uri", list = 1, create = "O", update = "-" },
+    { "obps", "uri", list = 1, create = "O", update = "-" },
+    { "dc", "string", create = "O", update = "O" },
+    { "mgs", "uri", create = "O", update = "-" },
+    { "cmlk", kinds.link, list = 1, create = "O", update = "O", open = true },
+  },
+}
