@@ -52,8 +52,8 @@ local function type_of(t)
   if type(t) == "number" then
     T = types.by_ty[t]
   elseif type(t) == "string" then
-    T = types.by_ty[TYPES[t:lower()]] or types.by_root[t] or types.by_root["m2m:" .. t]
-      or types.by_name[t:gsub("(%l)(%u)", "%1_%2"):lower()]
+    T = types.by_ty[TYPES[t:lower()]] or types.find(t) or types.find("m2m:" .. t)
+      or types.by_name[t] or types.by_name[t:gsub("(%l)(%u)", "%1_%2"):lower()]
   end
   if not T then fail("unknown resource type %s", tostring(t)) end
   return T

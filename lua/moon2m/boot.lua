@@ -40,6 +40,7 @@ local function configure()
   require("moon2m.request").configure { admin = cfg.cse.admin, cse = cfg.cse.id,
     releases = cfg.cse.releases }
   require("moon2m.op_create").configure(cfg.default_et)
+  require("moon2m.types").configure(cfg.flex_children == "any")
   require("moon2m.earlier").configure(cfg.limits.earlier)
   require("moon2m.op_notify").configure(cfg.notification.answer_time)
   require("moon2m.beacon").configure(cfg.notification.answer_time)

@@ -168,6 +168,9 @@ keys.list = {
   { "flex_time", number(0.01, 3600), 1,
     "seconds flexBlocking waits for the result before it is as non-blocking" },
 
+  { "flex_children", one_of("listed", "any"), "listed",
+    "classes of TS-0023 below one of TS-0023: those that it lists, or any" },
+
   { "notification", section, nil, "notifications and the service that delivers them" },
   { "notification.url", bool, true, "tell an AE its notification service URL at registration" },
   { "notification.format", text, "m2m:sgn", "format of subscriptions that name none" },

@@ -227,7 +227,8 @@ function op.perform(req, parent)
   if T.instance then return op_instance.create(req, parent) end
   local given, raw, values, r, body
   T, e = types.for_content(T, req.pc)
-  if not T then return nil, e end
+  e = T and types.class_error(parent.type, T) or e
+  if e then return nil, e end
   given, e = content.members(req.pc, T)
   if not given then return nil, e end
   raw, values = content.check(req, T, given, nil, parent)

@@ -103,8 +103,9 @@ local function prepare(req, r, new)
 end
 
 -- Puts the new texts into the resource.  Returns what changed: name -> true, or null when removed.
+-- new.same: the type's hook says that the stateTag stays.
 local function apply(r, new)
-  local raw, changed = {}, { lt = true }
+  local raw, changed, size = {}, { lt = true }, r.size
   for name, text in pairs(r.raw) do raw[name] = text end
   for name, text in pairs(new.raw) do
     raw[name] = text ~= "null" and text or nil
@@ -114,13 +115,14 @@ local function apply(r, new)
     r.et = new.et
     changed.et = true
   end
-  if r.type.attr.st then
+  if r.type.attr.st and not new.same then
     r.st = r.st + 1
     changed.st = true
   end
   r.lt = sys.now()
   r.raw = raw
   tree.refresh(r)
+  if r.size ~= size then changed.cs = true end
   return changed
 end
 

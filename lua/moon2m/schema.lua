@@ -96,6 +96,46 @@ string_kind("abs_rel_timestamp", "a timestamp or milliseconds (string)", functio
   return nil, "neither a timestamp nor milliseconds"
 end)
 
+-- Of XML Schema, in the forms of ISO 8601 with and without separators; the zone is optional.
+local DATE = { "^%d%d%d%d%-(%d%d)%-(%d%d)$", "^%d%d%d%d(%d%d)(%d%d)$" }
+local TIME = { "^(%d%d):(%d%d):(%d%d)(.*)$", "^(%d%d)(%d%d)(%d%d)(.*)$" }
+local REST = { "", "Z", "[+-]%d%d:?%d%d" }
+
+local function is_date(s)
+  for _, pattern in ipairs(DATE) do
+    local m, d = s:match(pattern)
+    if m then return m >= "01" and m <= "12" and d >= "01" and d <= "31" end
+  end
+  return false
+end
+
+local function is_time(s)
+  for _, pattern in ipairs(TIME) do
+    local h, m, sec, rest = s:match(pattern)
+    if h then
+      rest = rest:gsub("^[.,]%d+", "")
+      for _, zone in ipairs(REST) do
+        if rest:find("^" .. zone .. "$") then return h < "25" and m < "60" and sec < "61" end
+      end
+    end
+  end
+  return false
+end
+
+string_kind("date", "a date (string)", function(s)
+  if is_date(s) then return s end
+  return nil, "not a date (YYYY-MM-DD)"
+end)
+string_kind("time", "a time of day (string)", function(s)
+  if is_time(s:gsub("^T", "")) then return s end
+  return nil, "not a time of day (hh:mm:ss)"
+end)
+string_kind("date_time", "a date and time (string)", function(s)
+  local day, time = s:match("^([%d-]+)T(.+)$")
+  if day and is_date(day) and is_time(time) then return s end
+  return nil, "not a date and time (YYYY-MM-DDThh:mm:ss)"
+end)
+
 local function integer_kind(name, what, least)
   return kind(name, what, function(raw)
     if not find(raw, "^%-?%d+$") then return nil, expected(what, raw) end
@@ -361,6 +401,7 @@ end
 --   type names, instances = the name of the type of its instances (a container), virtual = { la =
 --   "latest" }, check, create, update, delete, child_created, applied, arrives, refused, committed,
 --   deleted (hooks or nil).
+-- spec.like: rows that were compiled already, row -> A, or nil.
 -- Raises a text that names the type and the row when the data is wrong.
 function schema.compile(spec)
   local T = { ty = spec.ty, name = spec.name, root = spec.short, spec = spec,
@@ -372,9 +413,8 @@ function schema.compile(spec)
     child_created = spec.child_created, applied = spec.applied, arrives = spec.arrives,
     refused = spec.refused, committed = spec.committed, deleted = spec.deleted,
     head = '{"' .. spec.short .. '":' }
-  for _, r in ipairs(spec.attrs) do
-    r = row(spec, r)
-    local a = attribute(spec, r)
+  for _, given in ipairs(spec.attrs) do
+    local a = spec.like and spec.like[given] or attribute(spec, row(spec, given))
     if T.attr[a.name] then error(format("%s: attribute %s twice", spec.name, a.name), 0) end
     T.attr[a.name] = a
     T.order[#T.order + 1] = a.name

@@ -623,14 +623,14 @@ describe("register", function()
   it("extends a built-in type and gives it back", function()
     local before = types.by_name.container
     local T, undo = types.register { extends = "container",
-      attrs = { { "unit", "string", create = "O", update = "O" } } }
+      attrs = { { "uom", "string", create = "O", update = "O" } } }
     assert.is_true(types.by_ty[3] == T and T == before)
-    assert.is_table(create("m2m:cnt", '{"unit":"Cel","mni":3}'))
+    assert.is_table(create("m2m:cnt", '{"uom":"Cel","mni":3}'))
     assert.is_true(T.children.content_instance)
     undo()
     assert.is_true(types.by_ty[3] == before)
-    assert.is_false(types.has_attribute("unit"))
-    refused(4000, create("m2m:cnt", '{"unit":"Cel"}'))
+    assert.is_false(types.has_attribute("uom"))
+    refused(4000, create("m2m:cnt", '{"uom":"Cel"}'))
   end)
 
   it("says what is wrong with a declaration", function()

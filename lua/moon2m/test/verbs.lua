@@ -19,8 +19,8 @@ end
 -- The type with that number, short name ("cnt") or name ("container", "pollingChannel").
 local function spec_of(kind)
   local types = require "moon2m.types"
-  local spec = types.by_ty[kind] or types.by_root["m2m:" .. tostring(kind)] or
-    types.by_root[tostring(kind)]
+  local spec = types.by_ty[kind] or types.find("m2m:" .. tostring(kind)) or
+    types.find(tostring(kind))
   if spec then return spec end
   for _, one in pairs(types.by_ty) do
     if plain(one.name) == plain(tostring(kind)) then return one end

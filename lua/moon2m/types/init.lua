@@ -20,6 +20,7 @@
 -- of an UPDATE, nil on CREATE; returns nil or an err.
 
 local core = require "moon2m.core.json"
+local flex = require "moon2m.flex"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 
@@ -58,9 +59,10 @@ local function count(T, by)
   end
 end
 
---- Whether any registered type has an attribute of that short name.
+--- Whether any registered type has an attribute of that short name, or a specialisation of the
+-- standard, which may have resources before it is registered.
 function types.has_attribute(name)
-  return names[name] ~= nil
+  return names[name] ~= nil or flex.has_attribute(name)
 end
 
 --- The numbers of the registered types that have an attribute, ascending.
@@ -193,11 +195,13 @@ local function check_spec(spec)
     error(spec.name .. ": ty must be a positive integer", 0)
   end
   local base = types.by_ty[spec.ty]
-  if base and not base.abstract or types.by_name[spec.name] or types.by_root[spec.short] then
+  local there = types.by_root[spec.short]
+  if base and not base.abstract or types.by_name[spec.name]
+    or there and (spec.standard or not there.spec.standard) then
     error(spec.name .. ": ty, name or short is taken", 0)
   end
   local key, kind, what = unpack(base and base.spec.special or {})
-  if key and type(spec[key]) ~= kind then
+  if key and not spec.standard and type(spec[key]) ~= kind then
     error(("%s: a specialisation needs %s (%s)"):format(spec.name, key, what), 0)
   end
   if type(spec.attrs) ~= "table" then error(spec.name .. ": attrs is missing", 0) end
@@ -253,7 +257,7 @@ end
 function types.of_row(ty, raw)
   local root = raw._root and core.string(raw._root)
   if not root then return types.by_ty[ty] or stand_in(ty, "type:" .. ty, raw) end
-  local T = types.by_root[root]
+  local T = types.find(root)
   if T and T.ty == ty then return T end
   T = retired[root]
   if T and not T.guessed then return T end
@@ -262,10 +266,17 @@ end
 
 -- ---- specialisations ----------------------------------------------------------------------------
 
+-- The attributes of a type as they were compiled: row -> A.
+local function compiled_rows(T)
+  local like = {}
+  for i, r in ipairs(T.spec.attrs) do like[r] = T.rows[i] end
+  return like
+end
+
 -- The attributes of the type that a specialisation has the number of, then its own.  A row with
 -- open = true gives way to one of the specialisation.
 local function specialise(base, spec)
-  local full, own = {}, {}
+  local full, own = { like = not spec.getters and compiled_rows(base) or nil }, {}
   for _, r in ipairs(spec.attrs) do own[type(r) == "table" and r[1] or r] = true end
   for k, v in pairs(base.spec) do full[k] = v end
   for k, v in pairs(spec) do full[k] = v end
@@ -287,12 +298,35 @@ function types.for_content(T, pc)
   if not T.abstract then return T end
   local outer, list = core.members(pc or "")
   local root = outer and list[1]
-  local found = root and types.by_root[root]
+  local found = root and types.find(root)
   if found and found.ty == T.ty and found ~= T then return found end
   if not root then
     return nil, rsc.err(rsc.BAD_REQUEST, "pc: missing, a representation of a %s is needed", T.name)
   end
   return nil, T.spec.unknown(root, outer[root], types.by_root)
+end
+
+local any_class
+
+--- any: the classes of the standard may be below any other.
+function types.configure(any)
+  any_class = any
+end
+
+--- Whether a specialisation T may be created below P: nil, or the err that refuses it (4108).  The
+-- standard lists the classes below most of its own; those of scripts may be anywhere.
+function types.class_error(P, T)
+  local classes = P.spec.classes
+  if any_class or not classes or not T.spec.standard or classes[T.root] then return nil end
+  return rsc.err(rsc.INVALID_CHILD_RESOURCE_TYPE, "a %s cannot be created below a %s", T.root,
+    P.root)
+end
+
+-- A specialisation of the standard makes room for a script's.
+local function displace(T)
+  count(T, -1)
+  types.by_root[T.root], types.by_name[T.name] = nil, nil
+  retire(T)
 end
 
 -- ---- registering --------------------------------------------------------------------------------
@@ -301,7 +335,9 @@ local builtin = true             -- the types of this folder are being registere
 
 -- Compiles spec into the table that the type had before, when there was one.
 local function table_of(spec)
-  local T, before = schema.compile(spec), retired[spec.short]
+  local T, there = schema.compile(spec), types.by_root[spec.short]
+  if there then displace(there) end
+  local before = retired[spec.short]
   T.abstract, T.measure = spec.abstract, spec.measure
   if not before or before.ty ~= spec.ty then return T end
   retired[spec.short] = nil
@@ -329,7 +365,17 @@ function types.register(spec)
     types.by_root[T.root], types.by_name[T.name] = nil, nil
     for _, P in pairs(types.by_name) do P.children[T.name] = nil end
     retire(T)
+    types.find(T.root)
   end
+end
+
+--- The type with this JSON root, nil when there is none: a specialisation of the standard is
+-- registered when it is first asked for.
+function types.find(root)
+  local T = types.by_root[root]
+  if T then return T end
+  local spec = flex.spec(root)
+  return spec and (types.register(spec)) or nil
 end
 
 --- Whether a resource of type T may be created below one of type P: nil, or the err that refuses

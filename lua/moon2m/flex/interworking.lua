@@ -1,0 +1,53 @@
+-- Specialisations of flexContainer in the namespace m2m: generic interworking and AllJoyn (TS-0001
+-- 9.6.35 and its annexes), those with A at the end their announced variants.  How a row is
+-- written: init.lua.
+
+return {
+  { "ajap", "allJoynApp",
+    "dir! direction integer fixed",
+    "m2m:ajso" },
+  { "ajapA", "allJoynAppAnnc",
+    "dir! direction integer fixed",
+    "m2m:ajso m2m:ajsoA" },
+  { "ajfw", "svcFwWrapper", "" },
+  { "ajfwA", "svcFwWrapperAnnc", "" },
+  { "ajif", "allJoynInterface",
+    "ajir! interfaceIntrospectXmlRef anyURI",
+    "m2m:ajmd m2m:ajpr" },
+  { "ajifA", "allJoynInterfaceAnnc",
+    "ajir! interfaceIntrospectXmlRef anyURI",
+    "m2m:ajmd m2m:ajmdA m2m:ajpr m2m:ajprA" },
+  { "ajmc", "allJoynMethod",
+    "inp* input string fixed, clst* callStatus string, out* output string" },
+  { "ajmcA", "allJoynMethodAnnc",
+    "inp* input string fixed, clst* callStatus string, out* output string" },
+  { "ajmd", "allJoynMethod",
+    "",
+    "m2m:ajmc" },
+  { "ajmdA", "allJoynMethodAnnc",
+    "",
+    "m2m:ajmc m2m:ajmcA" },
+  { "ajpr", "allJoynProperty", "crv* currentValue string fixed, rqv* requestedValue string" },
+  { "ajprA", "allJoynPropertyAnnc",
+    "crv* currentValue string fixed, rqv* requestedValue string" },
+  { "ajso", "allJoynSvcObject",
+    "ajop! objectPath string fixed, ena! enable boolean",
+    "m2m:ajif" },
+  { "ajsoA", "allJoynSvcObjectAnnc",
+    "ajop! objectPath string fixed, ena! enable boolean",
+    "m2m:ajif m2m:ajifA" },
+  { "ajsw", "svcObjWrapper",
+    "",
+    "m2m:ajap" },
+  { "ajswA", "svcObjWrapperAnnc",
+    "",
+    "m2m:ajap m2m:ajapA" },
+  { "gio", "genericInterworkingOperationInstance",
+    "gion! operationName string fixed, giip inputDataPointLinks list, "
+    .. "giop outputDataPointLinks list, giil inputLinks list, giol outputLinks list, "
+    .. "gios! operationState string" },
+  { "gis", "genericInterworkingService",
+    "gisn! serviceName string fixed, giip inputDataPointLinks list, "
+    .. "giop outputDataPointLinks list",
+    "m2m:gio m2m:gis" },
+}
