@@ -208,6 +208,13 @@ describe("mgmtObj", function()
     assert.equal(3, changed.uds.sus)
   end)
 
+  it("a trigger that is set from the start is in process from the start", function()
+    local r = expect(2001, make(firmware, { rn = "new", ud = true }))
+    assert.same({ acn = r.ri .. "#ud", sus = 3 }, r.uds)
+    r = expect(2001, make(by_root["m2m:dvc"], { rn = "on", ena = true }))
+    assert.same(by_root["m2m:dvc"].least.cas, r.cas)
+  end)
+
   it("a script does what a trigger asks for, and reports it", function()
     expect(2001, make(firmware, { rn = "byscript" }))
     expect(2004, update(NODE .. "/byscript", "m2m:fwr", { ud = true }))
@@ -261,6 +268,21 @@ describe("mgmtObj", function()
     expect(2002, s:delete(NODE, ADMIN))                  -- the node of a, with all of it
     assert.is_nil(ldv "net2")
     expect(2001, s:create("/moon", ADMIN, 14, { ["m2m:nod"] = { rn = "n1", ni = "urn:dev:1" } }))
+  end)
+
+  it("is addressed through a group of its kind", function()
+    for _, name in ipairs { "g1", "g2" } do expect(2001, make(firmware, { rn = name })) end
+    expect(2001, make(software, { rn = "g3" }))
+    local function group(mid)
+      return s:create("/moon", ADMIN, 9, { rn = "g", mnm = 5, mt = 13, spty = 1001, csy = 2,
+        mid = mid })
+    end
+    expect(4110, group { "moon/n1/g1", "moon/n1/g3" })
+    expect(2001, group { "moon/n1/g1", "moon/n1/g2" })
+    expect(2000, s:update("/moon/g/fopt", ADMIN, { ["m2m:fwr"] = { ud = true } }))
+    for _, name in ipairs { "g1", "g2" } do
+      assert.equal(3, expect(2000, s:retrieve(NODE .. "/" .. name, ADMIN)).uds.sus)
+    end
   end)
 
   it("tells subscribers what was set, status and all", function()

@@ -61,8 +61,18 @@ local function unknown(root, inner, by_root)
   return bad("pc: %s is no management object", root)
 end
 
+-- What was asked for is under way, as far as this CSE knows.
+local function start(spec, ri, new)
+  for trigger, status in pairs(spec.triggers or {}) do
+    if status and new.values[trigger] == true and new.values[status] == nil then
+      new.raw[status] = ('{"acn":"%s#%s","sus":%d}'):format(ri, trigger, kinds.IN_PROCESS)
+    end
+  end
+end
+
 -- What is there in any case and was not given: the row's default.
 local function create(_, _, new)
+  start(new.type.spec, new.ri, new)
   for _, a in ipairs(new.type.rows) do
     if a.default and not new.raw[a.name] then new.raw[a.name] = a.default end
   end
@@ -82,13 +92,8 @@ local function supersede(spec, r, new)
 end
 
 local function update(_, r, new)
-  local spec = r.type.spec
-  for trigger, status in pairs(spec.triggers or {}) do
-    if status and new.values[trigger] == true and new.values[status] == nil then
-      new.raw[status] = ('{"acn":"%s#%s","sus":3}'):format(r.ri, trigger)
-    end
-  end
-  supersede(spec, r, new)
+  start(r.type.spec, r.ri, new)
+  supersede(r.type.spec, r, new)
   return true
 end
 

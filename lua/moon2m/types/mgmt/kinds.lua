@@ -38,15 +38,16 @@ kinds.status = schema.object("an action status (object)", {
   { "acn", "string" }, { "sus", schema.range("a status", 0, 3) },
 })
 
---- What a status is before anything was asked for.
+--- What a status is before anything was asked for, and its sus as soon as something was.
 kinds.IDLE = '{"acn":"","sus":0}'
+kinds.IN_PROCESS = 3
 
 -- eventCat (6.3.3): 2 immediate, 3 best effort, 4 latest, 100 to 999 of the provider.
 local function is_category(n)
   return n and (n >= 2 and n <= 4 or n >= 100 and n <= 999)
 end
 
---- An event category; with_default: 0, which stands for any other, too.
+-- with_default: 0, which stands for any other, too.
 local function category(what, with_default)
   return schema.kind(nil, what, function(raw)
     local n = raw:find("^%d+$") and tonumber(raw)
@@ -55,6 +56,7 @@ local function category(what, with_default)
   end)
 end
 
+--- An event category; with 0 for all that are not named.
 kinds.category = category("an event category (2, 3, 4, 100 to 999)")
 kinds.category_with_default = category("an event category (0, 2, 3, 4, 100 to 999)", true)
 
