@@ -423,6 +423,13 @@ static int sys_cancel(lua_State *L)
 	return 1;
 }
 
+/* source(module) -> the source text of a module of the library | nil */
+static int sys_source(lua_State *L)
+{
+	vm_push_source(L, luaL_checkstring(L, 1));
+	return 1;
+}
+
 /* ---- module ---------------------------------------------------------------------------------- */
 
 void lua_sys_use(struct net *n)
@@ -450,7 +457,8 @@ int lua_sys_open(lua_State *L)
 		{ "spawn", sys_spawn },   { "memory", sys_memory },
 		{ "count", sys_count },   { "wait", sys_wait },
 		{ "gauge", sys_gauge },   { "observe", sys_observe },
-		{ "wake", sys_wake },     { NULL, NULL },
+		{ "wake", sys_wake },     { "source", sys_source },
+		{ NULL, NULL },
 	};
 
 	lua_newtable(L);

@@ -157,10 +157,11 @@ static int load_chunk(lua_State *L, const char *name, const char *text, size_t n
 	return lua_error(L);
 }
 
-/* DIR/moon2m/x.lua, else DIR/moon2m/x/init.lua. */
+/* Of DIR/moon2m/x, in this order. */
+static const char *const suffix[] = { ".lua", "/init.lua" };
+
 static int search_dir(lua_State *L, const char *name)
 {
-	static const char *const suffix[] = { ".lua", "/init.lua" };
 	const char *rel = luaL_gsub(L, name, ".", "/");
 	struct buf text = BUF_INIT;
 	int status;
@@ -197,6 +198,44 @@ static int search_library(lua_State *L)
 			return load_chunk(L, name, m->text, m->size, m->chunk);
 	lua_pushfstring(L, "\n\tno embedded module '%s'", name);
 	return 1;
+}
+
+/* Leaves the text on the stack, above two names. */
+static bool push_file(lua_State *L, const char *name)
+{
+	const char *rel = luaL_gsub(L, name, ".", "/");
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < countof(suffix); i++) {
+		if (read_file(lua_pushfstring(L, "%s/%s%s", vm.lua_dir, rel, suffix[i]), &text)) {
+			lua_pushlstring(L, text.p ? text.p : "", text.n);
+			buf_free(&text);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool push_embedded(lua_State *L, const char *name)
+{
+	for (const struct embed *m = embed_modules; m->name; m++) {
+		if (strcmp(m->name, name) == 0) {
+			lua_pushlstring(L, m->text, m->size);
+			return true;
+		}
+	}
+	return false;
+}
+
+void vm_push_source(lua_State *L, const char *name)
+{
+	int top = lua_gettop(L);
+
+	if (!is_library(name) || !(vm.lua_dir ? push_file(L, name) : push_embedded(L, name)))
+		lua_pushnil(L);
+	if (lua_gettop(L) > top + 1)
+		lua_replace(L, top + 1);
+	lua_settop(L, top + 1);
 }
 
 /* Puts the library's searcher behind package.preload and before everything that looks for files. */

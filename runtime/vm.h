@@ -23,6 +23,9 @@ lua_State *vm_state(void);
 /* Makes a C module available to require: "moon2m.core.NAME". */
 void vm_module(const char *name, lua_CFunction open);
 
+/* Pushes the source text of a module of the library, or nil when there is none of that name. */
+void vm_push_source(lua_State *L, const char *name);
+
 /* Requires a Lua module of the library and keeps the table it returns, in place of the one before; entries of it are called by
  * name from C through task_start. */
 bool vm_boot(const char *module, struct err *e) MUSTCHECK;

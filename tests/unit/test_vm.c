@@ -144,6 +144,11 @@ static void test_library_from_disk(void **state)
 	assert_true(vm_open(&o, &e));
 	assert_string_equal(eval("return require('moon2m.boot').where"), "@lib/moon2m/boot.lua");
 	assert_non_null(strstr(eval("return require 'moon2m.bad'"), "lib/moon2m/bad.lua:3:"));
+	vm_push_source(vm_state(), "moon2m.bad");
+	assert_string_equal(lua_tostring(vm_state(), -1), "\n\nreturn )");
+	vm_push_source(vm_state(), "moon2m.types");
+	assert_true(lua_isnil(vm_state(), -1));
+	lua_pop(vm_state(), 2);
 	eval("return require 'moon2m.types'");
 	assert_non_null(strstr(logged(), "no file '/tmp/moon2m_test_lua_"));
 	snprintf(path, sizeof(path), "rm -r %s", dir);
@@ -247,12 +252,29 @@ static void test_vm_failure(void **state)
 	lua_pop(vm_state(), 1);
 }
 
+static void test_source_of_a_module(void **state)
+{
+	lua_State *L = vm_state();
+	int top = lua_gettop(L);
+
+	(void)state;
+	vm_push_source(L, "moon2m.number");
+	assert_string_equal(lua_tostring(L, -1), "return 7");
+	vm_push_source(L, "moon2m.nothing");
+	assert_true(lua_isnil(L, -1));
+	vm_push_source(L, "../moon2m");
+	assert_true(lua_isnil(L, -1));
+	assert_int_equal(lua_gettop(L), top + 3);
+	lua_settop(L, top);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
 		T(test_embedded_library),
 		T(test_only_the_library_is_found_by_name),
+		T(test_source_of_a_module),
 		T(test_core_modules),
 		T(test_library_from_disk),
 		T(test_boot_module),
