@@ -40,8 +40,9 @@ end
 schema.text_of = text_of
 
 --- Defines a kind: name as in "expected NAME", check(raw) -> value | nil, reason.  Returns it.
-function schema.kind(name, what, check)
-  local k = { name = name, what = what, check = check }
+-- lua: what scripts see of it, as in the reference ("string", "integer", ...), when it is known.
+function schema.kind(name, what, check, lua)
+  local k = { name = name, what = what, check = check, lua = lua }
   if name then kinds[name] = k end
   return k
 end
@@ -58,11 +59,11 @@ local function string_kind(name, what, test)
       return v
     end
     return s
-  end)
+  end, "string")
 end
 schema.string_kind = string_kind
 
-kind("any", "any value", function(raw) return raw end)
+kind("any", "any value", function(raw) return raw end, "any")
 string_kind("string", "a string")
 
 local function no_space(s)
@@ -143,7 +144,7 @@ local function integer_kind(name, what, least)
     if n < least then return nil, format("expected %s, got %s", what, raw) end
     if n > 9007199254740991 then return nil, "larger than 2^53 - 1" end
     return n
-  end)
+  end, "integer")
 end
 integer_kind("uint", "a non-negative integer", 0)
 integer_kind("posint", "a positive integer", 1)
@@ -153,16 +154,16 @@ kind("number", "a number", function(raw)
   local n = not words[byte(raw, 1)] and tonumber(raw)
   if n and n - n == 0 then return n end
   return nil, expected("a number", raw)
-end)
+end, "number")
 kind("object", "an object", function(raw)
   if byte(raw, 1) == 123 then return raw end
   return nil, expected("an object", raw)
-end)
+end, "table")
 kind("bool", "a boolean", function(raw)
   if raw == "true" then return true end
   if raw == "false" then return false end
   return nil, expected("true or false", raw)
-end)
+end, "boolean")
 
 -- URL form of a pointOfAccess (TS-0004 6.3.3): scheme "://" host and more, no spaces.
 string_kind("poa", "a URL (string)", function(s)
@@ -195,14 +196,16 @@ end)
 function schema.enum(what, numbers)
   local set = {}
   for _, n in ipairs(numbers) do set[n] = true end
-  return kind(nil, what, function(raw)
+  local k = kind(nil, what, function(raw)
     local n = find(raw, "^%d+$") and tonumber(raw)
     if not n then return nil, expected(what, raw) end
     if not set[n] then
       return nil, format("expected %s (one of %s), got %s", what, concat(numbers, ", "), raw)
     end
     return n
-  end)
+  end, "integer")
+  k.values = numbers
+  return k
 end
 
 --- An integer from lo to hi.
@@ -214,7 +217,7 @@ function schema.range(what, lo, hi)
       return nil, format("expected %s from %d to %d, got %s", what, lo, hi, raw)
     end
     return n
-  end)
+  end, "integer")
 end
 
 -- One of the given texts.
@@ -222,10 +225,12 @@ local function choice(texts)
   local set = {}
   for _, s in ipairs(texts) do set[s] = true end
   local what = "one of " .. concat(texts, ", ")
-  return string_kind(nil, what, function(s)
+  local k = string_kind(nil, what, function(s)
     if set[s] then return s end
     return nil, format("expected %s, got %s", what, core.quote(s))
   end)
+  k.values = texts
+  return k
 end
 
 --- A kind by its name, itself, or as the list of the numbers or texts that are possible.  Raises
@@ -243,7 +248,7 @@ end
 function schema.list(k, min)
   k, min = schema.as_kind(k), min or 1
   local check_one = k.check
-  return kind(nil, "an array", function(raw)
+  local list = kind(nil, "an array", function(raw)
     if byte(raw, 1) ~= 91 then return nil, expected("an array", raw) end
     local items, why = core.elements(raw)
     if not items then return nil, why end
@@ -258,7 +263,9 @@ function schema.list(k, min)
       out[i] = v
     end
     return out
-  end)
+  end, "list")
+  list.of = k
+  return list
 end
 
 --- An object: members = { { name, kind, required = true|nil, list = min|nil }, ... }; an unknown
@@ -270,7 +277,7 @@ function schema.object(what, members, test)
     if m.list then k = schema.list(k, m.list) end
     by[m[1]] = k.check
   end
-  return kind(nil, what, function(raw)
+  local k = kind(nil, what, function(raw)
     if byte(raw, 1) ~= 123 then return nil, expected("an object", raw) end
     local got, names = core.members(raw)
     if not got then return nil, names end
@@ -288,7 +295,9 @@ function schema.object(what, members, test)
     local why = test and test(out)
     if why then return nil, why end
     return out
-  end)
+  end, "table")
+  k.members = members
+  return k
 end
 
 -- ---- common attributes --------------------------------------------------------------------------
