@@ -4,6 +4,7 @@ VERSION := 0.1.0
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share/moon2m
+DOCDIR ?= $(PREFIX)/share/doc/moon2m
 DESTDIR ?=
 CC ?= gcc
 B ?= build
@@ -35,13 +36,14 @@ help:
 #: make run        installs what is missing, builds, shows the main job on this host's figures
 #: make test       installs what is missing, builds, runs every test
 #: make debug      assertions, -O1 -g, in build-debug/
-#: make check      format, linters, layers, headers
+#: make check      format, linters, layers, headers, names without an entry in the reference
 #: make asan       every test under AddressSanitizer and UBSan (in build-asan/); make tsan: the store
 #: make fuzz       each fuzz target for FUZZ_TIME seconds (60); make fuzz-sockets: a live server
 #: make bench      figures beside baselines, a table and plots in out/bench/ (QUICK=1: a minute)
 #: make model      the model test of notifications, 200 seeds; SEEDS=5000: more
 #: make browser-test  the live page in headless Chromium; screenshots in out/browser/
 #: make cover      line coverage of C and Lua, in out/cover/
+#: make doc        the reference for scripts, in out/doc/ (make meta: what it says of resource types)
 #: make install    PREFIX (/usr/local) and DESTDIR; make uninstall; make rock: with luarocks
 
 # ---- what is needed ------------------------------------------------------------------------------
@@ -209,6 +211,21 @@ model: $(B)/moon2m
 config-table: $(B)/moon2m
 	@$(B)/moon2m lua tests/lua/config_table.lua README.md
 
+# ---- the reference -------------------------------------------------------------------------------
+# Made from lua/moon2m/meta.lua and lua/moon2m/meta/, which editors read too.
+META := lua/moon2m/meta
+DOC := out/doc
+
+.PHONY: doc meta
+doc: $(B)/moon2m
+	@mkdir -p $(DOC)
+	@$(B)/moon2m lua --lua lua doc/make.lua $(DOC) && echo "  $(DOC)/reference.html  $(DOC)/reference.md"
+
+# The descriptions of resource types, from the types' files.
+meta: $(B)/moon2m
+	@mkdir -p $(META)/resources && rm -f $(META)/resources/*.lua
+	@$(B)/moon2m lua --lua lua doc/write_meta.lua $(META)/resources
+
 include tests/quality.mk
 
 # ---- bench ---------------------------------------------------------------------------------------
@@ -232,16 +249,21 @@ bench: deps-bench $(B)/moon2m $(addprefix $(B)/bench/,$(BENCH))
 
 # ---- installing ----------------------------------------------------------------------------------
 .PHONY: install uninstall rock
-install: $(B)/moon2m
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/apps
+install: $(B)/moon2m doc
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/apps $(DESTDIR)$(DOCDIR) \
+		$(DESTDIR)$(DATADIR)/$(META)/resources
 	install -m 755 $(B)/moon2m $(DESTDIR)$(BINDIR)/moon2m
 	install -m 644 $(filter-out %_test.lua,$(wildcard apps/*.lua)) $(wildcard apps/*.html) $(DESTDIR)$(DATADIR)/apps
 	install -d $(DESTDIR)$(DATADIR)/apps/modbus_tcp
 	install -m 644 $(wildcard apps/modbus_tcp/*.lua) $(DESTDIR)$(DATADIR)/apps/modbus_tcp
+	install -m 644 $(META).lua $(DESTDIR)$(DATADIR)/lua/moon2m
+	install -m 644 $(wildcard $(META)/*.lua) $(DESTDIR)$(DATADIR)/$(META)
+	install -m 644 $(wildcard $(META)/resources/*.lua) $(DESTDIR)$(DATADIR)/$(META)/resources
+	install -m 644 $(DOC)/reference.html $(DOC)/reference.md $(DESTDIR)$(DOCDIR)
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/moon2m
-	rm -rf $(DESTDIR)$(DATADIR)
+	rm -rf $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
 
 # Into a tree of its own.
 ROCK_TREE ?= out/rock

@@ -62,7 +62,7 @@ int cmd_options(const struct cmd *c, int argc, char **argv, const char *short_op
 			return cmd_usage(c, NULL);
 		*lua_dir = optarg;
 	}
-	return optind < argc ? -1 : cmd_usage(c, "%s", missing);
+	return optind < argc || !missing ? -1 : cmd_usage(c, "%s", missing);
 }
 
 bool cmd_open_vm(const char *lua_dir, bool search_path, size_t memory_cap, struct err *e)

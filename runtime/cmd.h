@@ -17,7 +17,7 @@ struct cmd {
 };
 
 extern const struct cmd cmd_run, cmd_listen, cmd_check, cmd_new, cmd_test, cmd_lua, cmd_notices,
-    cmd_scripts, cmd_reload, cmd_replay;
+    cmd_scripts, cmd_reload, cmd_replay, cmd_explain;
 
 /* --help: prints the text to standard output.  Returns CMD_OK. */
 int cmd_help(const struct cmd *c);
@@ -30,7 +30,7 @@ int cmd_usage(const struct cmd *c, const char *fmt, ...) PRINTF(2, 3);
 int cmd_fail(const struct err *e);
 
 /* Reads the options --lua DIR (*lua_dir, NULL when absent) and --help; after them, from optind, at
- * least one argument is expected, or `missing` is said.  short_options as for getopt: "h", or "+h" to
+ * least one argument is expected, or `missing` (NULL: there may be none) is said.  short_options as for getopt: "h", or "+h" to
  * stop at the first argument.  Returns -1 to go on, or the exit code. */
 int cmd_options(const struct cmd *c, int argc, char **argv, const char *short_options,
 		const char *missing, const char **lua_dir);

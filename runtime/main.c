@@ -8,7 +8,7 @@
 
 static const struct cmd *const commands[] = { &cmd_run,    &cmd_listen,  &cmd_check,   &cmd_new,
 					      &cmd_test,   &cmd_notices, &cmd_scripts, &cmd_reload,
-					      &cmd_replay, &cmd_lua };
+					      &cmd_replay, &cmd_explain, &cmd_lua };
 
 static int help(FILE *out, int code)
 {
@@ -22,8 +22,17 @@ static int help(FILE *out, int code)
 	return code;
 }
 
+static const struct cmd *find(const char *name)
+{
+	for (size_t i = 0; i < countof(commands); i++)
+		if (strcmp(name, commands[i]->name) == 0)
+			return commands[i];
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
+	const struct cmd *c;
 	char name[64];
 
 	if (argc < 2)
@@ -34,12 +43,13 @@ int main(int argc, char **argv)
 		puts("moon2m " MOON2M_VERSION);
 		return CMD_OK;
 	}
-	for (size_t i = 0; i < countof(commands); i++) {
-		if (strcmp(argv[1], commands[i]->name) != 0)
-			continue;
-		snprintf(name, sizeof(name), "moon2m %s", commands[i]->name);
+	c = find(argv[1]);
+	if (c == &cmd_explain && argc == 3 && find(argv[2]))
+		return cmd_help(find(argv[2]));
+	if (c) {
+		snprintf(name, sizeof(name), "moon2m %s", c->name);
 		argv[1] = name;
-		return commands[i]->run(argc - 1, argv + 1);
+		return c->run(argc - 1, argv + 1);
 	}
 	fprintf(stderr, "moon2m: no command '%s'\n", argv[1]);
 	return help(stderr, CMD_USAGE);

@@ -25,7 +25,8 @@ local LEVELS = {
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
     "lua_gateway", "lua_host", "lua_client" },
   { "lua_config", "admin", "cmd", "options", "cmd_ask", "cmd_check", "cmd_listen", "cmd_lua",
-    "cmd_new", "cmd_notices", "cmd_operator", "supervise", "cmd_run", "cmd_test", "main" },
+    "cmd_explain", "cmd_new", "cmd_notices", "cmd_operator", "supervise", "cmd_run", "cmd_test",
+    "main" },
 }
 local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",

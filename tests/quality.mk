@@ -14,12 +14,12 @@ deps-fuzz:
 deps-analyze:
 	$(call install_debs,$(DEBS_BUILD) $(DEBS_ANALYZE))
 
-# ---- check: format, linters, layers, headers -----------------------------------------------------
+# ---- check: format, linters, layers, headers, docs -------------------------------------------------
 C_FILES := $(wildcard runtime/*.[ch] tests/*/*.[ch])
 
-.PHONY: check format-check format lint layers headers
+.PHONY: check format-check format lint layers headers docs
 check: deps-check
-	@$(MAKE) --no-print-directory -k format-check lint layers headers
+	@$(MAKE) --no-print-directory -k format-check lint layers headers docs
 
 format-check:
 	$(call say,FORMAT,runtime tests)
@@ -29,8 +29,8 @@ format:
 	clang-format -i $(C_FILES)
 
 lint:
-	$(call say,LINT,lua apps tests)
-	$(Q)luacheck -q lua apps tests
+	$(call say,LINT,lua apps tests doc)
+	$(Q)luacheck -q lua apps tests doc
 
 layers:
 	$(call say,LAYERS,runtime)
@@ -42,6 +42,11 @@ headers:
 	$(Q)for h in runtime/*.h; do grep -q '^#pragma once$$' $$h || { echo "$$h: no #pragma once"; exit 1; }; \
 		printf '#include "%s"\n#include "%s"\n' $${h##*/} $${h##*/} | \
 		$(CC) $(CFLAGS_BASE) -fsyntax-only -x c - || exit 1; done
+
+# Each name that scripts see has an entry in the reference, and each entry names something.
+docs: $(B)/moon2m
+	$(call say,DOCS,lua/moon2m/meta)
+	$(Q)$(B)/moon2m lua --lua lua doc/check.lua
 
 # ---- sanitizers ----------------------------------------------------------------------------------
 SAN_ADDRESS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -117,7 +122,7 @@ COVER_ENV := B=build-cover MOON2M=build-cover/moon2m-lua MOON2M_COVER=$(CURDIR)/
 cover: deps-test
 	@$(MAKE) --no-print-directory $(COVER) all unit-build
 	@rm -f build-cover/*.gcda build-cover/hits; touch build-cover/hits; mkdir -p out/cover
-	@luajit tests/cover/instrument.lua build-cover $(LUA_LIB)
+	@luajit tests/cover/instrument.lua build-cover $(filter-out $(META)%,$(LUA_LIB))
 	@install -m 755 tests/cover/moon2m-lua build-cover/
 	@for group in unit lua apps wire; do $(COVER_ENV) tests/run $$group; done; true
 	@gcov -n -o build-cover runtime/*.c 2>/dev/null > build-cover/gcov.txt

@@ -76,12 +76,12 @@ end)
 local SETTINGS = [=[
 {
   "runtime.version": "LuaJIT",
-  "workspace.library": ["LIBRARY"],
+  "workspace.library": ["LIBRARY/moon2m/meta.lua", "LIBRARY/moon2m/meta"],
   "workspace.checkThirdParty": false
 }
 ]=]
 
-local PLACES = { "/usr/local/share/moon2m/lua", "/usr/share/moon2m/lua" }
+local INSTALLED = "/usr/local/share/moon2m/lua"
 
 local function exists(file)
   local f = io.open(file, "rb")
@@ -89,12 +89,22 @@ local function exists(file)
   return f ~= nil
 end
 
--- Where the library's types are: installed beside it, or where make installs them.
+-- The folder of this program, as the kernel knows it; nil when it does not tell.
+local function folder_of_program()
+  local f = io.open("/proc/self/maps")
+  local first = f and f:read("*l")
+  if f then f:close() end
+  return first and first:match("(/[^ ]+)/[^/]+$")
+end
+
+-- Where the types for editors are: beside this program, as make installs them or in its source, or
+-- where make installs by default.
 local function library()
-  for _, place in ipairs(PLACES) do
-    if exists(place .. "/moon2m/meta.lua") then return place end
+  local top = (folder_of_program() or ""):match("^(.*)/[^/]*$")
+  for _, place in ipairs { top and top .. "/share/moon2m/lua", top and top .. "/lua", INSTALLED } do
+    if place and exists(place .. "/moon2m/meta.lua") then return place end
   end
-  return PLACES[1]
+  return INSTALLED
 end
 
 local function filled(text, name)

@@ -213,7 +213,7 @@ function methods.write(handle, data, seconds)
   return true
 end
 
-conn.write = methods.write
+conn.methods, conn.write = methods, methods.write
 
 --- conn:close(): what was written still leaves.
 function methods.close(handle)

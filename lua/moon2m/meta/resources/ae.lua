@@ -1,0 +1,32 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- ae ----------------------------------------------------------------------------------------
+
+---A registered application.
+---
+---Type 2, `m2m:ae` (TS-0001 9.6.5, TS-0004 7.4.5). Below it: `acp`, `container`,
+---`cross_resource_subscription`, `flex_container`, `group`, `polling_channel`, `subscription`,
+---`time_series`, `time_sync_beacon`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `cstn` `loc`.
+---@class moon2m.res.ae: moon2m.resource
+---@field apn? string appName; may be set and changed
+---@field api string App-ID; needed in a create, fixed
+---@field aei? string AE-ID; the server's
+---@field poa? string[] pointOfAccess; may be set and changed
+---@field or? string ontologyRef; may be set and changed
+---@field nl? string nodeLink; may be set and changed
+---@field rr boolean requestReachability; needed in a create, may be changed
+---@field csz? string[] contentSerialization; may be set and changed
+---@field esi? table e2eSecInfo; not supported: refused with 5001
+---@field mei? string M2M-Ext-ID; may be set and changed
+---@field srv string[] supportedReleaseVersions; needed in a create, may be changed
+---@field regs? 1 | 2 registrationStatus; may be set and changed
+---@field trps? boolean trackRegistrationPoints; not supported: refused with 5001
+---@field scp? any[] sessionCapabilities; may be set and changed
+---@field tren? boolean triggerEnable; may be set and changed
+---@field ape? table[] activityPatternElements; may be set and changed
+---@field tri? string Trigger-Recipient-ID; may be set and changed
+---@field trn? integer triggerReferenceNumber; may be set and changed

@@ -1,0 +1,21 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- container ---------------------------------------------------------------------------------
+
+---Holds instances, the newest reached as "la", the oldest as "ol".
+---
+---Type 3, `m2m:cnt` (TS-0001 9.6.6, TS-0004 7.4.6). Below it: `container`, `content_instance`,
+---`flex_container`, `subscription`, `time_series`. Virtual: `la`, `ol`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `st` `cr` `cstn` `loc`.
+---@class moon2m.res.container: moon2m.resource
+---@field mni? integer maxNrOfInstances; may be set and changed
+---@field mbs? integer maxByteSize; may be set and changed
+---@field mia? integer maxInstanceAge; may be set and changed
+---@field cni? integer currentNrOfInstances; the server's
+---@field cbs? integer currentByteSize; the server's
+---@field li? string locationID; the server's
+---@field or? string ontologyRef; may be set and changed
+---@field disr? boolean disableRetrieval; may be set and changed

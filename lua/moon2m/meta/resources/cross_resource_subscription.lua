@@ -1,0 +1,57 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- cross_resource_subscription ---------------------------------------------------------------
+
+---Tells its targets when subscriptions to several resources have had events within one time
+---window.
+---
+---Type 48, `m2m:crs` (TS-0001 9.6.58, TS-0004 7.4.58). Below it:
+---`notification_target_mgmt_policy_ref`, `schedule`. Virtual: `ntsr`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`cr` `cstn`.
+---@class moon2m.res.cross_resource_subscription: moon2m.resource
+---@field rrat? string[] regularResourcesAsTarget; may be set in a create
+---@field srat? string[] subscriptionResourcesAsTarget; may be set in a create
+---@field rrats? string[] regularResourcesAsTargetSubscriptions; the server's
+---@field twt 1 | 2 timeWindowType; needed in a create, may be changed
+---@field tws string timeWindowSize; needed in a create, may be changed
+---@field encs? moon2m.res.cross_resource_subscription.encs[] eventNotificationCriteriaSet; may be set in a create
+---@field nec? any notificationEventCat; may be set in a create
+---@field exc? integer expirationCounter; may be set and changed
+---@field nu string[] notificationURI; needed in a create, may be changed
+---@field su? string subscriberURI; may be set in a create
+---@field eem? 1 | 2 | 3 | 4 | 5 eventEvaluationMode; may be set and changed
+---@field nse? boolean notificationStatsEnable; may be set and changed
+---@field nsi? any notificationStatsInfo; the server's
+
+---The value of `om`: an operation monitor.
+---@class moon2m.res.cross_resource_subscription.encs.om
+---@field ops? integer operations
+---@field or? string originator
+---@field org? string an identifier
+
+---The value of `md`: missing data.
+---@class moon2m.res.cross_resource_subscription.encs.md
+---@field num integer number
+---@field dur string duration
+
+---The value of `encs`: criteria.
+---@class moon2m.res.cross_resource_subscription.encs
+---@field net? (1 | 2 | 3 | 4 | 5 | 6 | 7 | 8)[] notificationEventType
+---@field atr? string[] attribute
+---@field chty? integer[] childResourceType
+---@field om? moon2m.res.cross_resource_subscription.encs.om[] operationMonitor
+---@field md? moon2m.res.cross_resource_subscription.encs.md missingData
+---@field crb? string createdBefore
+---@field cra? string createdAfter
+---@field us? string unmodifiedSince
+---@field ms? string modifiedSince
+---@field sts? integer stateTagSmaller
+---@field stb? integer stateTagBigger
+---@field exb? string expireBefore
+---@field exa? string expireAfter
+---@field sza? integer sizeAbove
+---@field szb? integer sizeBelow
+---@field fo? 1 | 2 filterOperation

@@ -1,0 +1,21 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- cse_base ----------------------------------------------------------------------------------
+
+---The root.
+---
+---Type 5, `m2m:cb` (TS-0001 9.6.3, TS-0004 7.4.3). Below it: `acp`, `ae`, `container`,
+---`cross_resource_subscription`, `flex_container`, `group`, `node`, `notification_target_policy`,
+---`remote_cse`, `request`, `schedule`, `subscription`, `time_series`, `time_sync_beacon`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `lbl` `acpi` `loc`.
+---@class moon2m.res.cse_base: moon2m.resource
+---@field cst? 1 | 2 | 3 cseType; the server's
+---@field csi? string CSE-ID; the server's
+---@field srt? integer[] supportedResourceType; the server's
+---@field poa? string[] pointOfAccess; the server's
+---@field nl? string nodeLink; the server's
+---@field csz? string[] contentSerialization; the server's
+---@field srv? string[] supportedReleaseVersions; the server's
+---@field spi? string SP-ID; the server's

@@ -1,0 +1,21 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- flex_container ----------------------------------------------------------------------------
+
+---A resource whose attributes a specialisation defines.
+---
+---Type 28, `m2m:flexContainer` (TS-0001 9.6.35, TS-0004 7.4.37). Below it: `container`,
+---`flex_container`, `subscription`, `time_series`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `st` `cr` `cstn` `loc`.
+---@class moon2m.res.flex_container: moon2m.resource
+---@field cnd string containerDefinition; needed in a create, fixed
+---@field or? string ontologyRef; may be set and changed
+---@field cs? integer contentSize; the server's
+---@field nl? string nodeLink; may be set and changed
+---@field mni? integer maxNrOfInstances; not supported: refused with 5001
+---@field mia? integer maxInstanceAge; not supported: refused with 5001
+---@field mbs? integer maxByteSize; not supported: refused with 5001
+---@field fcied? boolean fcinEnabled; not supported: refused with 5001

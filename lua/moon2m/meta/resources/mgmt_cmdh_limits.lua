@@ -1,0 +1,33 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- mgmt_cmdh_limits --------------------------------------------------------------------------
+
+---Type 13, `m2m:cml`. Below it: `subscription`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `cstn`.
+---@class moon2m.res.mgmt_cmdh_limits: moon2m.resource
+---@field mgd any mgmtDefinition; needed in a create, fixed
+---@field obis? string[] objectIDs; may be set in a create
+---@field obps? string[] objectPaths; may be set in a create
+---@field dc? string description; may be set and changed
+---@field mgs? string mgmtSchema; may be set in a create
+---@field cmlk? moon2m.res.mgmt_cmdh_limits.cmlk[] mgmtLink; may be set and changed
+---@field od integer order; needed in a create, may be changed
+---@field ror string[] requestOrigin; needed in a create, may be changed
+---@field rct? any requestContext; may be set and changed
+---@field rctn? boolean requestContextNotification; may be set and changed
+---@field rch? any requestCharacteristics; may be set and changed
+---@field lec any[] limitsEventCategory; needed in a create, may be changed
+---@field lqet any limitsRequestExpTime; needed in a create, may be changed
+---@field lset any limitsResultExpTime; needed in a create, may be changed
+---@field loet any limitsOpExecTime; needed in a create, may be changed
+---@field lrp any limitsRespPersistence; needed in a create, may be changed
+---@field lda any limitsDelAggregation; needed in a create, may be changed
+
+---The value of `cmlk`: a link.
+---@class moon2m.res.mgmt_cmdh_limits.cmlk
+---@field nm string a resource name
+---@field typ any typeOfGeometry
+---@field val string a URI

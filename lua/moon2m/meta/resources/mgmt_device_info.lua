@@ -1,0 +1,39 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- mgmt_device_info --------------------------------------------------------------------------
+
+---Type 13, `m2m:dvi`. Below it: `subscription`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `cstn` `loc`.
+---@class moon2m.res.mgmt_device_info: moon2m.resource
+---@field mgd any mgmtDefinition; needed in a create, fixed
+---@field obis? string[] objectIDs; may be set in a create
+---@field obps? string[] objectPaths; may be set in a create
+---@field dc? string description; may be set and changed
+---@field mgs? string mgmtSchema; may be set in a create
+---@field cmlk? moon2m.res.mgmt_device_info.cmlk[] mgmtLink; may be set and changed
+---@field dlb string deviceLabel; needed in a create, may be changed
+---@field man string manufacturer; needed in a create, fixed
+---@field mfdl? string manufacturerDetailsLink; may be set and changed
+---@field mfd? string manufacturingDate; may be set in a create
+---@field mod string model; needed in a create, fixed
+---@field smod? string subModel; may be set in a create
+---@field dty string deviceType; needed in a create, may be changed
+---@field dvnm? string deviceName; may be set and changed
+---@field fwv? string fwVersion; may be set and changed
+---@field swv? string swVersion; may be set and changed
+---@field hwv? string hwVersion; may be set in a create
+---@field osv? string osVersion; may be set and changed
+---@field cnty? string country; may be set in a create
+---@field syst? string systemTime; may be set and changed
+---@field spur? string supportURL; may be set and changed
+---@field purl? string presentationURL; may be set and changed
+---@field ptl? string[] protocol; may be set and changed
+
+---The value of `cmlk`: a link.
+---@class moon2m.res.mgmt_device_info.cmlk
+---@field nm string a resource name
+---@field typ any typeOfGeometry
+---@field val string a URI

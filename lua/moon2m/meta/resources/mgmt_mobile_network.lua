@@ -1,0 +1,33 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- mgmt_mobile_network -----------------------------------------------------------------------
+
+---Type 13, `dcfg:mnwk`. Below it: `subscription`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `cstn`.
+---@class moon2m.res.mgmt_mobile_network: moon2m.resource
+---@field mgd any mgmtDefinition; needed in a create, fixed
+---@field obis? string[] objectIDs; may be set in a create
+---@field obps? string[] objectPaths; may be set in a create
+---@field dc? string description; may be set and changed
+---@field mgs? string mgmtSchema; may be set in a create
+---@field cmlk? moon2m.res.mgmt_mobile_network.cmlk[] mgmtLink; may be set and changed
+---@field cnb integer cellularNetworkBearer; needed in a create, may be changed
+---@field rss? integer radioSignalStrength; may be set and changed
+---@field liqu? integer linkQuality; may be set and changed
+---@field ipad? string[] ipAddresses; may be set and changed
+---@field ripa? string[] routerIPAddresses; may be set and changed
+---@field apna? string apn; may be set and changed
+---@field ceid? integer cellID; may be set and changed
+---@field smnc? integer smnc; may be set and changed
+---@field smcc? integer smcc; may be set and changed
+---@field lac? integer lac; may be set and changed
+---@field coel? integer coverageEnhancementLevel; may be set and changed
+
+---The value of `cmlk`: a link.
+---@class moon2m.res.mgmt_mobile_network.cmlk
+---@field nm string a resource name
+---@field typ any typeOfGeometry
+---@field val string a URI

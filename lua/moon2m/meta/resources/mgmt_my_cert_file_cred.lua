@@ -1,0 +1,25 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- mgmt_my_cert_file_cred --------------------------------------------------------------------
+
+---Type 13, `dcfg:nycfc`. Below it: `subscription`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `cstn`.
+---@class moon2m.res.mgmt_my_cert_file_cred: moon2m.resource
+---@field mgd any mgmtDefinition; needed in a create, fixed
+---@field obis? string[] objectIDs; may be set in a create
+---@field obps? string[] objectPaths; may be set in a create
+---@field dc? string description; may be set and changed
+---@field mgs? string mgmtSchema; may be set in a create
+---@field cmlk? moon2m.res.mgmt_my_cert_file_cred.cmlk[] mgmtLink; may be set and changed
+---@field suids integer[] SUIDs; needed in a create, may be changed
+---@field mcff string myCertFileFormat; needed in a create, fixed
+---@field mcfc string myCertFileContent; needed in a create, fixed
+
+---The value of `cmlk`: a link.
+---@class moon2m.res.mgmt_my_cert_file_cred.cmlk
+---@field nm string a resource name
+---@field typ any typeOfGeometry
+---@field val string a URI

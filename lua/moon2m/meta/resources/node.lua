@@ -1,0 +1,27 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- node --------------------------------------------------------------------------------------
+
+---A device; what is managed of it are mgmtObj below.
+---
+---Type 14, `m2m:nod` (TS-0001 9.6.18, TS-0004 7.4.18). Below it: `mgmt_active_cmdh_policy`,
+---`mgmt_area_nwk_device_info`, `mgmt_area_nwk_info`, `mgmt_battery`, `mgmt_cmdh_buffer`,
+---`mgmt_cmdh_def_ec_value`, `mgmt_cmdh_defaults`, `mgmt_cmdh_ec_def_param_values`,
+---`mgmt_cmdh_limits`, `mgmt_cmdh_network_access_rules`, `mgmt_cmdh_nw_access_rule`,
+---`mgmt_cmdh_policy`, `mgmt_credentials`, `mgmt_data_collection`, `mgmt_device_capability`,
+---`mgmt_device_info`, `mgmt_event_log`, `mgmt_firmware`, `mgmt_memory`, `mgmt_mobile_network`,
+---`mgmt_my_cert_file_cred`, `mgmt_obj`, `mgmt_reboot`, `mgmt_sim`, `mgmt_software`,
+---`mgmt_wifi_client`, `schedule`, `subscription`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `cstn`.
+---@class moon2m.res.node: moon2m.resource
+---@field ni string nodeID; needed in a create, may be changed
+---@field hcl? string hostedCSELink; may be set and changed
+---@field hael? string[] hostedAELinks; may be set and changed
+---@field hsl? string[] hostedServiceLinks; may be set and changed
+---@field mgca? string mgmtClientAddress; may be set and changed
+---@field rms? boolean roamingStatus; the server's
+---@field nid? string networkID; the server's
+---@field nty? integer nodeType; may be set and changed

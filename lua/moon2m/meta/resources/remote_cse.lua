@@ -1,0 +1,33 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- remote_cse --------------------------------------------------------------------------------
+
+---Another CSE that is registered here.
+---
+---Type 16, `m2m:csr` (TS-0001 9.6.4, TS-0004 7.4.4). Below it: `acp`, `container`,
+---`cross_resource_subscription`, `flex_container`, `group`, `polling_channel`, `subscription`,
+---`time_series`, `time_sync_beacon`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `cr` `cstn` `loc`.
+---@class moon2m.res.remote_cse: moon2m.resource
+---@field cst? 1 | 2 | 3 cseType; may be set in a create
+---@field poa? string[] pointOfAccess; may be set and changed
+---@field cb string CSEBase; needed in a create, fixed
+---@field csi? string CSE-ID; may be set in a create
+---@field mei? string M2M-Ext-ID; may be set and changed
+---@field tri? string Trigger-Recipient-ID; may be set and changed
+---@field rr boolean requestReachability; needed in a create, may be changed
+---@field nl? string nodeLink; may be set and changed
+---@field trn? integer triggerReferenceNumber; may be set and changed
+---@field csz? string[] contentSerialization; may be set and changed
+---@field esi? table e2eSecInfo; not supported: refused with 5001
+---@field dcse? string[] descendantCSEs; may be set and changed
+---@field srv string[] supportedReleaseVersions; needed in a create, may be changed
+---@field mtcc? table multicastCapability; not supported: refused with 5001
+---@field egid? string externalGroupID; not supported: refused with 5001
+---@field tren? boolean triggerEnable; may be set and changed
+---@field ape? table[] activityPatternElements; may be set and changed
+---@field spi? string SP-ID; may be set and changed
+---@field ici? string IN-CSE-ID; may be set and changed

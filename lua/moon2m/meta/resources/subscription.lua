@@ -1,0 +1,72 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- subscription ------------------------------------------------------------------------------
+
+---Who is told of which events of the parent.
+---
+---Type 23, `m2m:sub` (TS-0001 9.6.8, TS-0004 7.4.8). Below it:
+---`notification_target_mgmt_policy_ref`, `schedule`. Virtual: `ntsr`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`cr` `cstn`.
+---@class moon2m.res.subscription: moon2m.resource
+---@field enc? moon2m.res.subscription.enc eventNotificationCriteria; may be set and changed
+---@field exc? integer expirationCounter; may be set and changed
+---@field nu string[] notificationURI; needed in a create, may be changed
+---@field gpi? string groupID; may be set and changed
+---@field nfu? string notificationForwardingURI; may be set and changed
+---@field bn? moon2m.res.subscription.bn batchNotify; may be set and changed
+---@field rl? moon2m.res.subscription.rl rateLimit; may be set and changed
+---@field psn? integer preSubscriptionNotify; may be set in a create
+---@field pn? 1 | 2 pendingNotification; may be set and changed
+---@field nsp? integer notificationStoragePriority; may be set and changed
+---@field ln? boolean latestNotify; may be set and changed
+---@field nct? 1 | 2 | 3 | 4 | 5 notificationContentType; may be set and changed
+---@field nec? any notificationEventCat; may be set and changed
+---@field su? string subscriberURI; may be set in a create
+---@field acrs? string[] associatedCrossResourceSub; may be set and changed
+---@field nse? boolean notificationStatsEnable; may be set and changed
+---@field nsi? any notificationStatsInfo; the server's
+---@field eeno? boolean enableEventNotificationOriginator; may be set and changed
+---@field ma? string maxAge; may be set and changed
+
+---The value of `om`: an operation monitor.
+---@class moon2m.res.subscription.enc.om
+---@field ops? integer operations
+---@field or? string originator
+---@field org? string an identifier
+
+---The value of `md`: missing data.
+---@class moon2m.res.subscription.enc.md
+---@field num integer number
+---@field dur string duration
+
+---The value of `enc`: criteria.
+---@class moon2m.res.subscription.enc
+---@field net? (1 | 2 | 3 | 4 | 5 | 6 | 7 | 8)[] notificationEventType
+---@field atr? string[] attribute
+---@field chty? integer[] childResourceType
+---@field om? moon2m.res.subscription.enc.om[] operationMonitor
+---@field md? moon2m.res.subscription.enc.md missingData
+---@field crb? string createdBefore
+---@field cra? string createdAfter
+---@field us? string unmodifiedSince
+---@field ms? string modifiedSince
+---@field sts? integer stateTagSmaller
+---@field stb? integer stateTagBigger
+---@field exb? string expireBefore
+---@field exa? string expireAfter
+---@field sza? integer sizeAbove
+---@field szb? integer sizeBelow
+---@field fo? 1 | 2 filterOperation
+
+---The value of `bn`: a batch policy.
+---@class moon2m.res.subscription.bn
+---@field num? integer number
+---@field dur? string duration
+
+---The value of `rl`: a rate limit.
+---@class moon2m.res.subscription.rl
+---@field mnn? integer maxNrOfNotify
+---@field tww? string timeWindow

@@ -1,0 +1,28 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- time_series -------------------------------------------------------------------------------
+
+---Holds values of known times, the newest reached as "la", the oldest as "ol", bounded by mni, mbs
+---and mia as a container is.
+---
+---Type 29, `m2m:ts` (TS-0001 9.6.36, TS-0004 7.4.38). Below it: `subscription`,
+---`time_series_instance`. Virtual: `la`, `ol`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `cr` `cstn` `loc`.
+---@class moon2m.res.time_series: moon2m.resource
+---@field mni? integer maxNrOfInstances; may be set and changed
+---@field mbs? integer maxByteSize; may be set and changed
+---@field mia? integer maxInstanceAge; may be set and changed
+---@field cni? integer currentNrOfInstances; the server's
+---@field cbs? integer currentByteSize; the server's
+---@field pei? integer periodicInterval; may be set and changed
+---@field peid? integer periodicIntervalDelta; may be set and changed
+---@field mdd? boolean missingDataDetect; may be set and changed
+---@field mdn? integer missingDataMaxNr; may be set and changed
+---@field mdlt? string[] missingDataList; the server's
+---@field mdc? integer missingDataCurrentNr; the server's
+---@field mdt? integer missingDataDetectTimer; may be set and changed
+---@field or? string ontologyRef; may be set and changed
+---@field cnf? string contentInfo; may be set in a create

@@ -1,0 +1,116 @@
+---@meta moon2m.rsc
+-- The response status codes by name.
+
+-- ---- Response status codes ----------------------------------------------------------------------
+
+---`local rsc = require "moon2m.rsc"` gives the codes of TS-0004 6.6.3 by name, so that a script
+---need not know the numbers:
+---
+---```lua
+---local cnt, err = cse.retrieve(path)
+---if not cnt and err.rsc ~= rsc.NOT_FOUND then cse.log.warn("%s", tostring(err)) end
+---```
+
+---The codes, and what can be said of them.
+---@class moon2m.rsc
+---@field http table<integer, integer> HTTP status of each code (TS-0009 6.3.2)
+---@field ACCEPTED integer 1000
+---@field ACCEPTED_SYNCH integer 1001
+---@field ACCEPTED_ASYNCH integer 1002
+---@field OK integer 2000
+---@field CREATED integer 2001
+---@field DELETED integer 2002
+---@field UPDATED integer 2004
+---@field BAD_REQUEST integer 4000
+---@field RELEASE_VERSION_NOT_SUPPORTED integer 4001
+---@field NOT_FOUND integer 4004
+---@field OPERATION_NOT_ALLOWED integer 4005
+---@field REQUEST_TIMEOUT integer 4008
+---@field UNSUPPORTED_MEDIA_TYPE integer 4015
+---@field SUBSCRIPTION_CREATOR_HAS_NO_PRIVILEGE integer 4101
+---@field CONTENTS_UNACCEPTABLE integer 4102
+---@field ORIGINATOR_HAS_NO_PRIVILEGE integer 4103
+---@field GROUP_REQUEST_IDENTIFIER_EXISTS integer 4104
+---@field CONFLICT integer 4105
+---@field ORIGINATOR_NOT_AUTHENTICATED integer 4106
+---@field SECURITY_ASSOCIATION_REQUIRED integer 4107
+---@field INVALID_CHILD_RESOURCE_TYPE integer 4108
+---@field NO_MEMBERS integer 4109
+---@field GROUP_MEMBER_TYPE_INCONSISTENT integer 4110
+---@field ESPRIM_UNSUPPORTED_OPTION integer 4111
+---@field ESPRIM_UNKNOWN_KEY_ID integer 4112
+---@field ESPRIM_UNKNOWN_ORIG_RAND_ID integer 4113
+---@field ESPRIM_UNKNOWN_RECV_RAND_ID integer 4114
+---@field ESPRIM_BAD_MAC integer 4115
+---@field ESPRIM_IMPERSONATION_ERROR integer 4116
+---@field ORIGINATOR_HAS_ALREADY_REGISTERED integer 4117
+---@field ONTOLOGY_NOT_AVAILABLE integer 4118
+---@field LINKED_SEMANTICS_NOT_AVAILABLE integer 4119
+---@field INVALID_SEMANTICS integer 4120
+---@field MASHUP_MEMBER_NOT_FOUND integer 4121
+---@field INVALID_TRIGGER_PURPOSE integer 4122
+---@field ILLEGAL_TRANSACTION_STATE_TRANSITION_ATTEMPTED integer 4123
+---@field BLOCKING_SUBSCRIPTION_ALREADY_EXISTS integer 4124
+---@field SPECIALIZATION_SCHEMA_NOT_FOUND integer 4125
+---@field APP_RULE_VALIDATION_FAILED integer 4126
+---@field OPERATION_DENIED_BY_REMOTE_ENTITY integer 4127
+---@field SERVICE_SUBSCRIPTION_NOT_ESTABLISHED integer 4128
+---@field INVALID_SPARQL_QUERY integer 4143
+---@field INTERNAL_SERVER_ERROR integer 5000
+---@field NOT_IMPLEMENTED integer 5001
+---@field TARGET_NOT_REACHABLE integer 5103
+---@field RECEIVER_HAS_NO_PRIVILEGE integer 5105
+---@field ALREADY_EXISTS integer 5106
+---@field REMOTE_ENTITY_NOT_REACHABLE integer 5107
+---@field TARGET_NOT_SUBSCRIBABLE integer 5203
+---@field SUBSCRIPTION_VERIFICATION_INITIATION_FAILED integer 5204
+---@field SUBSCRIPTION_HOST_HAS_NO_PRIVILEGE integer 5205
+---@field NON_BLOCKING_SYNCH_REQUEST_NOT_SUPPORTED integer 5206
+---@field NOT_ACCEPTABLE integer 5207
+---@field DISCOVERY_DENIED_BY_IPE integer 5208
+---@field GROUP_MEMBERS_NOT_RESPONDED integer 5209
+---@field ESPRIM_DECRYPTION_ERROR integer 5210
+---@field ESPRIM_ENCRYPTION_ERROR integer 5211
+---@field SPARQL_UPDATE_ERROR integer 5212
+---@field TARGET_HAS_NO_SESSION_CAPABILITY integer 5214
+---@field SESSION_IS_ONLINE integer 5215
+---@field JOIN_MULTICAST_GROUP_FAILED integer 5216
+---@field LEAVE_MULTICAST_GROUP_FAILED integer 5217
+---@field TRIGGERING_DISABLED_FOR_RECIPIENT integer 5218
+---@field UNABLE_TO_REPLACE_REQUEST integer 5219
+---@field UNABLE_TO_RECALL_REQUEST integer 5220
+---@field CROSS_RESOURCE_OPERATION_FAILURE integer 5221
+---@field TRANSACTION_PROCESSING_IS_INCOMPLETE integer 5222
+---@field EXTERNAL_OBJECT_NOT_REACHABLE integer 6003
+---@field EXTERNAL_OBJECT_NOT_FOUND integer 6005
+---@field MAX_NUMBER_OF_MEMBER_EXCEEDED integer 6010
+---@field MGMT_SESSION_CANNOT_BE_ESTABLISHED integer 6020
+---@field MGMT_SESSION_ESTABLISHMENT_TIMEOUT integer 6021
+---@field INVALID_CMDTYPE integer 6022
+---@field INVALID_ARGUMENTS integer 6023
+---@field INSUFFICIENT_ARGUMENTS integer 6024
+---@field MGMT_CONVERSION_ERROR integer 6025
+---@field MGMT_CANCELLATION_FAILED integer 6026
+---@field ALREADY_COMPLETE integer 6028
+---@field MGMT_COMMAND_NOT_CANCELLABLE integer 6029
+---@field EXTERNAL_OBJECT_NOT_REACHABLE_BEFORE_RQET_TIMEOUT integer 6030
+---@field EXTERNAL_OBJECT_NOT_REACHABLE_BEFORE_OET_TIMEOUT integer 6031
+local rsc = {}
+
+---The standard's name of a code: `"NOT_FOUND"`; of an unknown one its digits.
+---@param code integer
+---@return string name
+function rsc.name(code) end
+
+---An error value, like those that verbs return.
+---
+---```lua
+---return nil, rsc.err(rsc.NOT_FOUND, "no device %s", id)
+---```
+---@param code integer
+---@param fmt? string a format of `string.format`; the text itself when nothing follows
+---@param ... any
+---@return moon2m.err err
+function rsc.err(code, fmt, ...) end
+
+return rsc
