@@ -39,6 +39,7 @@ static const char *const text[QUERIES] = {
 	[Q_CIN_AT] = "SELECT id,size FROM cin WHERE cid=?1 AND st=?2",
 	[Q_CIN_NAMED] = "SELECT id,st FROM cin WHERE cid=?1 AND rn=?2",
 	[Q_CIN_MARKED] = "SELECT id,st FROM cin WHERE cid=?1 AND mark=?2",
+	[Q_CIN_TOP] = "SELECT max(mark) FROM cin WHERE cid=?1 AND mark IS NOT NULL",
 	[Q_CIN_UP] = "SELECT id,st,size FROM cin WHERE cid=?1 AND st>=?2 ORDER BY st",
 	[Q_CIN_DOWN] = "SELECT st,size FROM cin WHERE cid=?1 AND st>=?2 ORDER BY st DESC",
 	[Q_CIN_NEXT] = "SELECT st FROM cin WHERE cid=?1 AND st>?2 ORDER BY st LIMIT 1",

@@ -30,7 +30,7 @@ enum engine_sql {
 	Q_RES_PATH, Q_RES_SET_READ, Q_RES_PUT, Q_RES_SET, Q_RES_HOLDERS, Q_RES_BELOW, Q_RES_WIPE,
 	Q_LBL_VALID, Q_LBL_ADD, Q_LBL_WIPE,
 	Q_CS_GET, Q_CS_PUT, Q_CS_SET, Q_CS_WIPE,
-	Q_CIN_PUT, Q_CIN_AT, Q_CIN_NAMED, Q_CIN_MARKED, Q_CIN_UP, Q_CIN_DOWN, Q_CIN_NEXT, Q_CIN_WIPE,
+	Q_CIN_PUT, Q_CIN_AT, Q_CIN_NAMED, Q_CIN_MARKED, Q_CIN_TOP, Q_CIN_UP, Q_CIN_DOWN, Q_CIN_NEXT, Q_CIN_WIPE,
 	Q_CIN_WIPE_RANGE, Q_CIN_SLICE,
 	Q_NTF_PUT, Q_NTF_WIPE, Q_TGT_ACK, Q_TGT_PUT, Q_TGT_WIPE, Q_AUD_PUT, Q_AUD_AT, Q_AUD_WIPE,
 	Q_META_PUT, Q_META_WIPE, Q_SEQ_PUT, Q_SEQ_ALL,
@@ -42,6 +42,7 @@ enum engine_sql {
 /* A container's hot row, cached; written back once per group. */
 struct cs_row {
 	struct cs_row *next; /* of the hash bucket */
+	int64_t top; /* no mark is higher; STORE_NULL: not known */
 	int64_t cid, st, cni, cbs, ol, lt, mni, mbs, mia;
 	bool dirty;
 	uint64_t txno; /* last transaction that changed it */

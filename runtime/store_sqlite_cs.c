@@ -52,7 +52,7 @@ static void drop(struct engine *g, int64_t cid)
 
 struct cs_row *cs_get(struct engine *g, int64_t cid)
 {
-	struct cs_row *c = find(g, cid), row = { .cid = cid };
+	struct cs_row *c = find(g, cid), row = { .cid = cid, .top = STORE_NULL };
 	sqlite3_stmt *s;
 
 	if (c)

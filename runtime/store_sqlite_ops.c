@@ -6,6 +6,7 @@
 #include "store_sqlite.h"
 
 #define INST_TY 4
+#define NO_MARK (STORE_NULL + 1) /* lower than any */
 
 static enum store_rc done(const struct engine *g)
 {
@@ -109,13 +110,31 @@ static bool name_taken(struct engine *g, int64_t cid, struct str rn)
 	return inst_taken(g, cid, s);
 }
 
-static bool mark_taken(struct engine *g, int64_t cid, int64_t mark)
+static int64_t top_mark(struct engine *g, int64_t cid)
 {
-	sqlite3_stmt *s = engine_stmt(g, Q_CIN_MARKED);
+	sqlite3_stmt *s = engine_stmt(g, Q_CIN_TOP);
+	int64_t top = NO_MARK;
 
 	bind_int(s, 1, cid);
+	if (engine_step(g, s) == SQL_ROW && column_int(s, 0) != STORE_NULL)
+		top = column_int(s, 0);
+	sqlite3_reset(s);
+	return top;
+}
+
+/* Marks ascend as a rule: then nothing is looked up. */
+static bool mark_taken(struct engine *g, struct cs_row *c, int64_t mark)
+{
+	sqlite3_stmt *s;
+
+	if (c->top == STORE_NULL)
+		c->top = top_mark(g, c->cid);
+	if (mark > c->top)
+		return false;
+	s = engine_stmt(g, Q_CIN_MARKED);
+	bind_int(s, 1, c->cid);
 	bind_int(s, 2, mark);
-	return inst_taken(g, cid, s);
+	return inst_taken(g, c->cid, s);
 }
 
 /* True when a resource, not an instance, has the path. */
@@ -135,6 +154,7 @@ static bool path_taken(struct engine *g, struct str path)
 static bool cs_put(struct engine *g, const struct store_res *r)
 {
 	struct cs_row c = { .cid = r->id,
+			    .top = NO_MARK,
 			    .st = r->st,
 			    .ol = 0,
 			    .lt = r->lt,
@@ -367,7 +387,7 @@ static enum store_rc op_inst(struct engine *g, struct store_tx *tx, const struct
 
 	if (rc == STORE_OK && i->rn.p)
 		rc = inst_check_name(g, tx, i);
-	if (rc == STORE_OK && i->mark && mark_taken(g, i->cid, i->mark))
+	if (rc == STORE_OK && i->mark && mark_taken(g, c, i->mark))
 		rc = refuse(g, tx, STORE_TWICE, "has an instance with this mark", i->path);
 	if (rc != STORE_OK)
 		return rc;
@@ -376,6 +396,8 @@ static enum store_rc op_inst(struct engine *g, struct store_tx *tx, const struct
 		c->ol = i->st;
 	c->cni++;
 	c->cbs += i->size;
+	if (i->mark && i->mark > c->top)
+		c->top = i->mark;
 	if (!cs_evict(g, c, i->size, i->st))
 		return STORE_IO;
 	if (i->st > c->st)

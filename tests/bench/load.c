@@ -6,6 +6,9 @@
  *   load PORT containers N MNI                     makes /moon/bench/c0 ... c(N-1)
  *   load PORT fill    CONTAINERS EACH              instances; one in ten with a label, 100 alike
  *   load PORT count   CONTAINERS                   sums their st and cni
+ *   load PORT holders NAME TY N MORE               makes /moon/bench/NAME0 ... of type TY (3, 29);
+ *                                                  MORE: further attributes ("-": none)
+ *   load PORT values  NAME TY N EACH               instances in them, of type TY (4, 30)
  *   load PORT create  CONNS SECONDS CONTAINERS [watched]    durable creates over HTTP keep-alive
  *   load PORT get     CONNS SECONDS PATH RANGE PART TIMES   retrieves; "#" in PATH is a number
  *                                                  below RANGE; PART occurs TIMES in an answer
@@ -150,6 +153,16 @@ static void run_get(void)
 		 number(7, 100000));
 }
 
+static void run_holders(void)
+{
+	mode_holders(arg[2], (int)number(3, 100), number(4, 1000000), arg[5]);
+}
+
+static void run_values(void)
+{
+	mode_values(arg[2], (int)number(3, 100), number(4, 1000000), number(5, 1000000));
+}
+
 static void run_aes(void)
 {
 	mode_aes(number(2, 100000));
@@ -213,7 +226,8 @@ static const struct {
 	{ "fanout", 4, run_fanout },   { "flood", 5, run_flood },
 	{ "latency", 4, run_latency }, { "idle", 2, run_idle },
 	{ "wide", 2, run_wide },       { "kept", 3, run_kept },
-	{ "hold", 3, run_hold },
+	{ "hold", 3, run_hold },       { "holders", 4, run_holders },
+	{ "values", 4, run_values },
 };
 
 int main(int argc, char **argv)

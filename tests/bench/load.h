@@ -31,6 +31,8 @@ void mode_subs(unsigned n, const char *format, const char *container);
 void mode_watch(unsigned containers);
 void mode_fill(unsigned containers, unsigned each);
 void mode_count(unsigned containers);
+void mode_holders(const char *name, int ty, unsigned n, const char *more);
+void mode_values(const char *name, int ty, unsigned n, unsigned each);
 
 void mode_fanout(unsigned n, unsigned rounds, const char *kind, const char *container);
 void mode_flood(unsigned n, double seconds, unsigned outstanding, const char *kind,

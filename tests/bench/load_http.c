@@ -275,6 +275,57 @@ void mode_fill(unsigned n, unsigned each)
 	run(&l, 256, 0, "fill");
 }
 
+/* ---- containers beside timeSeries ------------------------------------------------------------ */
+
+static const char *holder, *holder_more;
+static int holder_ty;
+
+static int next_holder(uint64_t i, char *out, size_t size)
+{
+	char body[300];
+
+	snprintf(body, sizeof(body), "{\"m2m:%s\":{\"rn\":\"%s%llu\",\"acpi\":[\"moon/all\"]%s%s}}",
+		 holder_ty == 3 ? "cnt" : "ts", holder, (unsigned long long)i,
+		 *holder_more == '-' ? "" : ",", *holder_more == '-' ? "" : holder_more);
+	return post(out, size, "/moon/bench", "Cbench", holder_ty, body);
+}
+
+void mode_holders(const char *name, int ty, unsigned n, const char *more)
+{
+	struct loop l = { .total = n, .expect = 201, .next = next_holder };
+
+	holder = name;
+	holder_ty = ty;
+	holder_more = more;
+	run(&l, 32, 0, "holders");
+}
+
+/* One after the other; in each the times ascend by a millisecond. */
+static int next_value(uint64_t i, char *out, size_t size)
+{
+	unsigned ms = (unsigned)(i / containers), s = ms / 1000;
+	char path[64], dgt[64] = "", body[256];
+
+	snprintf(path, sizeof(path), "/moon/bench/%s%llu", holder,
+		 (unsigned long long)(i % containers));
+	if (holder_ty == 30)
+		snprintf(dgt, sizeof(dgt), "\"dgt\":\"20900101T%02u%02u%02u,%03u\",", s / 3600 % 24,
+			 s / 60 % 60, s % 60, ms % 1000);
+	snprintf(body, sizeof(body), "{\"m2m:%s\":{%s\"con\":\"" CONTENT "\"}}",
+		 holder_ty == 4 ? "cin" : "tsi", dgt, (unsigned long long)i, 0);
+	return post(out, size, path, "Cbench", holder_ty, body);
+}
+
+void mode_values(const char *name, int ty, unsigned n, unsigned each)
+{
+	struct loop l = { .total = (uint64_t)n * each, .expect = 201, .next = next_value };
+
+	holder = name;
+	holder_ty = ty;
+	containers = n;
+	run(&l, 64, 0, "values");
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static const char *get_path, *get_part;

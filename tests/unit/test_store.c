@@ -229,13 +229,24 @@ static void test_inst_marked(void **state)
 	i.st = 3;
 	i.mark = 0;
 	assert_int_equal(add(b, i).rc, STORE_OK); /* evicts 7 */
+	assert_int_equal(find_int(b, "SELECT count(*) FROM cin WHERE mark IS NULL"), 1);
 	i.st = 4;
 	i.mark = 7;
 	assert_int_equal(add(b, i).rc, STORE_OK); /* evicts 8 */
+	i.st = 5;
+	i.mark = -3;
+	assert_int_equal(add(b, i).rc, STORE_OK);
+	i.st = 6;
+	assert_int_equal(add(b, i).rc, STORE_TWICE);
+	box_reopen(b);
+	assert_int_equal(add(b, i).rc, STORE_TWICE);
+	i.mark = 7;
+	assert_int_equal(add(b, i).rc, STORE_TWICE);
+	i.mark = 10;
+	assert_int_equal(add(b, i).rc, STORE_OK);
 	i = inst(3, "d", 1, "1");
 	i.mark = 7;
 	assert_int_equal(add(b, i).rc, STORE_OK);
-	assert_int_equal(find_int(b, "SELECT count(*) FROM cin WHERE mark IS NULL"), 1);
 }
 
 static void test_touch_and_delete(void **state)
