@@ -348,6 +348,7 @@ describe("fan-out in parts", function()
     local address = address_of(expect(1001, fan_out { rtv = 1 }))
     asked()
     until_rs(address, 5)
+    s:add("/moon/part/c", PART, "1")           -- once this is on disk, what came before is too
     s:kill()
     s:run()
     local r = request_at(address)
