@@ -162,8 +162,8 @@ local function check_test()
 end
 
 local function check_console()
-  local found, commands = pcall(require, "moon2m.console.commands")
-  if found then compare("moon2m.console", commands.new {}) end
+  if not sys.source "moon2m.console.commands" then return end
+  compare("moon2m.console", require("moon2m.console.commands").new {})
 end
 
 -- ---- resources ----------------------------------------------------------------------------------

@@ -20,7 +20,9 @@ local PRESENCE = {
   ["null-"] = "the creator, when a create asks for it with null",
 }
 
+-- The begin of a sentence, unless it is the name of an attribute.
 local function capital(text)
+  if dictionary.attributes[text:match("^%w+")] then return text end
   return (text:gsub("^%l", string.upper))
 end
 
@@ -79,7 +81,8 @@ end
 
 -- What the type's file says of it: "-- container (clauses): holds ...".
 local function purpose(one)
-  local text = (sys.source("moon2m.types." .. one.name) or ""):match("^(.-)\n\n") or ""
+  local file = one.name:gsub("^mgmt_", "mgmt.")
+  local text = (sys.source("moon2m.types." .. file) or ""):match("^(.-)\n\n") or ""
   text = text:gsub("\n%-%- ?", " ")
   local clause, rest = text:match("^%-%- ?[%w]+ %((T[^)]*)%): (.-%.)%s")
   if not clause then clause, rest = text:match("^%-%- ?[%w]+ %((T[^)]*)%): (.*%.)$") end

@@ -184,7 +184,8 @@ local function overview(model)
     local names = {}
     for _, entry in ipairs(section.entries) do
       local one = entry.kind ~= "table" and reference.short(entry.name)
-      if one and one ~= "cse" then names[#names + 1] = one end
+      local inner = one and one:find("^res%.[^.]+%.")      -- in the text of its resource
+      if one and one ~= "cse" and not inner then names[#names + 1] = one end
     end
     if names[1] then
       out[#out + 1] = section.title

@@ -13,6 +13,14 @@ local function fields_of(class)
   return set
 end
 
+-- What doc/check.lua says of a library: its lines and the exit code.
+local function check(folder)
+  local p = assert(io.popen(("%s lua --lua %s doc/check.lua 2>&1; echo rc=$?"):format(BIN, folder)))
+  local text = p:read "*a"
+  p:close()
+  return text
+end
+
 -- Every key of the tables is described, and what is described as always there is.
 local function compare(class, tables)
   local fields = fields_of(class)
@@ -79,10 +87,30 @@ end
 
 describe("the reference", function()
   it("has every public name with its parameters, and no other", function()
-    local p = assert(io.popen(BIN .. " lua --lua lua doc/check.lua 2>&1; echo rc=$?"))
-    local text = p:read "*a"
-    p:close()
-    assert.equal("rc=0\n", text)
+    assert.equal("rc=0\n", check "lua")
+  end)
+
+  it("is found to be wrong when a name, a parameter, an option or an attribute differs", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    local function change(file, from, to)
+      local edit = "grep -qF '%s' %s/moon2m%s && sed -i 's/%s/%s/' %s/moon2m%s"
+      assert.equal(0, os.execute(edit:format(from, folder, file, from, to, folder, file)))
+    end
+    os.execute(("cp -r lua %s"):format(folder))
+    change("/meta.lua", "cse.sleep(seconds)", "cse.doze(seconds)")
+    change(".lua", "cse.add(container, content, attrs)", "cse.add(container, content)")
+    change("/gateway/serial.lua", "baud = {", "bauds = {")
+    change("/types/container.lua", '"disr", "bool"', '"disr", "uint"')
+    local text = check(folder)
+    for _, line in ipairs { "lua/moon2m/meta%.lua:%d+: there is no cse%.doze",
+      "moon2m%.cse: sleep has no entry", "cse%.add has 2 parameters, the entry says 3",
+      "moon2m%.serial%.options: bauds has no entry", "moon2m%.serial%.options: there is no baud",
+      "meta/resources/container%.lua is not what its type says: run `make meta`" } do
+      assert.matches(line, text)
+    end
+    assert.matches("rc=1\n$", text)
+    os.execute("rm -r " .. folder)
   end)
 
   it("says what handlers are handed", function()

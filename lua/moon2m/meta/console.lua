@@ -42,13 +42,13 @@ function console.watch(pattern) end
 function console.trace(name) end
 
 ---Looks for some seconds where the time goes, and prints the hot lines of scripts and library with
----their share. With a file it draws a flame graph there, on the side of the console.
+---their share. With a file it draws a flame graph in the folder where the console runs.
 ---
 ---```lua
 ---profile(5, "out.svg")
 ---```
----@param seconds? number
----@param file? string ending with `.svg`
+---@param seconds? number 5 by default, 600 at most
+---@param file? string a name like `"out.svg"`
 function console.profile(seconds, file) end
 
 ---Loads a script's file again, or those of all: as `moon2m reload`.

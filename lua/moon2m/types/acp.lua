@@ -25,7 +25,7 @@ local circle = schema.kind(nil, "a circle (array of 3 numbers)", function(raw)
   local v, why = schema.list("number", 3).check(raw)
   if v and #v ~= 3 then return nil, "expected latitude, longitude and radius" end
   return v, why
-end)
+end, "number[]")
 
 local region = object("a region (object)", {
   { "accc", "string", list = 1 }, { "accr", circle },

@@ -15,13 +15,13 @@ local member_type = schema.kind(nil, "a member type", function(raw)
     return n
   end
   return nil, "expected a member type (0, a resource type, 20001 to 20003), got " .. raw
-end)
+end, "integer")
 
 local specialization = schema.kind(nil, "a specialization", function(raw)
   local v = schema.text_of(raw) or raw:find("^%d+$") and tonumber(raw)
   if v and v ~= "" then return v end
   return nil, "expected a containerDefinition (string) or a mgmtDefinition (number), got " .. raw
-end)
+end, "string | integer")
 
 local batch = schema.object("a batch policy (object)", {
   { "num", "posint" }, { "dur", "duration" },

@@ -19,7 +19,7 @@ local circle = schema.kind(nil, "a circle (array of 3 numbers)", function(raw)
   local v, why = schema.list("number", 3).check(raw)
   if v and #v ~= 3 then return nil, "expected latitude, longitude and radius" end
   return v, why
-end)
+end, "number[]")
 
 local region = object("a region (object)", {
   { "accc", "string", list = 1 }, { "accr", circle },
@@ -37,7 +37,7 @@ local contexts = schema.kind(nil, "deletion contexts (array)", function(raw)
   if raw:byte() == 91 then return several.check(raw) end
   local one, why = context.check(raw)
   return one and json.array { one }, why
-end)
+end, "table[]")
 
 local function create(ctx, parent, new)
   local n = 0

@@ -72,7 +72,7 @@ local event_category = schema.kind(nil, "an event category", function(raw)
   local n = raw:find("^%d+$") and tonumber(raw)
   if n and (n >= 2 and n <= 4 or n >= 100 and n <= 999) then return n end
   return nil, "expected an event category (2, 3, 4 or 100 to 999), got " .. raw
-end)
+end, "integer")
 
 local function has(list, v)
   for _, x in ipairs(list or {}) do

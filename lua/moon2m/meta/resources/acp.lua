@@ -23,7 +23,7 @@
 ---The value of `aclr`: a region.
 ---@class moon2m.res.acp.pv.acr.acco.aclr
 ---@field accc? string[] a string
----@field accr? any a circle (array of 3 numbers)
+---@field accr? number[] a circle (array of 3 numbers)
 
 ---The value of `acco`: a context.
 ---@class moon2m.res.acp.pv.acr.acco

@@ -18,7 +18,7 @@
 ---@field twt 1 | 2 timeWindowType; needed in a create, may be changed
 ---@field tws string timeWindowSize; needed in a create, may be changed
 ---@field encs? moon2m.res.cross_resource_subscription.encs[] eventNotificationCriteriaSet; may be set in a create
----@field nec? any notificationEventCat; may be set in a create
+---@field nec? integer notificationEventCat; may be set in a create
 ---@field exc? integer expirationCounter; may be set and changed
 ---@field nu string[] notificationURI; needed in a create, may be changed
 ---@field su? string subscriberURI; may be set in a create

@@ -11,8 +11,8 @@
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cr` `cstn` `loc`.
 ---@class moon2m.res.group: moon2m.resource
----@field mt? any memberType; may be set in a create
----@field spty? any specializationType; may be set in a create
+---@field mt? integer memberType; may be set in a create
+---@field spty? string | integer specializationType; may be set in a create
 ---@field cnm? integer currentNrOfMembers; the server's
 ---@field mnm integer maxNrOfMembers; needed in a create, may be changed
 ---@field mid string[] memberIDs; needed in a create, may be changed

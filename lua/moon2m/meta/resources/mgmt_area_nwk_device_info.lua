@@ -3,12 +3,15 @@
 
 -- ---- mgmt_area_nwk_device_info -----------------------------------------------------------------
 
----Type 13, `m2m:andi`. Below it: `subscription`.
+---A device in an area network; awi is the areaNwkInfo of the network, whose ldv has this device as
+---long as it does (area_network.lua).
+---
+---Type 13, `m2m:andi` (TS-0001 D.6, TS-0004 D.6). Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_area_nwk_device_info: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -25,5 +28,5 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_area_nwk_device_info.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI

@@ -3,12 +3,14 @@
 
 -- ---- mgmt_area_nwk_info ------------------------------------------------------------------------
 
----Type 13, `m2m:ani`. Below it: `subscription`.
+---A network of devices behind the node.
+---
+---Type 13, `m2m:ani` (TS-0001 D.5, TS-0004 D.5). Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_area_nwk_info: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -20,5 +22,5 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_area_nwk_info.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI

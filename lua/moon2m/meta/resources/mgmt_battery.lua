@@ -3,12 +3,15 @@
 
 -- ---- mgmt_battery ------------------------------------------------------------------------------
 
----Type 13, `m2m:bat`. Below it: `subscription`.
+---btl in per cent; bts 1 normal, 2 charging, 3 charged, 4 damaged, 5 low, 6 not installed, 7
+---unknown.
+---
+---Type 13, `m2m:bat` (TS-0001 D.7, TS-0004 D.7). Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_battery: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -20,5 +23,5 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_battery.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI

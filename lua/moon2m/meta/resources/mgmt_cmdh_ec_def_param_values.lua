@@ -8,13 +8,13 @@
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_cmdh_ec_def_param_values: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
 ---@field mgs? string mgmtSchema; may be set in a create
 ---@field cmlk? moon2m.res.mgmt_cmdh_ec_def_param_values.cmlk[] mgmtLink; may be set and changed
----@field aec any[] applicableEventCategory; needed in a create, may be changed
+---@field aec integer[] applicableEventCategory; needed in a create, may be changed
 ---@field dqet integer defaultRequestExpTime; needed in a create, may be changed
 ---@field dset integer defaultResultExpTime; needed in a create, may be changed
 ---@field doet integer defaultOpExecTime; needed in a create, may be changed
@@ -24,5 +24,5 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_cmdh_ec_def_param_values.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI

@@ -8,7 +8,7 @@
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_cmdh_limits: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -19,15 +19,15 @@
 ---@field rct? any requestContext; may be set and changed
 ---@field rctn? boolean requestContextNotification; may be set and changed
 ---@field rch? any requestCharacteristics; may be set and changed
----@field lec any[] limitsEventCategory; needed in a create, may be changed
----@field lqet any limitsRequestExpTime; needed in a create, may be changed
----@field lset any limitsResultExpTime; needed in a create, may be changed
----@field loet any limitsOpExecTime; needed in a create, may be changed
----@field lrp any limitsRespPersistence; needed in a create, may be changed
----@field lda any limitsDelAggregation; needed in a create, may be changed
+---@field lec integer[] limitsEventCategory; needed in a create, may be changed
+---@field lqet integer[] limitsRequestExpTime; needed in a create, may be changed
+---@field lset integer[] limitsResultExpTime; needed in a create, may be changed
+---@field loet integer[] limitsOpExecTime; needed in a create, may be changed
+---@field lrp integer[] limitsRespPersistence; needed in a create, may be changed
+---@field lda boolean[] limitsDelAggregation; needed in a create, may be changed
 
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_cmdh_limits.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI

@@ -8,7 +8,7 @@
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_cmdh_policy: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -19,5 +19,5 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_cmdh_policy.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI

@@ -3,12 +3,14 @@
 
 -- ---- mgmt_device_capability --------------------------------------------------------------------
 
----Type 13, `m2m:dvc`. Below it: `subscription`.
+---Something that the device can do; ena and dis true turn it on and off, cus is whether it is on.
+---
+---Type 13, `m2m:dvc` (TS-0001 D.9, TS-0004 D.9). Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_device_capability: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -24,7 +26,7 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_device_capability.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI
 
 ---The value of `cas`: an action status.

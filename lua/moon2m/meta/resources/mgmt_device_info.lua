@@ -3,12 +3,14 @@
 
 -- ---- mgmt_device_info --------------------------------------------------------------------------
 
----Type 13, `m2m:dvi`. Below it: `subscription`.
+---What the device is.
+---
+---Type 13, `m2m:dvi` (TS-0001 D.8, TS-0004 D.8). Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn` `loc`.
 ---@class moon2m.res.mgmt_device_info: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -35,5 +37,5 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_device_info.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI

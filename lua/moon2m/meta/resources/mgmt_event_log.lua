@@ -3,12 +3,14 @@
 
 -- ---- mgmt_event_log ----------------------------------------------------------------------------
 
----Type 13, `m2m:evl`. Below it: `subscription`.
+---A log of the device; lga and lgo true start and stop it.
+---
+---Type 13, `m2m:evl` (TS-0001 D.11, TS-0004 D.11). Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_event_log: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -23,5 +25,5 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_event_log.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI

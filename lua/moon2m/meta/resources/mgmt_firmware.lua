@@ -3,12 +3,14 @@
 
 -- ---- mgmt_firmware -----------------------------------------------------------------------------
 
----Type 13, `m2m:fwr`. Below it: `subscription`.
+---A firmware of the device; ud true installs it from url.
+---
+---Type 13, `m2m:fwr` (TS-0001 D.2, TS-0004 D.2). Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_firmware: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -23,7 +25,7 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_firmware.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI
 
 ---The value of `uds`: an action status.

@@ -3,14 +3,12 @@
 
 -- ---- mgmt_obj ----------------------------------------------------------------------------------
 
----A function of a device that is managed, below the device's node.
----
----Type 13, `m2m:mgmtObj` (TS-0001 9.6.15 and D, TS-0004 7.4.15 and D). Below it: `subscription`.
+---Type 13, `m2m:mgmtObj`. Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_obj: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -20,5 +18,5 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_obj.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI

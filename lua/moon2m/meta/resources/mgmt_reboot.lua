@@ -3,12 +3,14 @@
 
 -- ---- mgmt_reboot -------------------------------------------------------------------------------
 
----Type 13, `m2m:rbo`. Below it: `subscription`.
+---rbo true reboots the device, far true resets it to what it left the factory with.
+---
+---Type 13, `m2m:rbo` (TS-0001 D.10, TS-0004 D.10). Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_reboot: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -20,5 +22,5 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_reboot.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI

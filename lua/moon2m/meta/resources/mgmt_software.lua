@@ -3,12 +3,15 @@
 
 -- ---- mgmt_software -----------------------------------------------------------------------------
 
----Type 13, `m2m:swr`. Below it: `subscription`.
+---A software of the device; in true installs it from url, un true removes it; act and dea true
+---start and stop it.
+---
+---Type 13, `m2m:swr` (TS-0001 D.3, TS-0004 D.3). Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.
 ---@class moon2m.res.mgmt_software: moon2m.resource
----@field mgd any mgmtDefinition; needed in a create, fixed
+---@field mgd integer mgmtDefinition; needed in a create, fixed
 ---@field obis? string[] objectIDs; may be set in a create
 ---@field obps? string[] objectPaths; may be set in a create
 ---@field dc? string description; may be set and changed
@@ -27,7 +30,7 @@
 ---The value of `cmlk`: a link.
 ---@class moon2m.res.mgmt_software.cmlk
 ---@field nm string a resource name
----@field typ any typeOfGeometry
+---@field typ integer typeOfGeometry
 ---@field val string a URI
 
 ---The value of `ins`: an action status.

@@ -10,5 +10,5 @@
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`cstn`.
 ---@class moon2m.res.policy_deletion_rules: moon2m.resource
----@field dr? any deletionRules; may be set in a create
+---@field dr? table[] deletionRules; may be set in a create
 ---@field drr? 1 | 2 deletionRulesRelation; may be set and changed

@@ -23,7 +23,7 @@
 ---@field nsp? integer notificationStoragePriority; may be set and changed
 ---@field ln? boolean latestNotify; may be set and changed
 ---@field nct? 1 | 2 | 3 | 4 | 5 notificationContentType; may be set and changed
----@field nec? any notificationEventCat; may be set and changed
+---@field nec? integer notificationEventCat; may be set and changed
 ---@field su? string subscriberURI; may be set in a create
 ---@field acrs? string[] associatedCrossResourceSub; may be set and changed
 ---@field nse? boolean notificationStatsEnable; may be set and changed

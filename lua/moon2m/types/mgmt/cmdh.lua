@@ -14,7 +14,7 @@ local aggregation = schema.kind(nil, "an array of 1 or 2 booleans", function(raw
   local v, why = flags.check(raw)
   if v and #v > 2 then return nil, "expected 1 or 2 booleans, got " .. #v end
   return v, why
-end)
+end, "boolean[]")
 
 local links = { "cmlk", kinds.link, list = 1, create = "M", update = "O" }
 

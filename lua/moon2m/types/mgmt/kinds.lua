@@ -24,7 +24,7 @@ kinds.definition = schema.kind(nil, "a management definition", function(raw)
   local n = raw:find("^%d+$") and tonumber(raw)
   if n and kinds.DEFINITIONS[n] then return n end
   return nil, "expected a management definition (0 or 1001 to 1031), got " .. raw
-end)
+end, "integer")
 
 --- mgmtLinkRef (TS-0004 6.3.5.24): another object, its name and its definition.
 kinds.link = schema.object("a link (object)", {
@@ -53,7 +53,7 @@ local function category(what, with_default)
     local n = raw:find("^%d+$") and tonumber(raw)
     if is_category(n) or with_default and n == 0 then return n end
     return nil, ("expected %s, got %s"):format(what, raw)
-  end)
+  end, "integer")
 end
 
 --- An event category; with 0 for all that are not named.
@@ -66,7 +66,7 @@ kinds.min_max = schema.kind(nil, "a range (array of 2 integers)", function(raw)
   local v, why = bounds.check(raw)
   if v and #v ~= 2 then return nil, "expected the least and the most, got " .. #v .. " entries" end
   return v, why
-end)
+end, "integer[]")
 
 --- backOffParameters: per network action (nwa 1 to 5) the ms to wait before another attempt: ibt at
 -- first, abt more each time, mbt at most, rbt at random on top.
