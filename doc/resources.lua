@@ -83,7 +83,7 @@ end
 local function purpose(one)
   local file = one.name:gsub("^mgmt_", "mgmt.")
   local text = (sys.source("moon2m.types." .. file) or ""):match("^(.-)\n\n") or ""
-  text = text:gsub("\n%-%- ?", " ")
+  text = text:gsub("^[^\n]-%-%-", "--", 1):gsub("\n%-%- ?", " ")
   local clause, rest = text:match("^%-%- ?[%w]+ %((T[^)]*)%): (.-%.)%s")
   if not clause then clause, rest = text:match("^%-%- ?[%w]+ %((T[^)]*)%): (.*%.)$") end
   return rest and capital(rest), clause

@@ -123,6 +123,7 @@ cover: deps-test
 	@$(MAKE) --no-print-directory $(COVER) all unit-build
 	@rm -f build-cover/*.gcda build-cover/hits; touch build-cover/hits; mkdir -p out/cover
 	@luajit tests/cover/instrument.lua build-cover $(filter-out $(META)%,$(LUA_LIB))
+	@cp -r $(META) $(META).lua build-cover/lua/moon2m/
 	@install -m 755 tests/cover/moon2m-lua build-cover/
 	@for group in unit lua apps wire; do $(COVER_ENV) tests/run $$group; done; true
 	@gcov -n -o build-cover runtime/*.c 2>/dev/null > build-cover/gcov.txt
