@@ -275,8 +275,11 @@ static enum store_rc set_checked(struct engine *g, struct store_tx *tx, const st
 
 	if (g->bad || !gc_clear(g, STR_NONE, r->aei))
 		return STORE_IO;
-	if (r->container && !c)
-		return refuse(g, tx, STORE_GONE, "is no container", path);
+	if (r->container && !c) { /* it begins to hold instances */
+		if (!cs_put(g, r))
+			return STORE_IO;
+		c = cs_get(g, r->id);
+	}
 	if (res_update(g, r) != SQL_DONE)
 		return refuse(g, tx, STORE_CONFLICT, "is taken", r->aei);
 	if (relabel && labels_wipe(g, r->id))

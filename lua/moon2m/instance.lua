@@ -31,7 +31,7 @@ function instance.instance_of(r, row)
   local raw = row.att and json.members(row.att) or {}
   raw.con, raw.lbl = row.con, row.lbl
   if row.cr then raw.cr = json.quote(row.cr) end
-  local ri, T = path.ri_inst(r.id, row.st), types.by_name[r.type.instances]
+  local ri, T = path.ri_inst(r.id, row.st), types.instance_type(r.type)
   return { cid = r.id, st = row.st, ct = row.ct, lt = row.ct, rn = row.rn or ri, ri = ri,
     et = instance.expiry(r, row.ct, row.et), size = row.size, pi = r.ri, ty = T.ty, raw = raw,
     parent = r, type = T }

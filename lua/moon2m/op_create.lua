@@ -54,8 +54,8 @@ local function registers(ty) return ty == AE or ty == REMOTE_CSE end
 local function check_place(req, parent)
   local ok, e
   local T = types.by_ty[req.ty]
-  if req.ty == REQUEST then
-    return rsc.err(rsc.OPERATION_NOT_ALLOWED, "ty: a request is created by the CSE only")
+  if req.ty == REQUEST or T and T.spec.by_cse then
+    return rsc.err(rsc.OPERATION_NOT_ALLOWED, "ty: a %s is created by the CSE only", T.name)
   end
   if not registers(req.ty) and not may_make_policy(req, parent) then
     ok, e = access.check(parent, access.CREATE, req, req.ty)
@@ -90,7 +90,7 @@ end
 -- Instances have names too; theirs are not in the table of paths.  Yields for a container.
 local function check_instance_name(parent, rn)
   if not parent.type.container then return nil end
-  local e = op_instance.check_reserved(rn)
+  local e = op_instance.check_reserved(rn, parent)
   if e then return e end
   if parent.cni > 0 and tree.named(parent, rn) then
     return rsc.err(rsc.CONFLICT, "rn: %s is already used below this resource", rn)

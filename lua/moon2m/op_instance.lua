@@ -34,17 +34,18 @@ local function further(T, raw)
   return parts and "{" .. table.concat(parts, ",") .. "}"
 end
 
---- Nothing in a container may have a name that looks like those the CSE gives to instances.
-function op.check_reserved(rn)
+--- Nothing in a container r may have a name that looks like those the CSE gives to instances.
+function op.check_reserved(rn, r)
   local _, st = path.parse_ri(rn)
-  if st then
+  local reserved = r.type.spec.reserved
+  if st or reserved and reserved(r, rn) then
     return rsc.err(rsc.BAD_REQUEST, "rn: %s is reserved, the CSE names instances so", rn)
   end
 end
 
 -- A name that the creator chose must be free; a resource may have it too.  Yields.
 local function check_name(r, rn)
-  local e = op.check_reserved(rn)
+  local e = op.check_reserved(rn, r)
   if e then return e end
   if tree.by_path(r.path .. "/" .. rn) then
     return rsc.err(rsc.CONFLICT, "rn: %s is already used below this resource", rn)

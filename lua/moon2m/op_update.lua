@@ -132,12 +132,12 @@ local function operations(r, new)
   local ops = {}
   if new.empty then
     local row = tree.row(r)
-    row.mni = 0
+    row.mni, row.container = 0, true
     ops[1] = { "set", row }
   end
   ops[#ops + 1] = { "set", tree.row(r) }
   for _, one in ipairs(r.type.applied and r.type.applied(r, new) or {}) do ops[#ops + 1] = one end
-  if r.type.container then ops[#ops + 1] = { "touch", r.id, r.st, r.lt } end
+  if tree.holds(r) then ops[#ops + 1] = { "touch", r.id, r.st, r.lt } end
   return ops
 end
 
@@ -172,22 +172,50 @@ local function after(r, parent, new, policies)
   end
 end
 
+-- The notices of an update, and of the instance that it makes.
+local function notices(req, r, new, opts)
+  local by_net = r.events and r.events.by_net or {}
+  local events = by_net[1] and event.prepare(r, 1, r, opts)
+  if not (new.instance and by_net[3]) then return events end
+  local all = {}
+  for _, ev in ipairs(events or all) do all[#all + 1] = ev end
+  local more = event.prepare(r, 3, new.instance, { originator = req.who })
+  for _, ev in ipairs(more) do all[#all + 1] = ev end
+  return all
+end
+
+local function as_it_is(r)
+  return { raw = r.raw, et = r.et, st = r.st, lt = r.lt }
+end
+
+-- The transaction failed: r is as it was, unless something else changed it meanwhile.
+local function restore(r, was, raw)
+  if r.raw ~= raw then return end
+  r.raw, r.et, r.st, r.lt = was.raw, was.et, was.st, was.lt
+  tree.refresh(r)
+end
+
 -- What changed and the event for scripts (nil: nobody wants it) | nil, err.  Nothing yields
 -- before the commit.
 local function put(req, r, new)
+  local was = as_it_is(r)
   local old = (script.has.on or r.events and r.events.by_net[1]) and schema.encode(r.type, r)
   local changed = apply(r, new)
   local opts = { old = old or nil, changed = changed, originator = req.who }
-  local events = r.events and r.events.by_net[1] and event.prepare(r, 1, r, opts)
   if r.ty == ACP then access.changed() end
   if r.type.container then tree.forget_newest(r) end
-  local ops = operations(r, new)
+  local ops, raw = operations(r, new), r.raw
+  local events = notices(req, r, new, opts)
   local reaction = script.has.on and { op = "update", to = "/" .. r.path, fr = req.who,
     rep = schema.encode(r.type, r), old = old, hop = req.hop, chain = req.chain } or nil
   if reaction then script.prepare(ops, reaction) end
   local ok, e = write.commit(ops, events, r)
   if r.type.container then tree.forget_newest(r) end
-  if not ok then return nil, e end
+  if not ok then
+    restore(r, was, raw)
+    return nil, e
+  end
+  if new.instance then tree.set_newest(r, new.instance) end
   return changed, reaction
 end
 
@@ -220,6 +248,7 @@ function op.perform(req, target)
   local parent = r.ty == SUBSCRIPTION and tree.parent(r)
   ok, e = blocking.consent(req, r, members)
   if not ok then return ok, e end
+  if new.keeper then event.entry(r) end       -- waits while earlier children are read
   if r.gone or parent == nil or not r.events then return false end
   local policies = parent and policy.of(r)
   new.nl, new.was = r.key and tree.value(r, "nl"), r.raw         -- as it was

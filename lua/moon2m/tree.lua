@@ -61,6 +61,7 @@ function tree.refresh(r)
   if r.type and r.type.measure then r.size = r.type.measure(raw) end
   if r.type and r.type.container then
     r.mni, r.mbs, r.mia = tonumber(raw.mni), tonumber(raw.mbs), tonumber(raw.mia)
+    if r.type.spec.limits then r.type.spec.limits(r) end
   end
 end
 
@@ -85,6 +86,14 @@ local function from_row(row)
   return r
 end
 
+--- Whether r has a hot row in the store: a container, unless its type says that this one holds
+-- nothing.
+function tree.holds(r)
+  local T = r.type
+  if not (T and T.container) then return false end
+  return not T.spec.holds or T.spec.holds(r)
+end
+
 --- The store's row of a resource, complete.
 function tree.row(r)
   local names, parts, raw = {}, {}, r.raw
@@ -95,7 +104,7 @@ function tree.row(r)
   for i, name in ipairs(names) do parts[i] = '"' .. name .. '":' .. raw[name] end
   return { id = r.id, pid = r.pid, ty = r.ty, rn = r.rn, path = r.path, ct = r.ct, lt = r.lt,
     et = r.et, st = r.st, lbl = raw.lbl, acpi = raw.acpi, aei = r.key,
-    doc = "{" .. table.concat(parts, ",") .. "}", container = r.type and r.type.container,
+    doc = "{" .. table.concat(parts, ",") .. "}", container = tree.holds(r),
     mni = r.mni, mbs = r.mbs, mia = r.mia }
 end
 

@@ -106,6 +106,10 @@ function apply.set(touched, row)
   if not res[row.id] then return "gone" end
   res[row.id] = copy(row)
   if row.container then
+    if not cs[row.id] then
+      cin[row.id] = {}
+      cs[row.id] = { cid = row.id, st = row.st, lt = row.lt, cni = 0, cbs = 0, oldest = 0 }
+    end
     limits(row)
     touched[row.id] = true
   end

@@ -290,7 +290,7 @@ describe("types", function()
       mgmt_firmware = "subscription",
       ae = "container acp subscription polling_channel group cross_resource_subscription "
         .. "flex_container time_series time_sync_beacon",
-      flex_container = "container flex_container subscription time_series",
+      flex_container = "flex_container_instance container flex_container subscription time_series",
       time_series = "time_series_instance subscription", time_series_instance = "",
       time_sync_beacon = "subscription",
       polling_channel = "",
@@ -298,6 +298,7 @@ describe("types", function()
       request = "subscription",
       container = "container content_instance subscription flex_container time_series",
       content_instance = "",
+      flex_container_instance = "",
       subscription = "notification_target_mgmt_policy_ref schedule", schedule = "subscription",
       cross_resource_subscription = "notification_target_mgmt_policy_ref schedule",
       notification_target_policy = "policy_deletion_rules subscription",
@@ -325,7 +326,7 @@ describe("types", function()
   it("know attribute names", function()
     assert.is_true(types.has_attribute("mni"))
     assert.is_false(types.has_attribute("zz"))
-    assert.same({ 3, 4, 28 }, types.with_attribute("st"))
+    assert.same({ 3, 4, 28, 58 }, types.with_attribute("st"))
   end)
 
   it("CSEBase cannot be written at all", function()

@@ -66,7 +66,6 @@ describe("flexContainer", function()
     expect(4000, make("/moon/home", "x:color", '"red":1,"blue":2,' .. CND), "blue")
     expect(4000, make("/moon/home", "x:color", '"red":1'), "cnd")
     expect(4000, make("/moon/home", "x:color", '"red":1,"cnd":"org.x"'), "cnd: expected")
-    expect(5001, make("/moon/home", "x:color", '"red":1,"fcied":true,' .. CND), "fcied")
     expect(4000, make("/moon/home", "x:devLt", '"dgt":"19700101T000000",' ..
       '"cnd":"org.example.device.deviceLight"'), "not the epoch")
   end)

@@ -79,6 +79,18 @@ function types.with_attribute(name)
   return list
 end
 
+--- The type of the instances that a resource of type T holds, nil when it holds none: one for each
+-- specialisation.
+function types.instance_type(T)
+  local I, base = types.by_name[T.instances], types.by_ty[T.ty]
+  local instances_of = I and I.spec.instances_of
+  if not instances_of then return I end
+  if not T.instance_type then
+    T.instance_type = schema.compile(instances_of(I.spec, T, base.spec.own(T)))
+  end
+  return T.instance_type
+end
+
 --- The types that hold instances and the types of those, by number: { { ty, instance }, ... }.
 function types.containers()
   local list = {}
@@ -216,7 +228,8 @@ local retired = {}
 -- The file of a type that is only read: its attributes as they are, no child, no hook.
 local function frozen(spec)
   local copy = { ty = spec.ty, name = spec.name, short = spec.short, children = {}, attrs = {},
-    getters = spec.getters }
+    getters = spec.getters, instances = spec.instances, virtual = spec.virtual,
+    limits = spec.limits, holds = spec.holds }
   for i, r in ipairs(spec.attrs) do
     local row = type(r) == "string" and { r } or { r[1], "any" }
     row.create, row.update = "-", "-"
@@ -248,7 +261,10 @@ local function stand_in(ty, root, raw)
   table.sort(more)
   for _, name in ipairs(more) do attrs[#attrs + 1] = { name, "any" } end
   T = T or {}
-  replace(T, schema.compile(frozen { ty = ty, name = root, short = root, attrs = attrs }))
+  local base = types.by_ty[ty] and types.by_ty[ty].spec or {}
+  replace(T, schema.compile(frozen { ty = ty, name = root, short = root, attrs = attrs,
+    instances = base.instances, virtual = base.virtual, limits = base.limits,
+    holds = base.holds }))
   T.retired, T.guessed, retired[root] = true, true, T
   return T
 end
@@ -393,7 +409,7 @@ local files = { "cse_base", "ae", "container", "content_instance", "subscription
   "polling_channel", "request", "group", "cross_resource_subscription",
   "notification_target_policy", "notification_target_mgmt_policy_ref", "policy_deletion_rules",
   "schedule", "node", "remote_cse",
-  "flex_container", "time_series", "time_series_instance",
+  "flex_container_instance", "flex_container", "time_series", "time_series_instance",
   "time_sync_beacon", "mgmt_obj" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))

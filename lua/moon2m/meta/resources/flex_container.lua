@@ -6,7 +6,7 @@
 ---A resource whose attributes a specialisation defines.
 ---
 ---Type 28, `m2m:flexContainer` (TS-0001 9.6.35, TS-0004 7.4.37). Below it: `container`,
----`flex_container`, `subscription`, `time_series`.
+---`flex_container_instance`, `flex_container`, `subscription`, `time_series`. Virtual: `la`, `ol`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `st` `cr` `cstn` `loc`.
@@ -15,7 +15,9 @@
 ---@field or? string ontologyRef; may be set and changed
 ---@field cs? integer contentSize; the server's
 ---@field nl? string nodeLink; may be set and changed
----@field mni? integer maxNrOfInstances; not supported: refused with 5001
----@field mia? integer maxInstanceAge; not supported: refused with 5001
----@field mbs? integer maxByteSize; not supported: refused with 5001
----@field fcied? boolean fcinEnabled; not supported: refused with 5001
+---@field mni? integer maxNrOfInstances; may be set and changed
+---@field mia? integer maxInstanceAge; may be set and changed
+---@field mbs? integer maxByteSize; may be set and changed
+---@field cbs? integer currentByteSize; the server's
+---@field cni? integer currentNrOfInstances; the server's
+---@field fcied? boolean fcinEnabled; may be set and changed
