@@ -56,7 +56,7 @@ end
 -- ---- the test of a script -----------------------------------------------------------------------
 
 local function test_of(file)
-  return (file:gsub("%.lua$", "") .. "_test.lua")
+  return (file:gsub("/init%.lua$", ""):gsub("%.lua$", "") .. "_test.lua")
 end
 
 local function is_tested(name)

@@ -154,11 +154,16 @@ describe("example gateways", function()
     says "write 10 250"
   end)
 
-  it("modbus_tcp with its own simulator, as its header says", function()
+  it("modbus_tcp with its own simulator, its test beside the folder", function()
     local port = h.free_port()
     local s = h.start { apps = { "apps/modbus_tcp", "apps/modbus_tcp/simulator.lua" },
-      config = ("scripts = { modbus_tcp = { port = %d, poll = 0.2 }, simulator = { port = %d } }")
-        :format(port, port) }
+      config = ([[
+        scripts = { modbus_tcp = { port = %d, poll = 0.2 }, simulator = { port = %d } }
+        reload = { modbus_tcp = "tested" }
+      ]]):format(port, port) }
+    local out, rc = sh("%s reload --data %s modbus_tcp", h.bin, s.data)
+    assert.equal(0, rc, out)
+    assert.matches("^modbus_tcp/init.lua reloaded: 4 rules", out)
     shows(s, "/moon/modbus/setpoint", 21)
     s:add("/moon/modbus/setpoint/set", "CAdmin", "19.5")
     shows(s, "/moon/modbus/setpoint", 19.5)
