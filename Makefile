@@ -253,7 +253,7 @@ install: $(B)/moon2m doc
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/apps $(DESTDIR)$(DOCDIR) \
 		$(DESTDIR)$(DATADIR)/$(META)/resources
 	install -m 755 $(B)/moon2m $(DESTDIR)$(BINDIR)/moon2m
-	install -m 644 $(filter-out %_test.lua,$(wildcard apps/*.lua)) $(wildcard apps/*.html) $(DESTDIR)$(DATADIR)/apps
+	install -m 644 $(filter-out %_test.lua,$(wildcard apps/*.lua)) $(wildcard apps/*.html) apps/try.sh $(DESTDIR)$(DATADIR)/apps
 	install -d $(DESTDIR)$(DATADIR)/apps/modbus_tcp
 	install -m 644 $(wildcard apps/modbus_tcp/*.lua) $(DESTDIR)$(DATADIR)/apps/modbus_tcp
 	install -m 644 $(META).lua $(DESTDIR)$(DATADIR)/lua/moon2m

@@ -1,7 +1,9 @@
 -- The fewest bytes: each reading is a binary frame with the CBOR array [path, seconds, value].
 -- Run it:  moon2m run apps/cbor_minimal.lua
--- Then:    new WebSocket(url, "cbor_minimal") with binaryType "arraybuffer", or the label
---          "format:cbor_minimal" in a subscription
+-- Then:    . apps/try.sh; cse_make /dev/temp; cse_watch /dev/temp cbor_minimal
+-- and      cse_add /dev/temp 21.5                  in another terminal, after . apps/try.sh
+-- It is for connections that ask for it, new WebSocket(url, "cbor_minimal") with binaryType
+-- "arraybuffer", and for subscriptions with the label "format:cbor_minimal".
 local cse = require "moon2m"
 
 cse.format("cbor_minimal", function(n)

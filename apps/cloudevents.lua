@@ -1,8 +1,10 @@
 -- CloudEvents 1.0 in JSON, structured mode: what event routers, brokers and functions take as is.
 -- Every kind of event, not readings only; `data` is the resource.
 -- Run it:  moon2m run apps/cloudevents.lua
--- Then:    the label "format:cloudevents" in a subscription whose `nu` is the URL of an event
---          router, or new WebSocket(url, "cloudevents")
+-- Then:    . apps/try.sh; cse_make /dev/temp; cse_watch /dev/temp cloudevents
+-- and      cse_add /dev/temp 21.5                  in another terminal, after . apps/try.sh
+-- It is for subscriptions with the label "format:cloudevents", whose `nu` may be the URL of an
+-- event router, and for connections that ask for it, new WebSocket(url, "cloudevents").
 local cse = require "moon2m"
 
 cse.format("cloudevents", function(n)

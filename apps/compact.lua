@@ -1,7 +1,10 @@
 -- One line of text per reading: the container's path, when, and the value (members of an object as
 -- name=value).  The least a device has to parse:  /pump/level 20261124T100535,655118 21.50
 -- Run it:  moon2m run apps/compact.lua
--- Then:    new WebSocket(url, "compact"), or the label "format:compact" in a subscription
+-- Then:    . apps/try.sh; cse_make /dev/temp; cse_watch /dev/temp compact
+-- and      cse_add /dev/temp 21.5                  in another terminal, after . apps/try.sh
+-- It is for connections that ask for it, new WebSocket(url, "compact"), and for subscriptions with
+-- the label "format:compact".
 local cse = require "moon2m"
 
 local function text(value)

@@ -1,7 +1,7 @@
 -- The smallest script: a container, a reading every five seconds, and a line in the log for each.
 -- Run it:  moon2m run apps/hello.lua
--- Then:    curl -H 'X-M2M-Origin: CAdmin' -H 'X-M2M-RI: 1' -H 'X-M2M-RVI: 3' \
---            http://127.0.0.1:8080/moon/hello/la
+-- Then:    . apps/try.sh                           for the shell functions cse_get, cse_add, ...
+--          cse_get /hello/la
 local cse = require "moon2m"
 
 cse.start(function()

@@ -1,11 +1,9 @@
 -- A house in one script: rooms send "kitchen,21.5,46" (temperature, humidity) by UDP and are told
 -- "heat 21"; set points follow the time of day; today's extremes stand beside each reading.
 -- Run it:  moon2m run apps/home_gateway.lua
--- Then:    socat - UDP:127.0.0.1:5701,sourceport=5702        type kitchen,19.5,46
---          H="-H X-M2M-Origin:CAdmin -H X-M2M-RI:1 -H X-M2M-RVI:3"
---          curl $H http://127.0.0.1:8080/moon/home/summary
---          curl $H -H 'Content-Type: application/json;ty=4' -d '{"m2m:cin":{"con":22}}' \
---            http://127.0.0.1:8080/moon/home/kitchen/target
+-- Then:    socat - UDP:127.0.0.1:5701              and type  kitchen,19.5,46
+--          . apps/try.sh; cse_get /home/summary    in another terminal
+--          cse_add /home/kitchen/target 22
 -- and      socat shows "heat 22".
 local cse = require "moon2m"
 

@@ -2,8 +2,7 @@
 -- every second.  Real input for the demo of `make run`.  Anybody may read and subscribe, nobody but
 -- the server itself may write: the access control policy below says so.
 -- Run it:  moon2m run -c apps/demo.conf.lua apps/host_metrics.lua
--- Then:    curl -H 'X-M2M-Origin: CAdmin' -H 'X-M2M-RI: 1' -H 'X-M2M-RVI: 3' \
---            http://127.0.0.1:8080/moon/host/load/la
+-- Then:    . apps/try.sh; cse_get /host/load/la
 local cse = require "moon2m"
 local cfg = cse.config { period = 1, keep = 3600 }
 

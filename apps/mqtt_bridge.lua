@@ -1,11 +1,11 @@
 -- Mirrors topics of an MQTT broker as containers, and containers as topics: plant/pump1/temp is
 -- /mqtt/plant/pump1/temp, in both directions and without loops.
--- Run it:  mosquitto -p 1883 &
+-- Run it:  mosquitto -p 1883 &                     (a broker, of Debian's package mosquitto)
 --          moon2m run apps/mqtt_bridge.lua
--- Then:    mosquitto_pub -t plant/pump1/temp -m 20.5        (Debian's package mosquitto-clients)
---          curl -H X-M2M-Origin:CAdmin -H X-M2M-RI:1 -H X-M2M-RVI:3 \
---            http://127.0.0.1:8080/moon/mqtt/plant/pump1/temp/la
--- and      what is added to that container is published: mosquitto_sub -v -t 'plant/#'
+-- Then:    mosquitto_sub -v -t 'plant/#' &         (of mosquitto-clients)
+--          mosquitto_pub -t plant/pump1/temp -m 20.5
+--          . apps/try.sh; cse_get /mqtt/plant/pump1/temp/la; cse_add /mqtt/plant/pump1/temp 21
+-- and      mosquitto_sub shows both.
 local cse = require "moon2m"
 
 local cfg = cse.config { host = "127.0.0.1", port = 1883, user = "", password = "",

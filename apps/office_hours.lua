@@ -1,5 +1,8 @@
 -- Readings under /home are open from 08 to 18; who made a resource may always reach it.
 -- Run it:  moon2m run apps/office_hours.lua
+-- Then:    . apps/try.sh; cse_make /home/temp; cse_add /home/temp 21; cse_register Cguest
+--          FROM=Cguest cse_get /home/temp/la       answers from 08 to 18
+--          FROM=Cguest cse_add /home/temp 99       never does
 local cse = require "moon2m"
 
 cse.policy("/home/**", function(req, res)

@@ -2,6 +2,8 @@
 -- For subscriptions with the label "format:senml", and for everything that a connection gets which
 -- asked for it: new WebSocket(url, "senml").
 -- Run it:  moon2m run apps/senml.lua
+-- Then:    . apps/try.sh; cse_make /dev/temp; cse_watch /dev/temp senml
+-- and      cse_add /dev/temp 21.5                  in another terminal, after . apps/try.sh
 local cse = require "moon2m"
 
 local function record(name, value)

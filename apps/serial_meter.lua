@@ -1,12 +1,12 @@
 -- Reads an electricity meter through its optical or serial port (IEC 62056-21, modes C and D): it
 -- is asked for its registers, each that has a name here becomes a reading.
--- Run it:  moon2m run -c serial.conf apps/serial_meter.lua       with serial.conf, for example
+-- Run it:  moon2m run -c meter.conf apps/serial_meter.lua        with meter.conf, for example
 --          scripts = { serial_meter = { device = "/dev/ttyUSB0", baud = 300, period = 60 } }
--- Without a meter, a pair of terminals is one: device = "/tmp/meter", period = 5, and
+-- Without a meter, device = "/tmp/meter" and a pair of terminals:
 --          socat pty,raw,echo=0,link=/tmp/meter pty,raw,echo=0,link=/tmp/far &
---          cat /tmp/far &                  shows the "/?!" that asks; then
---          printf '/MOO5demo\r\n\0021.8.0(001234.5*kWh)\r\n!\r\n\003{' > /tmp/far
--- and      /meter/energy holds 1234.5.
+--          cat /tmp/far &                          shows the "/?!" that asks, after a period
+--          printf '/MOO5demo\r\n\0021.8.0(001234.5*kWh)\r\n!\r\n\003{' >/tmp/far
+--          . apps/try.sh; cse_get /meter/energy/la
 local cse = require "moon2m"
 
 local cfg = cse.config {

@@ -1,6 +1,9 @@
 -- Keeps min, max and average of the newest readings: in a container beside them (stored, can be
 -- subscribed to) and as a virtual resource (computed when read).
 -- Run it:  moon2m run apps/stats.lua
+-- Then:    . apps/try.sh; cse_make /home/kitchen/temp
+--          cse_add /home/kitchen/temp 20; cse_add /home/kitchen/temp 30
+--          cse_get /home/kitchen/temp/stats; cse_get /home/kitchen/temp-stats/la
 local cse = require "moon2m"
 local cfg = cse.config { window = 60 }
 

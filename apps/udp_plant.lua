@@ -1,7 +1,9 @@
 -- Bridges "id,temp,humidity" datagrams to containers, and commands back.
 -- Run it:  moon2m run apps/udp_plant.lua
--- Then:    echo -n pump1,20.5,41 | socat - UDP:127.0.0.1:5700
--- and      /plant/pump1/temp holds the reading; what is added to /plant/pump1/cmd is sent to it.
+-- Then:    echo -n pump1,20.5,41 | socat -t 60 - UDP:127.0.0.1:5700 &
+--          . apps/try.sh; cse_get /plant/pump1/temp/la
+--          cse_make /plant/pump1/cmd; cse_add /plant/pump1/cmd open
+-- and      socat shows "open", and "poll" after half a minute.
 local cse = require "moon2m"
 local cfg = cse.config { port = 5700, poll = 30 }
 local devices = cse.state { devices = {} }.devices          -- survives a reload

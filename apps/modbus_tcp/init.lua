@@ -2,11 +2,9 @@
 -- of several files: frame.lua knows the bytes, map.lua the registers; simulator.lua is a device to
 -- try it with (one server runs both), instead of that set host and port in the configuration.
 -- Run it:  moon2m run apps/modbus_tcp apps/modbus_tcp/simulator.lua
--- Then:    H="-H X-M2M-Origin:CAdmin -H X-M2M-RI:1 -H X-M2M-RVI:3"
---          curl $H http://127.0.0.1:8080/moon/modbus/temperature/la
---          curl $H -H 'Content-Type: application/json;ty=4' -d '{"m2m:cin":{"con":19.5}}' \
---            http://127.0.0.1:8080/moon/modbus/setpoint/set
--- and      the temperature follows the set point: a value that has changed is a new reading.
+-- Then:    . apps/try.sh; cse_get /modbus/temperature/la
+--          cse_add /modbus/setpoint/set 19.5
+--          cse_get /modbus/temperature/la          follows it: what changes is a new reading
 local cse = require "moon2m"
 local frame = require "frame"
 local map = require "map"

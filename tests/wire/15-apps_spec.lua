@@ -39,6 +39,28 @@ describe("apps/", function()
     end
   end)
 
+  it("try.sh: the shell functions that the headers use", function()
+    local s = h.start { apps = { "apps/compact.lua" } }
+    local function try(commands)
+      return sh("export CSE=http://127.0.0.1:%d/moon MOON2M=%s; . apps/try.sh; %s", s.port, h.bin,
+        commands)
+    end
+    local _, rc = try "cse_make /dev/a/temp"
+    assert.equal(0, rc)
+    local values = { ["21.50"] = "21.50", ["-3"] = "-3", text = '"text"', ["'a b'"] = '"a b"',
+      ["'{\"v\":1}'"] = '{"v":1}', ["1.2.3"] = '"1.2.3"', ["-"] = '"-"' }
+    for value, json in pairs(values) do
+      local text = try("cse_add /dev/a/temp " .. value .. "; cse_get /dev/a/temp/la")
+      assert.equal(2, select(2, text:gsub('"con":' .. json:gsub("%p", "%%%0") .. "}}", "")), text)
+    end
+    assert.matches('"aei":"Cguest"', (try "cse_register Cguest"))
+    assert.matches("Cguest may not retrieve", (try "FROM=Cguest cse_get /dev/a/temp"))
+    local text = try [[
+      (for i in 1 2 3 4 5 6 7 8; do sleep 0.5; cse_add /dev/a/temp $i >/dev/null; done) &
+      timeout -k 5 6 sh -c '. apps/try.sh; cse_watch /dev/a/temp compact']]
+    assert.matches("/dev/a/temp %d+T%d+,%d+ 8", text)
+  end)
+
   it("hello.lua: a reading every five seconds, a log line for each", function()
     local s = h.start { apps = { "apps/hello.lua" } }
     local r = h.wait("the first reading", function()
