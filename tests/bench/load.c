@@ -9,6 +9,9 @@
  *   load PORT holders NAME TY N MORE               makes /moon/bench/NAME0 ... of type TY (3, 29);
  *                                                  MORE: further attributes ("-": none)
  *   load PORT values  NAME TY N EACH               instances in them, of type TY (4, 30)
+ *   load PORT flex    N MORE                       makes flexContainers /moon/bench/f0 ...; MORE:
+ *                                                  as above; "watch": Cf00000 subscribes to each
+ *   load PORT update  CONNS SECONDS N [watched]    durable updates of them
  *   load PORT create  CONNS SECONDS CONTAINERS [watched]    durable creates over HTTP keep-alive
  *   load PORT get     CONNS SECONDS PATH RANGE PART TIMES   retrieves; "#" in PATH is a number
  *                                                  below RANGE; PART occurs TIMES in an answer
@@ -158,6 +161,21 @@ static void run_holders(void)
 	mode_holders(arg[2], (int)number(3, 100), number(4, 1000000), arg[5]);
 }
 
+static void run_flex(void)
+{
+	mode_flex(number(2, 1000000), arg[3]);
+}
+
+static void run_update(void)
+{
+	mode_update(number(2, MAX_CONNS), seconds(3), number(4, 1000000), false);
+}
+
+static void run_updated(void)
+{
+	mode_update(number(2, MAX_CONNS), seconds(3), number(4, 1000000), true);
+}
+
 static void run_values(void)
 {
 	mode_values(arg[2], (int)number(3, 100), number(4, 1000000), number(5, 1000000));
@@ -227,7 +245,8 @@ static const struct {
 	{ "latency", 4, run_latency }, { "idle", 2, run_idle },
 	{ "wide", 2, run_wide },       { "kept", 3, run_kept },
 	{ "hold", 3, run_hold },       { "holders", 4, run_holders },
-	{ "values", 4, run_values },
+	{ "values", 4, run_values },   { "flex", 2, run_flex },
+	{ "update", 3, run_update },   { "update", 4, run_updated },
 };
 
 int main(int argc, char **argv)

@@ -32,6 +32,8 @@ void mode_watch(unsigned containers);
 void mode_fill(unsigned containers, unsigned each);
 void mode_count(unsigned containers);
 void mode_holders(const char *name, int ty, unsigned n, const char *more);
+void mode_flex(unsigned n, const char *more);
+void mode_update(unsigned conns, double seconds, unsigned n, bool listener);
 void mode_values(const char *name, int ty, unsigned n, unsigned each);
 
 void mode_fanout(unsigned n, unsigned rounds, const char *kind, const char *container);
@@ -44,6 +46,6 @@ void mode_kept(unsigned n, unsigned events, const char *container);
 void mode_hold(unsigned i, double seconds, const char *how);
 
 /* For mode_create: a connection of AE 0 that acknowledges; its frames so far. */
-void listener_open(void);
+void listener_open(const char *before);
 uint64_t listener_frames(void);
 void listener_check(uint64_t want); /* each of the numbers below `want` came, and once */

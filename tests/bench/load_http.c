@@ -246,7 +246,7 @@ void mode_create(unsigned conns, double seconds, unsigned n, bool listener)
 
 	containers = n;
 	if (listener)
-		listener_open();
+		listener_open("\"con\":\"");
 	run(&l, conns, seconds, listener ? "watched" : "create");
 	if (listener)
 		await_listener(l.done);
@@ -324,6 +324,64 @@ void mode_values(const char *name, int ty, unsigned n, unsigned each)
 	holder_ty = ty;
 	containers = n;
 	run(&l, 64, 0, "values");
+}
+
+/* ---- flexContainers -------------------------------------------------------------------------- */
+
+static int next_flex(uint64_t i, char *out, size_t size)
+{
+	char body[400];
+
+	snprintf(body, sizeof(body),
+		 "{\"cod:texMe\":{\"rn\":\"f%llu\",\"acpi\":[\"moon/all\"],\"texMe\":\"-\","
+		 "\"cnd\":\"org.onem2m.common.moduleclass.textMessage\"%s%s}}",
+		 (unsigned long long)i, *holder_more == '-' ? "" : ",",
+		 *holder_more == '-' ? "" : holder_more);
+	return post(out, size, "/moon/bench", "Cbench", 28, body);
+}
+
+static int next_flex_watch(uint64_t i, char *out, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/moon/bench/f%llu", (unsigned long long)i);
+	return post(out, size, path, "Cf00000", 23,
+		    "{\"m2m:sub\":{\"rn\":\"w\",\"nu\":[\"Cf00000\"],\"enc\":{\"net\":[1]}}}");
+}
+
+void mode_flex(unsigned n, const char *more)
+{
+	struct loop l = { .total = n, .expect = 201, .next = next_flex };
+
+	if (!strcmp(more, "watch"))
+		l.next = next_flex_watch;
+	holder_more = more;
+	run(&l, 64, 0, "flex");
+}
+
+static int next_update(uint64_t i, char *out, size_t size)
+{
+	char body[200];
+	int n = snprintf(body, sizeof(body), "{\"cod:texMe\":{\"texMe\":\"" CONTENT "\"}}",
+			 (unsigned long long)i, 0);
+
+	return snprintf(out, size,
+			"PUT /moon/bench/f%u HTTP/1.1\r\nHost: b\r\nX-M2M-Origin: Cbench\r\n"
+			"X-M2M-RI: 1\r\nX-M2M-RVI: 3\r\nContent-Type: application/json\r\n"
+			"Content-Length: %d\r\n\r\n%s",
+			random_below(containers), n, body);
+}
+
+void mode_update(unsigned conns, double seconds, unsigned n, bool listener)
+{
+	struct loop l = { .expect = 200, .next = next_update };
+
+	containers = n;
+	if (listener)
+		listener_open("\"texMe\":\"");
+	run(&l, conns, seconds, listener ? "updated" : "update");
+	if (listener)
+		await_listener(l.done);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

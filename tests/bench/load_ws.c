@@ -50,17 +50,18 @@ static void acknowledge(struct wconn *c, const char *data, size_t n)
 	ws_text(c, text, (size_t)k);
 }
 
+static const char *tag = "\"con\":\""; /* what stands before the number of an event */
+
 static uint64_t event_number(const char *data, size_t n)
 {
-	static const char tag[] = "\"con\":\"";
-	const size_t len = sizeof(tag) - 1;
+	const size_t len = strlen(tag);
 	uint64_t v = 0;
 
 	if (fan.con_at + len + DIGITS > n || memcmp(data + fan.con_at, tag, len) != 0) {
 		const char *p = memmem(data, n, tag, len);
 
 		if (!p || (size_t)(p - data) + len + DIGITS > n)
-			die("a frame without con: %.*s", (int)n, data);
+			die("a frame without %s: %.*s", tag, (int)n, data);
 		fan.con_at = (size_t)(p - data);
 	}
 	for (size_t i = 0; i < DIGITS; i++)
@@ -356,8 +357,9 @@ void mode_idle(unsigned n, double seconds)
 
 static struct member listener;
 
-void listener_open(void)
+void listener_open(const char *before)
 {
+	tag = before;
 	fan.ack = true;
 	ws_open("/", "Cf00000", "oneM2M.json", frame, &listener);
 	fan.settling = true;
