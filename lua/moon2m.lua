@@ -202,7 +202,7 @@ local function verbs(cse, scope, script)
     local dispatch = require "moon2m.dispatch"
     local T = dispatch.holds(address(container))
     local dgt = T.attr.dgt
-    if dgt.create == "M" and body.dgt == nil then body.dgt = dispatch.sequence() / 1e6 end
+    if dgt and dgt.create == "M" and body.dgt == nil then body.dgt = dispatch.sequence() / 1e6 end
     if type(body.dgt) == "number" then body.dgt = sys.stamp(math.floor(body.dgt * 1e6 + 0.5)) end
     return cse.create(container, T.ty, body)
   end

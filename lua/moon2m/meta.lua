@@ -265,17 +265,19 @@ function cse.update(to, attrs) end
 ---@return moon2m.err? err 4004: there is none
 function cse.delete(to) end
 
----Adds a reading (contentInstance) to a container.
+---Adds a reading to a container (a contentInstance) or to a timeSeries (a timeSeriesInstance, of
+---now unless `dgt` says otherwise: a timestamp, or seconds since 1970).
 ---
 ---```lua
 ---cse.add("/plant/temp", 21.5, { lbl = { "room:2" } })
+---cse.add("/plant/power", 230, { dgt = cse.now() - 1 })
 ---```
 ---@async
 ---@param container string path
 ---@param content any a text, a number, a boolean or a table: stored as JSON, comes back as it was
 ---@param attrs? table<string, any> further attributes
 ---@return moon2m.res.content_instance? cin
----@return moon2m.err? err 4004: no such container; 5207: larger than the container can hold
+---@return moon2m.err? err 4004: no such container; 4105: one of that time is there; 5207: too large
 function cse.add(container, content, attrs) end
 
 ---The newest reading of a container; with a number a list of the newest ones, newest first. Fewer

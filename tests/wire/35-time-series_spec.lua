@@ -286,6 +286,28 @@ describe("a script", function()
   end)
 end)
 
+describe("cse.add", function()
+  teardown(h.stop_all)
+
+  it("to what holds no values is refused, and is no error of the library", function()
+    local s = h.start { scripts = { color = [[
+      local cse = require "moon2m"
+      cse.type { ty = 28, name = "color", short = "x:color", cnd = "org.example.colour",
+        attrs = { { "red", "uint", create = "M", update = "O" } } }
+      cse.start(function()
+        cse.ensure("/c", "container")
+        assert(cse.create("/c", "x:color", { rn = "f", red = 1, cnd = "org.example.colour" }))
+        for _, to in ipairs { "/c/f", "/none", "/" } do
+          local made, why = cse.add(to, 1)
+          cse.log.info("add %s: %s %s", to, tostring(made), tostring(why and why.rsc))
+        end
+      end)]] } }
+    s:logs "add /none: nil 4004"
+    s:logs "add /c/f: nil 4%d+"
+    s:logs "add /: nil 4108"
+  end)
+end)
+
 describe("missing data", function()
   local s, ae
   local ME = "Cwatch"
