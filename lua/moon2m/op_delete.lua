@@ -6,6 +6,7 @@
 local core = require "moon2m.core.cse"
 local store = require "moon2m.core.store"
 local access = require "moon2m.access"
+local action = require "moon2m.action"
 local area_network = require "moon2m.area_network"
 local blocking = require "moon2m.blocking"
 local cross = require "moon2m.cross"
@@ -180,6 +181,7 @@ function op.instance(i, who, reaction)
     tree.reprieve(i)
     return nil, e
   end
+  action.changed(r, nil, reaction and reaction.hop)
   return true
 end
 

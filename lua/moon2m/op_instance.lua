@@ -6,6 +6,7 @@
 
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
+local action = require "moon2m.action"
 local content = require "moon2m.content"
 local event = require "moon2m.event"
 local path = require "moon2m.path"
@@ -75,6 +76,7 @@ local function committed(req, r, i, body)
     i.values = nil
     tree.set_newest(r, i)
   end
+  action.changed(r, i, req.hop)
   if r.type.child_created then
     r.type.child_created({ req = req, originator = req.who, tree = tree }, r, i)
   end

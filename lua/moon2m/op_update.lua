@@ -3,6 +3,7 @@
 -- changed alone, by the selfPrivileges of the policies that it names now (TS-0001 9.6.1.3.2).
 
 local access = require "moon2m.access"
+local action = require "moon2m.action"
 local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
 local cross = require "moon2m.cross"
@@ -255,6 +256,7 @@ function op.perform(req, target)
   local changed, reaction = put(req, r, new)
   if not changed then return nil, reaction end
   after(r, parent, new, policies)
+  action.changed(r, nil, req.hop)
   if reaction then script.committed(reaction) end
   return rsc.UPDATED, result.updated(req.rcn, r, changed)
 end

@@ -283,20 +283,23 @@ describe("types", function()
     local allowed = {
       cse_base = "ae container acp subscription request group cross_resource_subscription "
         .. "notification_target_policy node remote_cse schedule flex_container time_series "
-        .. "time_sync_beacon",
+        .. "time_sync_beacon action",
       remote_cse = "container acp subscription polling_channel group cross_resource_subscription "
-        .. "flex_container time_series time_sync_beacon",
-      node = "mgmt_obj subscription schedule", mgmt_obj = "subscription",
+        .. "flex_container time_series time_sync_beacon action",
+      node = "mgmt_obj subscription schedule action", mgmt_obj = "subscription",
+      action = "dependency subscription", dependency = "subscription",
       mgmt_firmware = "subscription",
       ae = "container acp subscription polling_channel group cross_resource_subscription "
-        .. "flex_container time_series time_sync_beacon",
-      flex_container = "flex_container_instance container flex_container subscription time_series",
-      time_series = "time_series_instance subscription", time_series_instance = "",
+        .. "flex_container time_series time_sync_beacon action",
+      flex_container = "flex_container_instance container flex_container subscription time_series "
+        .. "action",
+      time_series = "time_series_instance subscription action", time_series_instance = "",
       time_sync_beacon = "subscription",
       polling_channel = "",
-      group = "subscription",
+      group = "subscription action",
       request = "subscription",
-      container = "container content_instance subscription flex_container time_series",
+      container = "container content_instance subscription flex_container time_series "
+        .. "action",
       content_instance = "",
       flex_container_instance = "",
       subscription = "notification_target_mgmt_policy_ref schedule", schedule = "subscription",

@@ -201,7 +201,9 @@ end
 -- ---- HTTP ---------------------------------------------------------------------------------------
 
 local ROOTS = { [1] = "m2m:acp", [2] = "m2m:ae", [3] = "m2m:cnt", [4] = "m2m:cin",
-  [9] = "m2m:grp", [23] = "m2m:sub", [29] = "m2m:ts", [30] = "m2m:tsi", [60] = "m2m:tsb" }
+  [9] = "m2m:grp", [23] = "m2m:sub", [29] = "m2m:ts", [30] = "m2m:tsi", [60] = "m2m:tsb",
+  [10] = "m2m:lcp", [24] = "m2m:smd", [34] = "m2m:dac", [43] = "m2m:alst", [47] = "m2m:tgr",
+  [65] = "m2m:actr", [66] = "m2m:depr" }
 
 local last_rqi = 0
 local function next_rqi()

@@ -301,7 +301,7 @@ local function specialise(base, spec)
     if type(r) ~= "table" or not (r.open and own[r[1]]) then full.attrs[#full.attrs + 1] = r end
   end
   for _, r in ipairs(spec.attrs) do full.attrs[#full.attrs + 1] = r end
-  for _, name in ipairs(base.spec.children) do full.children[#full.children + 1] = name end
+  for name in pairs(base.children) do full.children[#full.children + 1] = name end
   for _, name in ipairs(spec.children or {}) do full.children[#full.children + 1] = name end
   full.check = base.spec.special_check(spec, full)
   full.measure = base.spec.special_measure and base.spec.special_measure(spec)
@@ -410,7 +410,7 @@ local files = { "cse_base", "ae", "container", "content_instance", "subscription
   "notification_target_policy", "notification_target_mgmt_policy_ref", "policy_deletion_rules",
   "schedule", "node", "remote_cse",
   "flex_container_instance", "flex_container", "time_series", "time_series_instance",
-  "time_sync_beacon", "mgmt_obj" }
+  "time_sync_beacon", "mgmt_obj", "action", "dependency" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end

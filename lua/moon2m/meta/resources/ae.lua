@@ -5,7 +5,7 @@
 
 ---A registered application.
 ---
----Type 2, `m2m:ae` (TS-0001 9.6.5, TS-0004 7.4.5). Below it: `acp`, `container`,
+---Type 2, `m2m:ae` (TS-0001 9.6.5, TS-0004 7.4.5). Below it: `acp`, `action`, `container`,
 ---`cross_resource_subscription`, `flex_container`, `group`, `polling_channel`, `subscription`,
 ---`time_series`, `time_sync_beacon`.
 ---

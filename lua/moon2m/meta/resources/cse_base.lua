@@ -5,7 +5,7 @@
 
 ---The root.
 ---
----Type 5, `m2m:cb` (TS-0001 9.6.3, TS-0004 7.4.3). Below it: `acp`, `ae`, `container`,
+---Type 5, `m2m:cb` (TS-0001 9.6.3, TS-0004 7.4.3). Below it: `acp`, `action`, `ae`, `container`,
 ---`cross_resource_subscription`, `flex_container`, `group`, `node`, `notification_target_policy`,
 ---`remote_cse`, `request`, `schedule`, `subscription`, `time_series`, `time_sync_beacon`.
 ---

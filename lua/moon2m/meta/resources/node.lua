@@ -5,14 +5,14 @@
 
 ---A device; what is managed of it are mgmtObj below.
 ---
----Type 14, `m2m:nod` (TS-0001 9.6.18, TS-0004 7.4.18). Below it: `mgmt_active_cmdh_policy`,
----`mgmt_area_nwk_device_info`, `mgmt_area_nwk_info`, `mgmt_battery`, `mgmt_cmdh_buffer`,
----`mgmt_cmdh_def_ec_value`, `mgmt_cmdh_defaults`, `mgmt_cmdh_ec_def_param_values`,
----`mgmt_cmdh_limits`, `mgmt_cmdh_network_access_rules`, `mgmt_cmdh_nw_access_rule`,
----`mgmt_cmdh_policy`, `mgmt_credentials`, `mgmt_data_collection`, `mgmt_device_capability`,
----`mgmt_device_info`, `mgmt_event_log`, `mgmt_firmware`, `mgmt_memory`, `mgmt_mobile_network`,
----`mgmt_my_cert_file_cred`, `mgmt_obj`, `mgmt_reboot`, `mgmt_sim`, `mgmt_software`,
----`mgmt_wifi_client`, `schedule`, `subscription`.
+---Type 14, `m2m:nod` (TS-0001 9.6.18, TS-0004 7.4.18). Below it: `action`,
+---`mgmt_active_cmdh_policy`, `mgmt_area_nwk_device_info`, `mgmt_area_nwk_info`, `mgmt_battery`,
+---`mgmt_cmdh_buffer`, `mgmt_cmdh_def_ec_value`, `mgmt_cmdh_defaults`,
+---`mgmt_cmdh_ec_def_param_values`, `mgmt_cmdh_limits`, `mgmt_cmdh_network_access_rules`,
+---`mgmt_cmdh_nw_access_rule`, `mgmt_cmdh_policy`, `mgmt_credentials`, `mgmt_data_collection`,
+---`mgmt_device_capability`, `mgmt_device_info`, `mgmt_event_log`, `mgmt_firmware`, `mgmt_memory`,
+---`mgmt_mobile_network`, `mgmt_my_cert_file_cred`, `mgmt_obj`, `mgmt_reboot`, `mgmt_sim`,
+---`mgmt_software`, `mgmt_wifi_client`, `schedule`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

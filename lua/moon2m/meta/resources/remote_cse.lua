@@ -5,7 +5,7 @@
 
 ---Another CSE that is registered here.
 ---
----Type 16, `m2m:csr` (TS-0001 9.6.4, TS-0004 7.4.4). Below it: `acp`, `container`,
+---Type 16, `m2m:csr` (TS-0001 9.6.4, TS-0004 7.4.4). Below it: `acp`, `action`, `container`,
 ---`cross_resource_subscription`, `flex_container`, `group`, `polling_channel`, `subscription`,
 ---`time_series`, `time_sync_beacon`.
 ---
