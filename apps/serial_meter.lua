@@ -46,28 +46,28 @@ local function cut(text)
   return "", rest
 end
 
-local port
-port = cse.serial(cfg.device, { baud = cfg.baud, bits = 7, parity = "even" }, function(bytes)
-  state.text = state.text .. bytes
-  local body, rest = cut(state.text)
-  if body then
-    state.text, state.greeted = rest, false
-    return store(body)
-  end
-  if cfg.ask and not state.greeted and state.text:find("/[^\r\n]+\r\n$") then
-    state.greeted = true
-    port:write("\0060" .. "00\r\n")       -- send it all, at the speed we have
-  end
-  if #state.text > MOST then
-    state.text = ""
-    cse.log.warn("%s sends something else than a readout", cfg.device)
-  end
-end)
+local meter = cse.serial(cfg.device, { baud = cfg.baud, bits = 7, parity = "even" },
+  function(bytes, port)
+    state.text = state.text .. bytes
+    local body, rest = cut(state.text)
+    if body then
+      state.text, state.greeted = rest, false
+      return store(body)
+    end
+    if cfg.ask and not state.greeted and state.text:find("/[^\r\n]+\r\n$") then
+      state.greeted = true
+      port:write("\0060" .. "00\r\n")       -- send it all, at the speed we have
+    end
+    if #state.text > MOST then
+      state.text = ""
+      cse.log.warn("%s sends something else than a readout", cfg.device)
+    end
+  end)
 
 if cfg.ask then
   cse.every(cfg.period, function()
     state.text, state.greeted = "", false
-    local ok, err = port:write("/?!\r\n")
+    local ok, err = meter:write("/?!\r\n")
     if not ok then cse.log.warn("%s is not asked: %s", cfg.device, err.msg) end
   end)
 end

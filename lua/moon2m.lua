@@ -328,7 +328,7 @@ local function declarations(cse, scope, script)
   function cse.format(name, fn, opts)
     staging()
     format.check(name, fn, opts)
-    local declared = script.declare(scope, "format", nil, nil, fn)
+    local declared = script.declare(scope, "format", nil, nil, fn, nil, name)
     scope.formats[name] = { fn = fn, opts = opts, rule = declared }
   end
 
@@ -349,7 +349,7 @@ local function declarations(cse, scope, script)
     if type(seconds) ~= "number" or seconds <= 0 then
       fail("cse.every: seconds above 0 were expected")
     end
-    script.declare(scope, "every", nil, nil, fn).period = seconds
+    script.declare(scope, "every", nil, nil, fn, nil, seconds .. " s").period = seconds
   end
 
   function cse.at(hhmm, fn)
@@ -357,7 +357,7 @@ local function declarations(cse, scope, script)
     if not hour or tonumber(hour) > 23 then
       fail("cse.at: a time of day like \"07:30\" was expected")
     end
-    script.declare(scope, "at", nil, nil, fn).hhmm = hhmm
+    script.declare(scope, "at", nil, nil, fn, nil, hhmm).hhmm = hhmm
   end
 
   -- What a gateway's arguments ask for; the caller adds the rule of its function.
@@ -370,7 +370,7 @@ local function declarations(cse, scope, script)
   for _, kind in ipairs { "udp", "tcp", "mqtt" } do
     cse[kind] = function(o, fn)
       local spec = socket(kind, o)
-      spec.rule = script.declare(scope, kind, nil, nil, fn)
+      spec.rule = script.declare(scope, kind, nil, nil, fn, nil, spec.key:sub(#kind + 2))
       spec.rule.lasting = kind == "tcp"         -- as long as its connection, until that is closed
       return gateway.handle(spec)
     end
@@ -378,7 +378,7 @@ local function declarations(cse, scope, script)
 
   function cse.serial(device, o, fn)
     local spec = socket("serial", device, o)
-    spec.rule = script.declare(scope, "serial", nil, nil, fn)
+    spec.rule = script.declare(scope, "serial", nil, nil, fn, nil, spec.opts.device)
     return gateway.handle(spec)
   end
 end

@@ -22,7 +22,7 @@ local core = gateway.core
 
 local limits = { host = "127.0.0.1", handles = 64, queue = 1000, bytes = 262144 }
 local objects = {}               -- id of the core -> live object or connection
-local specs = setmetatable({}, { __mode = "k" })   -- handle of a script -> spec
+local SPEC = {}                  -- key of a handle's spec in its metatable, which no script sees
 local TURN = 2000                -- microseconds of handlers before the loop has its turn
 local MAX_WAIT = 1e8             -- seconds: no time limit
 
@@ -214,6 +214,13 @@ end
 
 local kinds = {}
 
+-- The spec of a handle; nil of anything else.  It is kept by the handle itself: a table of all of
+-- them would hold every version of a script whose functions use their handle.
+local function spec_of(handle)
+  local meta = debug.getmetatable(handle)
+  return type(meta) == "table" and rawget(meta, SPEC) or nil
+end
+
 local function kind_of(name)
   local kind = kinds[name]
   if kind then return kind end
@@ -221,7 +228,7 @@ local function kind_of(name)
   kinds[name] = kind
   local methods = {}
   local function live_of(handle, method)
-    local spec = specs[handle]
+    local spec = spec_of(handle)
     if not spec then fail("use it as handle:%s(...), with a colon", method) end
     if spec.scope.staging then
       fail("sockets work inside a handler or cse.start, not while a script loads")
@@ -233,15 +240,13 @@ local function kind_of(name)
     methods[method] = function(handle, ...) return fn(live_of(handle, method), ...) end
   end
   function methods.close(handle)
-    local spec = specs[handle]
+    local spec = spec_of(handle)
     if not spec then fail("use it as handle:close(), with a colon") end
     if spec.live then gateway.close(spec.live) end
   end
-  kind.meta = { __metatable = "sealed",
-    __tostring = function(h) return specs[h] and specs[h].key or name end,
-    __index = function(_, k)
-      return methods[k] or fail("a %s handle has no function '%s'", name, tostring(k))
-    end }
+  function kind.index(_, k)
+    return methods[k] or fail("a %s handle has no function '%s'", name, tostring(k))
+  end
   return kind
 end
 
@@ -272,11 +277,13 @@ function gateway.declare(scope, name, ...)
   return spec
 end
 
---- What the script gets for a spec.
+local function key_of(handle) return spec_of(handle).key end
+
+--- What the script gets for a spec; its handlers get it too, as their last argument.
 function gateway.handle(spec)
-  local handle = setmetatable({}, kind_of(spec.kind).meta)
-  specs[handle] = spec
-  return handle
+  spec.handle = setmetatable({}, { __metatable = "sealed", [SPEC] = spec, __tostring = key_of,
+    __index = kind_of(spec.kind).index })
+  return spec.handle
 end
 
 -- ---- life ---------------------------------------------------------------------------------------

@@ -86,8 +86,16 @@ local function key_of(s, key)
   return n == 1 and key or ("%s #%d"):format(key, n)
 end
 
---- Adds a rule to a scope that is being staged; called by the public declarations.
-function scope.declare(s, kind, op, where, fn, opts)
+-- "on create /plant/*", "format senml": what a rule is called in messages.
+local function name_of_rule(...)
+  local words = {}
+  for i = 1, select("#", ...) do words[#words + 1] = (select(i, ...)) end
+  return table.concat(words, " ")
+end
+
+--- Adds a rule to a scope that is being staged; called by the public declarations.  label: what a
+-- rule without a path is called after its kind.
+function scope.declare(s, kind, op, where, fn, opts, label)
   if not s.staging then error("declarations belong at the top level of a script", 3) end
   if WITH_OP[kind] and not scope.OPS[op] then
     error(('%q is no operation; use "create", "retrieve", "update", "delete", "notify" or "any"')
@@ -100,7 +108,7 @@ function scope.declare(s, kind, op, where, fn, opts)
   if wrong then error(wrong, 3) end
   local at = declared_at()
   local rule = rules.new(s, rules.has_budget(kind) and kind or "timer",
-    (table.concat({ kind, op or "", where or "" }, " "):gsub("%s+", " ")), fn, at)
+    name_of_rule(kind, op, where, label), fn, at)
   rule.kind, rule.op, rule.where = kind, op, where
   rule.parallel = opts and opts.parallel or 1
   if kind == "on" then rule.key = key_of(s, op .. " " .. where) end

@@ -19,6 +19,38 @@ local function seen(h)
 end
 
 describe("gateways", function()
+  it("hand their handle to their own functions, and are named in errors", function()
+    local h = host [[
+      cse.udp(5700, function(data, from, sock) sock:send(from, data) end)
+      cse.serial("/dev/tty1", { line = true }, function(line, port) port:write(line) end)
+      cse.mqtt({ host = "b", topics = { "t" } }, function(topic, payload, _, broker)
+        broker:publish("u", payload)
+        error("enough")
+      end)
+      cse.every(5, function() error("ticks") end)
+      cse.at("23:59", function() end)
+      cse.format("f", function() error("formats") end)
+    ]]
+    h:advance(0.1)
+    h:datagram(5700, "d", "10.0.0.1:1")
+    h:line("/dev/tty1", "l")
+    h:message("b:1883", "t", "m")
+    assert.same({ { to = "10.0.0.1:1", data = "d" } }, h:sent(5700))
+    assert.same({ { data = "l" } }, h:sent("/dev/tty1"))
+    assert.equal("u", h:sent("b:1883")[1].topic)
+    h:advance(5)
+    assert.matches("^mqtt b:1883 %(%S+gw%.lua:%d+%)$", h:errors()[1].rule)
+    assert.matches("^every 5 s %(%S+gw%.lua:%d+%)$", h:errors()[2].rule)
+    h:create("/", "container", { rn = "c" })
+    h:create("/c", "subscription", { nu = { h:url "x" }, enc = { net = { 3 } },
+      lbl = { "format:f" } })
+    h:create("/c", "1")
+    assert.matches("^format f %(", h:errors()[3].rule)
+    h:expect_error "enough"
+    h:expect_error "ticks"
+    h:expect_error "formats"
+  end)
+
   it("a client connects again, slower each time, and at once in time again", function()
     local h = host [[
       cse.tcp({ host = "plc", port = 502, reconnect = 1 }, function(conn)

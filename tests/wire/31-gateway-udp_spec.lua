@@ -8,6 +8,38 @@ local expect = h.expect
 describe("cse.udp", function()
   teardown(h.stop_all)
 
+  it("versions of a script, and connections, are garbage when they are over", function()
+    local port, tcp = d.free_udp_port(), h.free_port()
+    local s = d.start(([[
+      local big = ("x"):rep(200000) .. tostring(math.random())
+      local sock
+      sock = cse.udp(%d, function(_, from, handle)
+        assert(handle == sock and tostring(sock):match("^udp "))
+        sock:send(from, big:sub(1, 1))
+      end)
+      cse.tcp({ listen = %d }, function(conn)
+        conn.note = ("x"):rep(200000) .. tostring(math.random())
+        conn:write(conn:read("line") .. "\n")
+      end)
+    ]]):format(port, tcp))
+    local before = s:metric "moon2m_lua_bytes"
+    for _ = 1, 60 do
+      local out, rc = h.sh("%s reload --data %s gw", h.bin, s.data)
+      assert.equal(0, rc, out)
+      local c = d.tcp(tcp)
+      c.write "hello\n"
+      assert.equal("hello", c.line())
+      c.close()
+    end
+    local device = d.udp(port)
+    device.send "a"
+    assert.equal("x", device.receive())
+    h.wait("the garbage to be collected", function()
+      s:retrieve("/moon", "CAdmin")
+      return s:metric "moon2m_lua_bytes" < before + 8e6
+    end, 5)
+  end)
+
   it("apps/udp_plant.lua, as its header says", function()
     local port = d.free_udp_port()
     local s = h.start { apps = { "apps/udp_plant.lua" },

@@ -18,7 +18,13 @@ local conn = {}
 local QUIET = 0.25               -- seconds without a byte: between two messages
 local PATIENCE = 5               -- seconds after which the old function loses it anyway
 
-local runs = setmetatable({}, { __mode = "k" })    -- what a script holds -> run
+local RUN = {}                   -- key of a handle's run in its metatable, which no script sees
+
+-- The run of what a script holds; nil of anything else.
+local function run_of(handle)
+  local meta = debug.getmetatable(handle)
+  return type(meta) == "table" and rawget(meta, RUN) or nil
+end
 
 local CLOSED = {}                -- raised as text; marks a run that ended because of it
 
@@ -65,8 +71,8 @@ end
 function begin(c, resumed)
   local live = c.live
   local run = { conn = c, spec = live.spec }
-  local handle = setmetatable({ peer = c.peer, resumed = resumed or false }, conn.meta)
-  runs[handle] = run
+  local handle = setmetatable({ peer = c.peer, resumed = resumed or false },
+    { __metatable = "sealed", [RUN] = run, __index = conn.index, __tostring = conn.name })
   c.run, c.handle = run, handle
   timers.spawn(function()
     if live.closed then return finish(c) end
@@ -105,7 +111,7 @@ local methods = {}
 
 -- The run, or nil and why it may not go on; the second time that is an error.
 local function check(handle, method)
-  local run = runs[handle]
+  local run = run_of(handle)
   if not run then gateway.fail("use it as conn:%s(...), with a colon", method) end
   local why = run.over or run.conn.ended or method == "read" and run.eof
   if not why then return run end
@@ -217,20 +223,17 @@ conn.methods, conn.write = methods, methods.write
 
 --- conn:close(): what was written still leaves.
 function methods.close(handle)
-  local run = runs[handle]
+  local run = run_of(handle)
   if not run then gateway.fail("use it as conn:close(), with a colon") end
   if run.over or run.conn.ended then return end
   run.told = true
   conn.close(run.conn)
 end
 
-conn.meta = { __metatable = "sealed",
-  __tostring = function(handle)
-    local run = runs[handle]
-    return "connection with " .. (run and run.conn.peer or "?")
-  end,
-  __index = function(_, k)
-    return methods[k] or gateway.fail("a connection has no function '%s'", tostring(k))
-  end }
+function conn.name(handle) return "connection with " .. run_of(handle).conn.peer end
+
+function conn.index(_, k)
+  return methods[k] or gateway.fail("a connection has no function '%s'", tostring(k))
+end
 
 return conn

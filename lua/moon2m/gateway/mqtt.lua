@@ -1,6 +1,7 @@
 -- cse.mqtt({ host, port, id, user, password, tls, topics, qos, will, keepalive, clean, reconnect },
--- fn(topic, payload, info)): a client of a broker.  Messages are handled one after the other.  It
--- connects again by itself, subscribes again, and what was published with qos 1 or 2 is not lost.
+-- fn(topic, payload, info, handle)): a client of a broker.  Messages are handled one after the
+-- other.  It connects again by itself, subscribes again, and what was published with qos 1 or 2 is
+-- not lost.
 
 local gateway = require "moon2m.gateway"
 local sys = require "moon2m.core.sys"
@@ -103,7 +104,7 @@ local function one(live)
   if not topic then return false end
   if live.spec.opts.parallel > 1 then gateway.pump(live, live.one) end
   gateway.call(live, "message of " .. topic, "the message is lost, the next one is handled", topic,
-    payload, { qos = qos, retain = retain })
+    payload, { qos = qos, retain = retain }, live.spec.handle)
   return true
 end
 

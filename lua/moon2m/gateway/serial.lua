@@ -1,6 +1,6 @@
--- cse.serial(device, { baud, bits, parity, stop, rtscts, line, reconnect }, fn(text)): a serial
--- line or any other terminal device.  line = true: fn gets one line after the other, without its
--- end; else the bytes as they come.  A device that goes is opened again.
+-- cse.serial(device, { baud, bits, parity, stop, rtscts, line, reconnect }, fn(text, handle)):
+-- a serial line or any other terminal device.  line = true: fn gets one line after the other,
+-- without its end; else the bytes as they come.  A device that goes is opened again.
 
 local gateway = require "moon2m.gateway"
 local sys = require "moon2m.core.sys"
@@ -45,7 +45,8 @@ local function listen(live)
     local opts = live.spec.opts
     local data = not live.paused and core.read(live.id, opts.line and "line" or "some")
     if data then
-      gateway.call(live, opts.line and "a line" or #data .. " bytes", "they are lost", data)
+      gateway.call(live, opts.line and "a line" or #data .. " bytes", "they are lost", data,
+        live.spec.handle)
       if sys.mono() - began > TURN then
         sys.sleep(0)
         began = sys.mono()

@@ -1,6 +1,6 @@
--- cse.udp(port | { port =, host =, parallel = }, fn(data, from)): datagrams, handled one after the
--- other.  A handler that is slow lets them wait in the core's queue, which drops and counts what
--- finds no room.
+-- cse.udp(port | { port =, host =, parallel = }, fn(data, from, handle)): datagrams, handled one
+-- after the other.  A handler that is slow lets them wait in the core's queue, which drops and
+-- counts what finds no room.
 
 local gateway = require "moon2m.gateway"
 
@@ -30,7 +30,7 @@ local function one(live)
   if not data then return false end
   if live.spec.opts.parallel > 1 then live:changed() end     -- another beside this one
   gateway.call(live, "datagram from " .. from, "the datagram is lost, the next one is handled",
-    data, from)
+    data, from, live.spec.handle)
   return true
 end
 

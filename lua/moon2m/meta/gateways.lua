@@ -20,10 +20,13 @@ local cse = {}
 ---otherwise. What waits is bounded: datagrams beyond that are dropped, counted and told in the log.
 ---
 ---```lua
----local sock = cse.udp(5700, function(data, from) cse.add("/plant/raw", data) end)
+---cse.udp(5700, function(data, from, sock)
+---  cse.add("/plant/raw", data)
+---  sock:send(from, "ok")
+---end)
 ---```
 ---@param o integer | moon2m.udp.options the port, or options
----@param fn fun(data: string, from: string) from: `"10.0.0.7:900"`
+---@param fn fun(data: string, from: string, sock: moon2m.udp) from: `"10.0.0.7:900"`
 ---@return moon2m.udp handle
 function cse.udp(o, fn) end
 
@@ -48,7 +51,7 @@ function cse.tcp(o, fn) end
 ---```
 ---@param device string absolute path
 ---@param o moon2m.serial.options
----@param fn fun(data: string) a line without its end with `line`, else bytes as they come
+---@param fn fun(data: string, port: moon2m.serial) a line without its end with `line`, else bytes as they come
 ---@return moon2m.serial handle
 function cse.serial(device, o, fn) end
 
@@ -60,7 +63,7 @@ function cse.serial(device, o, fn) end
 ---  function(topic, payload) cse.add("/" .. topic, payload) end)
 ---```
 ---@param o moon2m.mqtt.options
----@param fn fun(topic: string, payload: string, info: moon2m.mqtt.info)
+---@param fn fun(topic: string, payload: string, info: moon2m.mqtt.info, broker: moon2m.mqtt)
 ---@return moon2m.mqtt handle
 function cse.mqtt(o, fn) end
 
