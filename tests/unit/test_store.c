@@ -108,6 +108,33 @@ static void test_set(void **state)
 	assert_int_equal(commit(b, tx).rc, STORE_GONE);
 }
 
+/* A resource that held no instances begins to when it is written as a container. */
+static void test_set_container(void **state)
+{
+	struct box *b = *state;
+	struct store_res r = res(2, 1, 28, "f");
+	struct store_inst i = inst(2, "f", 1, "null");
+	struct store_tx *tx = store_tx_new(b->s);
+
+	assert_int_equal(put(b, r).rc, STORE_OK);
+	store_tx_inst(tx, &i);
+	assert_int_equal(commit(b, tx).rc, STORE_GONE);
+	r.container = true;
+	r.st = 1;
+	r.mni = 1;
+	tx = store_tx_new(b->s);
+	store_tx_set(tx, &r);
+	store_tx_inst(tx, &i);
+	commit_ok(b, tx);
+	i.st = r.st = 2;
+	tx = store_tx_new(b->s);
+	store_tx_set(tx, &r);
+	store_tx_inst(tx, &i);
+	commit_ok(b, tx);
+	assert_string_equal(find_limit(b, "SELECT st,cni,ol,mni FROM cs", 9).text,
+			    "st=2 cni=1 ol=2 mni=1\n");
+}
+
 static void test_kids(void **state)
 {
 	struct box *b = *state;
@@ -614,6 +641,7 @@ int main(void)
 		T(test_put_and_get),
 		T(test_put_refused),
 		T(test_set),
+		T(test_set_container),
 		T(test_kids),
 		T(test_inst),
 		T(test_inst_refused),

@@ -282,11 +282,13 @@ end
 
 -- ---- specialisations ----------------------------------------------------------------------------
 
--- The attributes of a type as they were compiled: row -> A.
+-- The attributes of a type as they were compiled, row -> A: its specialisations share them.
 local function compiled_rows(T)
-  local like = {}
-  for i, r in ipairs(T.spec.attrs) do like[r] = T.rows[i] end
-  return like
+  if not T.compiled then
+    T.compiled = {}
+    for i, r in ipairs(T.spec.attrs) do T.compiled[r] = T.rows[i] end
+  end
+  return T.compiled
 end
 
 -- The attributes of the type that a specialisation has the number of, then its own.  A row with
