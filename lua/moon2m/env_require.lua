@@ -91,6 +91,7 @@ function loader.new(scope, world, full)
     if not chunk then error(why, 0) end
     loaded[name] = true
     scope.files[file] = true
+    if scope.chunks and not rock then table.insert(scope.chunks, chunk) end
     local ok, value = pcall(chunk, name)
     if not ok then
       loaded[name] = nil

@@ -8,6 +8,7 @@ local env = require "moon2m.env"
 local parts = require "moon2m.parts"
 local path = require "moon2m.path"
 local rules = require "moon2m.rule"
+local undeclared = require "moon2m.undeclared"
 
 local scope = {}
 
@@ -129,7 +130,7 @@ local function new_scope(file, previous)
   local s = { name = name, file = file, folder = file:match("^(.*)/[^/]*$") or ".", rules = {},
     formats = {}, pages = {}, types = {}, keys = {},
     filled = {}, state = previous and previous.state or {},
-    errors = 0, files = { [file] = true }, loaded_at = sys.now(),
+    errors = 0, files = { [file] = true }, chunks = {}, loaded_at = sys.now(),
     loads = previous and previous.loads + 1 or 1, staging = true }
   function s.log(level, text) sys.log(level, "script." .. name, text) end
   s.api = require("moon2m").new(s, scope)
@@ -151,9 +152,20 @@ local function run_chunk(s, chunk)
   return rules.call(loader)
 end
 
+-- Names that nobody declares, in the script's own files.
+local function look_through(s, chunk)
+  s.undeclared = undeclared.list(chunk, s.env)
+  for _, module in ipairs(s.chunks) do
+    for _, text in ipairs(undeclared.list(module, s.env)) do table.insert(s.undeclared, text) end
+  end
+  s.chunks = nil
+  return s
+end
+
 --- Compiles the file, runs its chunk in a new scope and checks what it declared beside the scopes
 -- `others`; previous: the scope that it is to replace, whose state it gets, or nil.
--- scope | nil, message with file and line.
+-- scope (its `undeclared`: what its code names and does not have) | nil, message with file and
+-- line.
 function scope.stage(file, previous, others)
   local text, why = read(file)
   if not text then return nil, why end
@@ -163,7 +175,7 @@ function scope.stage(file, previous, others)
   local ok, what = run_chunk(s, chunk)
   s.staging = false
   if ok then ok, what = parts.check(s, others or {}) end
-  if ok then return s end
+  if ok then return look_through(s, chunk) end
   scope.discard(s)
   return nil, tostring(what)
 end

@@ -53,6 +53,11 @@ local function swap(list)
   live = list
 end
 
+-- A mistake that only shows when it runs is told now.
+local function warn(s)
+  for _, text in ipairs(s.undeclared) do s.log("warn", text) end
+end
+
 --- Loads a script file.  scope | nil, message with file and line; on failure nothing has changed.
 function script.load(file)
   local taken = script.find(scopes.name_of(file))
@@ -71,13 +76,16 @@ function script.load(file)
   park.attach(s, nil)
   script.let_in(file)
   sys.log("info", "script", ("%s loaded rules=%d"):format(file, #s.rules))
+  warn(s)
   return s
 end
 
---- Stages a script and throws it away.  true | nil, message.
+--- Stages a script and throws it away.  true | nil, message; also when it names what it does not
+-- have, which would be an error when it runs.
 function script.try(file)
   local s, why = scopes.stage(file, nil, live)
   if not s then return nil, why end
+  if s.undeclared[1] then return nil, table.concat(s.undeclared, "; ") end
   return true
 end
 
@@ -168,6 +176,7 @@ function script.reload(name)
   script.start(s, old)
   leave(old, s, "its successor runs all the same")
   sys.log("info", "script", script.summary(s))
+  warn(s)
   return s
 end
 

@@ -115,6 +115,11 @@ describe("the command line", function()
       assert.matches("bad.lua:%d+:", text)
       assert.matches("good.lua: ok", text)
       assert.equal(1, select(2, sh("%s check %s/none.lua", bin, dir)))
+      h.write_file(dir .. "/typo.lua",
+        'require("moon2m").every(5, function()\n  return tonumbr("1")\nend)\n')
+      text, rc = sh("%s check %s/typo.lua", bin, dir)
+      assert.equal(1, rc)
+      assert.matches("typo.lua:2: undeclared variable 'tonumbr'$", text)
     end)
   end)
 
