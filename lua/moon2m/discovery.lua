@@ -8,6 +8,8 @@
 -- the result limit.
 
 local json = require "moon2m.core.json"
+local geometry = require "moon2m.geometry"
+local schema = require "moon2m.schema"
 local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local label_query = require "moon2m.label_query"
@@ -19,6 +21,10 @@ local find, gsub, match = string.find, string.gsub, string.match
 
 local discovery = {}
 
+local ANY, ONE = 2, 3            -- of fo
+-- What is no condition in filter criteria.
+local HANDLING = { fu = true, fo = true, lim = true, lvl = true, ofst = true, arp = true,
+  cfs = true, geo = true }
 local MAX_RESULTS = 10000
 local PAGE_MIN, PAGE_MAX = 32, 1000
 
@@ -78,9 +84,49 @@ local function applied(hit, arp, resolve)
     ri = r.ri, st = r.cid and r.st or nil, spty = special(r) }
 end
 
+-- ---- geo-queries --------------------------------------------------------------------------------
+
+-- The other conditions of fc, joined by fo.
+local function without_geo(fc, fo)
+  local rest = {}
+  for k, v in pairs(fc) do rest[k] = v end
+  rest.geo, rest.fo = nil, fo
+  return rest
+end
+
+local function has_conditions(fc)
+  for tag in pairs(fc) do
+    if not HANDLING[tag] then return true end
+  end
+  return false
+end
+
+-- Whether the location of r and the query's geometry are to each other as the query wants.
+local function located(r, geo)
+  local A = r.type and r.type.attr.loc
+  if not A or A.kind ~= schema.location then return false end
+  local loc = r.raw.loc and A.check(r.raw.loc)
+  local shape = loc and geometry.parse(loc.typ, loc.crd)
+  return shape and geo[2](shape, geo[1]) or false
+end
+
+-- Whether r, which the store found, or all of whose other conditions are met (fo 1), meets fc.
+-- Yields.
+local function met_with_geo(r, fc, value)
+  local is = located(r, fc.geo)
+  if fc.fo ~= ANY and fc.fo ~= ONE then return is end
+  local rest = without_geo(fc, (is or fc.fo == ANY) and ANY or ONE)
+  if not has_conditions(rest) then return is end
+  if fc.fo == ANY then return is or discovery.met(r, rest, value) end
+  return is ~= discovery.met(r, rest, value)
+end
+
+-- ---- the search ---------------------------------------------------------------------------------
+
 --- Searches below root (id and path; root itself is no result).  fc: as query.lua makes it, may
 -- be empty. opts: allow(hit) -> whether the originator may see a hit (may yield; nil: all);
 --   resolve(address) -> resource | nil, needed for arp (tree.resolve);
+--   resource(hit) -> the resource or instance, or nil; needed for a geo-query;
 --   max: most results (default 10,000); fc.lim lowers it.
 -- Returns a list of hits { path, ty, id, pid, rn, ri, st of an instance, spty } and the number of
 -- the next result (contentOffset, TS-0004 6.4.2) when there are more, else nil.  Yields; raises
@@ -93,7 +139,9 @@ function discovery.find(root, fc, opts)
   local seen = fc.arp and {}
   for row in rows(root, fc, page) do
     local hit = result(row)
-    if fc.arp then
+    local r = fc.geo and opts.resource(hit)
+    if fc.geo and not (r and met_with_geo(r, fc, opts.value(r))) then hit = nil end
+    if hit and fc.arp then
       hit = applied(hit, fc.arp, opts.resolve)
       if hit and seen[hit.path] then hit = nil end
       if hit then seen[hit.path] = true end
@@ -206,6 +254,11 @@ end
 --- The same of a resource r, for conditions of every kind: those on its relatives and on content
 -- are asked of the store.  value(name) as above.  Yields then; raises when the store fails.
 function discovery.met(r, fc, value)
+  if fc.geo then
+    if not met_with_geo(r, fc, value) then return false end
+    if fc.fo == ANY or fc.fo == ONE then return true end
+    fc = without_geo(fc, fc.fo)
+  end
   if not sql_match.asks_store(fc) then return discovery.match(fc, value) end
   local statement, params = sql.search({ only = true, id = r.cid or r.id, st = r.cid and r.st,
     path = "", now = sys.now() }, fc)

@@ -22,9 +22,13 @@ function family.asks(rcn)
   return WITH_FAMILY[rcn] or false
 end
 
+local function value_of(r)
+  return function(name) return tree.value(r, name) end
+end
+
 --- Whether r meets fc itself (conditional operation).  Yields when fc looks beyond r's attributes.
 function family.meets(r, fc)
-  return discovery.met(r, fc, function(name) return tree.value(r, name) end)
+  return discovery.met(r, fc, value_of(r))
 end
 
 -- Who may see a hit.  nil: everything.
@@ -42,11 +46,19 @@ local function cut(at)
   return { cnst = "1", cnot = tostring(at) }
 end
 
+-- The resource or the instance that a hit is.
+local function resource_of(hit)
+  local r = tree.by_id(hit.id)
+  if not r or not hit.st then return r end
+  return tree.instance(r, hit.st)
+end
+
 -- The hits below r, each with its address; extra parameters of a response that was cut.
 local function hits(req, r, op, most)
   if r.parent then return NONE end
   local list, next_at = discovery.find(r, req.params.fc or NONE,
-    { allow = filter(req, op), resolve = tree.resolve, max = most })
+    { allow = filter(req, op), resolve = tree.resolve, resource = resource_of, value = value_of,
+      max = most })
   for _, hit in ipairs(list) do hit.address = path.structured(hit.path) end
   return list, next_at and cut(next_at) or nil
 end

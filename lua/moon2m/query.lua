@@ -7,6 +7,7 @@
 -- on is 5001. Which rcn goes with which operation is the dispatcher's business.
 
 local core = require "moon2m.core.json"
+local geometry = require "moon2m.geometry"
 local jsonpath = require "moon2m.jsonpath"
 local label_query = require "moon2m.label_query"
 local rsc = require "moon2m.rsc"
@@ -57,13 +58,15 @@ local filters = {
   chty = { uint, list = true }, pty = { uint, list = true },
   clbl = { text, list = true }, palb = { text, list = true }, lbq = { query_of_labels },
   cfs = { schema.enum("a content filter syntax", { 1 }) }, cfq = { query_of_content },
+  gmty = { schema.enum("a geometry type", { 1, 2, 3, 4, 5, 6 }) }, geom = { text },
+  gsf = { schema.enum("a geospatial function", { 1, 2, 3 }) },
   lim = { uint }, lvl = { posint }, ofst = { posint }, arp = { text },
 }
 
 -- Known to the standard, not offered here: 5001, unless it says "no".
 local unsupported = {}
 for name in ([[rids tids ltids tkns tqi asi aus auri sqi omr prpi ma msu gstn
-  smf gmty geom gsf]]):gmatch("%S+") do
+  smf]]):gmatch("%S+") do
   unsupported[name] = true
 end
 
@@ -175,10 +178,27 @@ local function filter_member(fc, name, raw)
   return add_attribute(fc, "atr", name, val)
 end
 
+local GEO = { "gmty", "geom", "gsf" }
+
+-- The three parameters of a geo-query become one condition: geo = { shape, function }.
+local function geo_query(fc)
+  local missing, given
+  for _, name in ipairs(GEO) do
+    if fc[name] == nil then missing = missing or name else given = name end
+  end
+  if not given then return nil end
+  if missing then return bad(missing, "missing, " .. given .. " is there") end
+  local shape, why = geometry.parse(fc.gmty, fc.geom)
+  if not shape then return bad("geom", why) end
+  fc.geo = { shape, geometry.functions[fc.gsf] }
+  fc.gmty, fc.geom, fc.gsf = nil, nil, nil
+end
+
 -- contentFilterSyntax and contentFilterQuery go together (TS-0004 6.3.5.8); JSONPath is the only
 -- one.
 local function check_criteria(fc)
   if fc and fc.cfs and not fc.cfq then return bad("cfq", "missing, cfs is there") end
+  return fc and geo_query(fc)
 end
 
 local function filter_criteria(raw)

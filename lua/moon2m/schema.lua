@@ -8,6 +8,7 @@
 
 local core = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
+local geometry = require "moon2m.geometry"
 local json = require "moon2m.json"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
@@ -308,7 +309,11 @@ end
 local location = schema.object("a location (object)", {
   { "typ", schema.range("a geometry type", 1, 6), required = true },
   { "crd", "string", required = true },
-})
+}, function(v)
+  local _, why = geometry.parse(v.typ, v.crd)
+  return why and "crd: " .. why
+end)
+schema.location = location
 schema.common = {
   rn = { "rn", "name", create = "O", update = "-" },
   ty = { "ty", "uint", create = "-", update = "-" },

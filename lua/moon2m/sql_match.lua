@@ -194,7 +194,8 @@ local function never() return "0" end
 
 --- Resources: the aliases of res and cs (left joined).
 function match.res(r, s)
-  return { r = r, s = s, attribute = res_attribute, media = never, content = never,
+  return { r = r, s = s, document = r .. ".doc", attribute = res_attribute,
+    media = never, content = never,
     value = { ct = r .. ".ct", et = r .. ".et",
       lt = ("max(%s.lt,coalesce(%s.lt,0))"):format(r, s),
       st = ("max(%s.st,coalesce(%s.st,0))"):format(r, s) },
@@ -214,7 +215,8 @@ end
 --- Instances: the aliases of the container's res and cs, and of cin; ty: their type, nil when the
 -- containers are of several kinds.
 function match.cin(c, s, i, ty)
-  return { c = c, s = s, i = i, attribute = cin_attribute, media = media_type, content = content,
+  return { c = c, s = s, i = i, document = i .. ".att", attribute = cin_attribute,
+    media = media_type, content = content,
     value = { ct = i .. ".ct", lt = i .. ".ct", st = i .. ".st", size = i .. ".size",
       et = ("nullif(min(coalesce(%s.et,%d),coalesce(%s.ct+%s.mia*1000000,%d),coalesce(%s.et,%d)),"
         .. "%d)"):format(i, NEVER, i, s, NEVER, c, NEVER, NEVER) },
@@ -308,6 +310,7 @@ local function conditions(q, kind, fc, done)
   end
   if fc.cty then list[#list + 1] = kind.media(q, kind, fc.cty) end
   if fc.cfq then list[#list + 1] = kind.content(q, kind, fc.cfq) end
+  if fc.geo then list[#list + 1] = "json_type(" .. kind.document .. ",'$.loc')='object'" end
   if fc.atr then list[#list + 1] = any_attribute(q, kind, fc.atr) end
   for _, r in ipairs(RELATIVES) do
     if fc[r[1]] then list[#list + 1] = r[2](q, kind, fc[r[1]]) end
@@ -323,10 +326,11 @@ local function joined(list, fo)
 end
 
 --- Adds what fc asks of a kind of rows to a list of conditions, but for the tags in `done`;
--- filterOperation joins them: 1 all, 2 any, 3 exactly one.
+-- filterOperation joins them: 1 all, 2 any, 3 exactly one.  Of a geo-query it finds what has a
+-- location: the caller looks at those.
 function match.add(must, q, kind, fc, done)
   local list = conditions(q, kind, fc, done)
-  if list[1] then must[#must + 1] = joined(list, fc.fo) end
+  if list[1] then must[#must + 1] = joined(list, fc.geo and fc.fo == XOR and OR or fc.fo) end
 end
 
 --- Whether all conditions of fc have to hold.

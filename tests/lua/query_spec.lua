@@ -79,7 +79,7 @@ describe("query string", function()
 
   it("tells what this CSE does not do", function()
     for _, s in ipairs { "fu=3", "sqi=1", "sqi=true", "rids=a", "tids=a", "ltids=a", "smf=x",
-      "gmty=1", "geom=x", "gsf=1", "ma=PT1S" } do
+      "ma=PT1S" } do
       local msg = refused(query.params, s, 5001)
       assert.matches("not supported by this CSE", msg)
     end
