@@ -18,6 +18,8 @@
 #define CLIENTS_MAX 16u
 #define LINE_MAX_BYTES 65536u
 #define CLIENT_TIME 30.0 /* s without progress */
+#define SESSIONS_MAX 8u
+#define UNREAD_MAX (8u << 20) /* bytes that a session may leave */
 
 struct client {
 	struct link on;
@@ -30,6 +32,8 @@ struct client {
 	size_t sent;
 	bool answering; /* its line was read */
 	bool waiting; /* its answer comes later */
+	struct net_unix_session session; /* line NULL: it is none */
+	bool broken; /* a session that ends in the next turn */
 };
 
 struct net_unix {
@@ -39,7 +43,7 @@ struct net_unix {
 	ev_io io;
 	ev_timer again; /* when there was no descriptor for a client */
 	struct link clients;
-	unsigned n;
+	unsigned n, sessions;
 	uint64_t last_id;
 	net_unix_line line;
 	void *arg;
@@ -56,9 +60,21 @@ static void client_free(struct client *c)
 	close(c->fd);
 	link_drop(&c->on);
 	u->n--;
+	u->sessions -= c->session.line != NULL;
 	buf_free(&c->in);
 	buf_free(&c->out);
 	free(c);
+}
+
+static struct client *find(const struct net_unix *u, uint64_t id)
+{
+	for (struct link *l = u->clients.next; l != &u->clients; l = l->next) {
+		struct client *c = container_of(l, struct client, on);
+
+		if (c->id == id)
+			return c;
+	}
+	return NULL;
 }
 
 /* False: the client is gone. */
@@ -108,18 +124,13 @@ static void client_answer(struct client *c, struct str line)
 
 bool net_unix_answer(struct net_unix *u, uint64_t id, struct str text)
 {
-	struct link *l;
+	struct client *c = find(u, id);
 
-	for (l = u->clients.next; l != &u->clients; l = l->next) {
-		struct client *c = container_of(l, struct client, on);
-
-		if (c->id != id || !c->waiting)
-			continue;
-		buf_str(&c->out, text);
-		client_begin(c);
-		return true;
-	}
-	return false;
+	if (!c || !c->waiting)
+		return false;
+	buf_str(&c->out, text);
+	client_begin(c);
+	return true;
 }
 
 /* Nothing more is expected: what comes is dropped.  One that said all it had to say may still read. */
@@ -152,13 +163,136 @@ static void client_read(struct client *c)
 		client_answer(c, (struct str){ c->in.p, (size_t)(end - c->in.p) });
 }
 
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+static void session_end(struct client *c)
+{
+	struct net_unix_session s = c->session;
+	uint64_t id = c->id;
+
+	client_free(c);
+	s.gone(s.arg, id);
+}
+
+/* Listens, and waits for room when something is unread. */
+static void session_watch(struct client *c)
+{
+	struct ev_loop *loop = c->u->net->loop;
+
+	ev_io_stop(loop, &c->io);
+	ev_io_set(&c->io, c->fd, c->out.n ? EV_READ | EV_WRITE : EV_READ);
+	ev_io_start(loop, &c->io);
+}
+
+/* Never ends the session itself: who writes may be in the middle of something. */
+static void session_write(struct client *c)
+{
+	bool was_waiting = c->io.events & EV_WRITE;
+	ssize_t n = 0;
+
+	while (c->out.n && n >= 0) {
+		n = send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n >= 0)
+			buf_drop(&c->out, (size_t)n);
+	}
+	c->broken = c->out.n > UNREAD_MAX ||
+		    (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+	if (c->broken)
+		ev_feed_event(c->u->net->loop, &c->io, EV_READ);
+	else if (was_waiting != (c->out.n != 0))
+		session_watch(c);
+}
+
+/* Hands over the whole lines that are there.  A line may end the session. */
+static void session_lines(struct net_unix *u, uint64_t id)
+{
+	struct client *c;
+	struct buf line = BUF_INIT;
+	const char *end;
+
+	while ((c = find(u, id)) && c->in.n && (end = memchr(c->in.p, '\n', c->in.n))) {
+		size_t n = (size_t)(end - c->in.p);
+
+		buf_clear(&line);
+		buf_add(&line, c->in.p, n);
+		buf_drop(&c->in, n + 1);
+		c->session.line(c->session.arg, id, buf_view(&line));
+	}
+	buf_free(&line);
+}
+
+static void session_read(struct client *c)
+{
+	ssize_t n = recv(c->fd, buf_reserve(&c->in, 4096), 4096, 0);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) ||
+	    c->in.n + (size_t)(n > 0 ? n : 0) > LINE_MAX_BYTES) {
+		session_end(c);
+		return;
+	}
+	c->in.n += n > 0 ? (size_t)n : 0;
+	session_lines(c->u, c->id);
+}
+
+static void on_session(struct client *c, int events)
+{
+	if (c->broken) {
+		session_end(c);
+		return;
+	}
+	if (events & EV_WRITE)
+		session_write(c);
+	if (events & EV_READ)
+		session_read(c);
+}
+
+bool net_unix_keep(struct net_unix *u, uint64_t id, const struct net_unix_session *s)
+{
+	struct client *c = find(u, id);
+	const char *end = c && c->waiting ? memchr(c->in.p, '\n', c->in.n) : NULL;
+
+	if (!end || u->sessions >= SESSIONS_MAX)
+		return false;
+	buf_drop(&c->in, (size_t)(end - c->in.p) + 1);
+	c->waiting = false;
+	c->session = *s;
+	u->sessions++;
+	ev_timer_stop(u->net->loop, &c->timer);
+	session_watch(c);
+	ev_feed_event(u->net->loop, &c->io, EV_READ); /* what came with its first line */
+	return true;
+}
+
+bool net_unix_send(struct net_unix *u, uint64_t id, struct str text)
+{
+	struct client *c = find(u, id);
+
+	if (!c || !c->session.line)
+		return false;
+	if (c->broken)
+		return false;
+	buf_str(&c->out, text);
+	session_write(c);
+	return true;
+}
+
+ssize_t net_unix_unread(const struct net_unix *u, uint64_t id)
+{
+	const struct client *c = find(u, id);
+
+	return c && c->session.line ? (ssize_t)c->out.n : -1;
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
 static void on_client(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct client *c = w->data;
 
 	(void)loop;
-	(void)events;
-	if (c->waiting)
+	if (c->session.line)
+		on_session(c, events);
+	else if (c->waiting)
 		client_idle(c);
 	else if (c->answering)
 		client_write(c);

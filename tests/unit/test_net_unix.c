@@ -30,10 +30,40 @@ static pid_t child;
 static int verdict;
 
 static uint64_t later; /* the client that waits */
+static uint64_t talks; /* the session */
+static unsigned ended; /* sessions that have gone */
+static bool flood; /* the session is sent more than it takes */
+
+static void session_line(void *arg, uint64_t client, struct str line)
+{
+	char text[100];
+	int n = snprintf(text, sizeof(text), "<%.*s>\n", STRFMT(line));
+
+	(void)arg;
+	assert_true(net_unix_send(sock, client, (struct str){ text, (size_t)n }));
+	flood = flood || str_is(line, "flood");
+}
+
+static void session_gone(void *arg, uint64_t client)
+{
+	(void)arg;
+	assert_int_equal(net_unix_unread(sock, client), -1);
+	assert_false(net_unix_send(sock, client, STR("x")));
+	ended++;
+}
+
+static const struct net_unix_session session = { session_line, session_gone, NULL };
 
 static bool on_line(void *arg, uint64_t client, struct str line, struct buf *out)
 {
 	(void)arg;
+	if (str_is(line, "talk")) {
+		talks = client;
+		if (net_unix_keep(sock, client, &session))
+			return false;
+		buf_str(out, STR("full\n"));
+		return true;
+	}
 	if (str_is(line, "later")) {
 		later = client;
 		return false;
@@ -83,12 +113,26 @@ static void look(void *arg)
 		assert_false(net_unix_answer(sock, later, STR("again\n")));
 		later = 0;
 	}
+	if (flood && talks) {
+		static char block[65536];
+
+		while (net_unix_send(sock, talks, (struct str){ block, sizeof(block) }))
+			assert_true(net_unix_unread(sock, talks) < (10 << 20));
+		assert_true(net_unix_unread(sock, talks) > (8 << 20));
+		flood = false;
+	}
 	if (waitpid(child, &status, WNOHANG) == child) {
 		verdict = WIFEXITED(status) ? WEXITSTATUS(status) : 99;
 		net_stop(net, 0);
 		return;
 	}
 	net_timer_start(watch, 0.01);
+}
+
+static void look_again(void *arg)
+{
+	(void)arg;
+	net_stop(net, 0);
 }
 
 /* Runs client in a child while the loop runs here; its result, or 99. */
@@ -201,6 +245,73 @@ static int too_many(void)
 	return ask_in_pieces();
 }
 
+/* Lines both ways, those that came with the first one too; nothing else ends it but the client. */
+static int talk(void)
+{
+	char in[100];
+	int fd = dial();
+	size_t n = 0;
+
+	if (write(fd, "talk\none\ntwo\nth", 15) != 15)
+		return 1;
+	while (n < 12)
+		n += (size_t)read(fd, in + n, sizeof(in) - n);
+	usleep(50000);
+	if (n != 12 || memcmp(in, "<one>\n<two>\n", 12) != 0 || write(fd, "ree\n", 4) != 4)
+		return 2;
+	return read(fd, in, sizeof(in)) == 8 && memcmp(in, "<three>\n", 8) == 0 ? 0 : 3;
+}
+
+/* One that reads nothing is dropped; one whose line has no end too. */
+static int never_read(void)
+{
+	static char line[70000];
+	int fd = dial();
+
+	if (write(fd, "talk\nflood\n", 11) != 11)
+		return 1;
+	while (send(fd, "x", 1, MSG_NOSIGNAL) == 1)
+		usleep(1000);
+	close(fd);
+	fd = dial();
+	memset(line, 'x', sizeof(line));
+	if (write(fd, "talk\n", 5) != 5)
+		return 2;
+	(void)send(fd, line, sizeof(line), MSG_NOSIGNAL);
+	return read(fd, line, sizeof(line)) <= 0 ? 0 : 3;
+}
+
+static int many_talk(void)
+{
+	char in[10];
+	int fd[9];
+
+	for (int i = 0; i < 9; i++) {
+		fd[i] = dial();
+		if (write(fd[i], "talk\nx\n", 7) != 7)
+			return 1;
+		if (read_all(fd[i], in, i == 8 ? 5 : 4, 0) < 4)
+			return 2;
+	}
+	return memcmp(in, "full\n", 5) == 0 ? 0 : 3;
+}
+
+static void test_sessions(void **state)
+{
+	(void)state;
+	ended = 0;
+	assert_int_equal(with_client(talk), 0);
+	assert_int_equal(with_client(never_read), 0);
+	assert_int_equal(with_client(many_talk), 0);
+	for (int i = 0; i < 100 && ended < 11; i++) {
+		watch = net_timer_new(net, look_again, NULL);
+		net_timer_start(watch, 0.01);
+		net_run(net);
+		net_timer_free(watch);
+	}
+	assert_int_equal(ended, 11);
+}
+
 static void test_lines(void **state)
 {
 	(void)state;
@@ -248,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
 	};
