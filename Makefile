@@ -8,7 +8,7 @@ DOCDIR ?= $(PREFIX)/share/doc/moon2m
 DESTDIR ?=
 CC ?= gcc
 B ?= build
-PKG := luajit libwebsockets sqlite3 libcbor libssl libcrypto libmosquitto
+PKG := luajit libwebsockets sqlite3 libcbor libssl libcrypto libmosquitto libedit
 LLHTTP ?= /usr/share/llhttp
 LLHTTP_INC ?= /usr/share/include/llhttp
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
@@ -48,7 +48,7 @@ help:
 
 # ---- what is needed ------------------------------------------------------------------------------
 DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsockets-dev \
-	libwebsockets-evlib-ev libev-dev libssl-dev libsqlite3-dev libcbor-dev libmosquitto-dev \
+	libwebsockets-evlib-ev libev-dev libssl-dev libsqlite3-dev libcbor-dev libedit-dev libmosquitto-dev \
 	node-llhttp lua-cjson
 DEBS_RUN := $(DEBS_BUILD) curl ca-certificates
 DEBS_TEST := $(DEBS_RUN) libcmocka-dev lua-busted lua-http lua-check luarocks node-ws sqlite3 \
@@ -171,6 +171,10 @@ UNIT_EXTRA_http1 := $(LLOBJ)
 UNIT_EXTRA_net := $(LLOBJ)
 UNIT_EXTRA_net_ws := $(LLOBJ)
 UNIT_EXTRA_net_raw := $(LLOBJ)
+
+UNIT += profile console_link
+UNIT_profile := $(GROUND) $(LUA_CORE) task lua_profile
+UNIT_console_link := $(GROUND) console_link cmd_ask
 
 UNIT += net_unix admin
 UNIT_net_unix := $(GROUND) $(NET) net_unix

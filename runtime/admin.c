@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "jscan.h"
 #include "log.h"
+#include "lua_console.h"
 #include "lua_operator.h"
 #include "net_unix.h"
 #include "notify.h"
@@ -294,6 +295,17 @@ static void on_answer(void *arg, struct str text)
 	free(client);
 }
 
+static bool is_console(struct str line)
+{
+	struct buf name = BUF_INIT;
+	struct str v;
+	bool is = jscan_member(line, "cmd", &v) && jscan_string(v, &name) &&
+		  str_is(buf_view(&name), "console");
+
+	buf_free(&name);
+	return is;
+}
+
 /* What is no command here is one of Lua's. */
 static bool on_line(void *arg, uint64_t id, struct str line, struct buf *out)
 {
@@ -302,6 +314,12 @@ static bool on_line(void *arg, uint64_t id, struct str line, struct buf *out)
 	(void)arg;
 	if (admin_answer(line, out))
 		return true;
+	if (is_console(line)) {
+		if (lua_console_begin(sock, id))
+			return false;
+		put_failure(out, "eight consoles are open; close one");
+		return true;
+	}
 	client = xmalloc(sizeof(*client));
 	*client = id;
 	lua_operator_ask(line, on_answer, client);

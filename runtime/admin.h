@@ -10,6 +10,7 @@
  *  {"cmd":"drop"}      an end for what waits; "target" or "sub" or "all":true is needed
  *  {"cmd":"stats"}     the engine's counters
  *
+ * {"cmd":"console"} makes the connection a console's, see lua/moon2m/console.lua for what is said there.
  * Any other command, and one with "name" (of a script), is a function of lua/moon2m/operator.lua.
  * All but stats take "target" (a key), "sub" (a number: the subscription's id; a string: its
  * reference, or its resource id), the first two "limit" (1,000).  The last line is {"ok":true,

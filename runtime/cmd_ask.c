@@ -17,7 +17,7 @@
 
 #define ANSWER_SECONDS 120
 
-static int dial(const char *data, struct err *e)
+int cmd_ask_dial(const char *data, struct err *e)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
@@ -40,7 +40,7 @@ static int dial(const char *data, struct err *e)
 	return -1;
 }
 
-static bool send_all(int fd, struct str s, struct err *e)
+bool cmd_ask_send(int fd, struct str s, struct err *e)
 {
 	while (s.n) {
 		ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
@@ -70,8 +70,8 @@ static bool receive(int fd, struct buf *in, struct err *e)
 
 bool cmd_ask(const char *data, struct str command, struct buf *answer, struct err *e)
 {
-	int fd = dial(data, e);
-	bool ok = fd >= 0 && send_all(fd, command, e) && send_all(fd, STR("\n"), e) &&
+	int fd = cmd_ask_dial(data, e);
+	bool ok = fd >= 0 && cmd_ask_send(fd, command, e) && cmd_ask_send(fd, STR("\n"), e) &&
 		  receive(fd, answer, e);
 
 	if (fd >= 0)

@@ -6,6 +6,10 @@
 #include "buf.h"
 #include "cmd.h"
 
+/* A connection to the server of that data folder; -1: the reason is in e. */
+int cmd_ask_dial(const char *data, struct err *e) MUSTCHECK;
+bool cmd_ask_send(int fd, struct str text, struct err *e) MUSTCHECK;
+
 /* Sends one command, a JSON object without line feed, to the server of that data folder, and reads
  * its whole answer; gives up after two minutes without a byte. */
 bool cmd_ask(const char *data, struct str command, struct buf *answer, struct err *e) MUSTCHECK;

@@ -17,9 +17,11 @@
 #include "guard.h"
 #include "jscan.h"
 #include "lua_child.h"
+#include "lua_console.h"
 #include "lua_cse.h"
 #include "lua_operator.h"
 #include "lua_gateway.h"
+#include "lua_profile.h"
 #include "lua_store.h"
 #include "lua_sys.h"
 #include "lua_watch.h"
@@ -199,6 +201,8 @@ static bool open_vm(struct err *e)
 	vm_module("gateway", lua_gateway_open);
 	vm_module("watch", lua_watch_open);
 	vm_module("child", lua_child_open);
+	vm_module("console", lua_console_open);
+	vm_module("profile", lua_profile_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }
 
@@ -349,12 +353,14 @@ static void on_started(void *arg, bool ok, struct str error)
 static void close_all(void)
 {
 	net_timer_free(srv.tick);
+	lua_console_close();
 	admin_close();
 	lua_operator_close();
 	lua_gateway_close();
 	lua_watch_close();
 	lua_child_close();
 	lua_cse_close();
+	lua_profile_close();
 	if (srv.notify_up)
 		notify_close();
 	store_close(srv.store);

@@ -542,6 +542,7 @@ void guard_open(lua_State *L, double stuck_seconds)
 	sa.sa_handler = on_timer;
 	sa.sa_flags = SA_RESTART;
 	sigemptyset(&sa.sa_mask);
+	sigaddset(&sa.sa_mask, SIGPROF); /* the profiler's: both change the hooks */
 	sigaction(SIGALRM, &sa, NULL);
 	ev.sigev_notify = SIGEV_THREAD_ID;
 	ev.sigev_signo = SIGALRM;
@@ -566,6 +567,12 @@ void guard_close(void)
 	lua_sethook(g.L, NULL, 0, 0);
 	buf_free(&g.trace);
 	g.L = NULL;
+}
+
+void guard_insist(void)
+{
+	if (g.tripped && g.deadline)
+		lua_sethook(g.L, stop_user_code, LUA_MASKCOUNT, 1);
 }
 
 uint64_t guard_stops(void)

@@ -52,4 +52,7 @@ const char *guard_cannot_wait(lua_State *L);
 /* What task_yield yields first; its address is guard.SERVER. */
 extern const char guard_server_mark;
 
+/* For the profiler, which may undo the hook of a run that is over its time: sets it again. */
+void guard_insist(void);
+
 uint64_t guard_stops(void); /* scripts stopped so far */

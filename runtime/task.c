@@ -285,6 +285,11 @@ int task_yield(lua_State *L)
 	return lua_yield(L, 1);
 }
 
+bool task_is_running(void)
+{
+	return tasks.current != NULL;
+}
+
 size_t task_count(void)
 {
 	return tasks.count;

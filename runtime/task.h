@@ -43,6 +43,7 @@ int task_yield(lua_State *L);
  * happened.  May be called before the task has yielded: the values wait for it. */
 bool task_resume(struct task_ref r, task_push push, void *arg);
 
+bool task_is_running(void); /* now; also for a signal handler of the loop thread */
 size_t task_count(void); /* running or waiting */
 
 /* Forgets all tasks without calling their done; before vm_close. */

@@ -14,7 +14,8 @@ local LEVELS = {
     "net_raw_int", "net_raw_addr",
     "net_udp", "net_stream", "net_serial", "net_tcp", "net_mqtt" },
   { "embed", "vm_pool", "vm", "guard.h", "guard_int", "guard", "guard_lua", "task",
-    "lua_file", "lua_json", "lua_operator", "lua_sys", "lua_blame", "lua_watch", "lua_child" },
+    "lua_file", "lua_json", "lua_operator", "lua_console", "lua_profile", "lua_flame", "lua_sys",
+    "lua_blame", "lua_watch", "lua_child" },
   { "session", "notify.h", "notify_life", "notify_tool.h", "notify_int", "notify", "notify_tool",
     "notify_event",
     "notify_audience", "notify_target", "notify_books", "notify_gap", "notify_lane", "notify_drop",
@@ -25,14 +26,15 @@ local LEVELS = {
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
     "lua_gateway", "lua_host", "lua_client" },
   { "lua_config", "admin", "cmd", "options", "cmd_ask", "cmd_check", "cmd_listen", "cmd_lua",
-    "cmd_explain", "cmd_new", "cmd_notices", "cmd_operator", "supervise", "cmd_run", "cmd_test",
-    "main" },
+    "cmd_explain", "cmd_new", "cmd_notices", "cmd_operator", "console_link", "console_edit",
+    "cmd_console", "supervise", "cmd_run", "cmd_test", "main" },
 }
 local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",
   ["sqlite3.h"] = "^store_sqlite", ["lua.h"] = "^vm$ ^guard ^task$ ^lua_",
   ["lauxlib.h"] = "^vm$ ^guard ^task$ ^lua_", ["cbor.h"] = "^cbor",
   ["mosquitto.h"] = "^net_mqtt$",
+  ["histedit.h"] = "^console_edit$",
 }
 
 local place, bad = {}, 0

@@ -9,6 +9,7 @@
 --   polled(key) removal(sub, key)    tasks
 --   gateway(id)                      task: something about a socket of a script is new
 --   hangup() changed(files)          tasks: scripts are loaded again
+--   console(id, line) console_gone(id)   tasks: a line of a console; that it has gone
 --   operator(id, line)               task: a command of the operator; ends in core.operator.answer
 --   stop()                           task: the scripts' stop functions have run
 --   check(file) -> true | nil, text  moon2m check
@@ -296,6 +297,15 @@ end
 --- Something about a socket of a script is new.
 function boot.gateway(id)
   return require("moon2m.gateway").changed(id)
+end
+
+--- A line of a console.
+function boot.console(id, line)
+  return require("moon2m.console").line(id, line)
+end
+
+function boot.console_gone(id)
+  return require("moon2m.console").gone(id)
 end
 
 function boot.polled(key)

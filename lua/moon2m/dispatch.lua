@@ -46,6 +46,10 @@ local OPERATION = {
 
 local dispatch = {}
 
+--- Called when a request is over, as observe(req, target or nil, rsc, pc, seconds); nil: nobody
+-- looks.
+dispatch.observe = nil
+
 -- A target that is not here: registrations are never forwarded (TS-0004 7.3.2.8); a script may
 -- have a virtual resource there.
 local function absent(req, e)
@@ -100,7 +104,7 @@ end
 
 -- fn(req), which returns as execute does, as rsc, pc, extra, whatever happens.  Once the request is
 -- over, what it holds is given back and its monitors are told.
-local function guarded(fn, req)
+local function checked(fn, req)
   local ok, target, code, pc, extra = xpcall(fn, trace, req)        -- not ok: target is the trace
   if fn == execute or not req.deferred then
     blocking.leave(req)
@@ -109,9 +113,24 @@ local function guarded(fn, req)
   if not ok then
     sys.log("error", "dispatch", ("rqi=%s to=%s: %s"):format(tostring(req.rqi), tostring(req.to),
       target))
-    return rsc.INTERNAL_SERVER_ERROR, result.debug("internal error")
+    return nil, rsc.INTERNAL_SERVER_ERROR, result.debug("internal error")
   end
-  if not code then return pc.rsc, result.debug(pc.msg) end
+  if not code then return target, pc.rsc, result.debug(pc.msg) end
+  return target, code, pc, extra
+end
+
+local function observed(observe, fn, req)
+  local began = sys.mono()
+  local target, code, pc, extra = checked(fn, req)
+  if fn == execute or not req.deferred then
+    pcall(observe, req, target, code, pc, (sys.mono() - began) / 1e6)
+  end
+  return code, pc, extra
+end
+
+local function guarded(fn, req)
+  if dispatch.observe then return observed(dispatch.observe, fn, req) end
+  local _, code, pc, extra = checked(fn, req)
   return code, pc, extra
 end
 

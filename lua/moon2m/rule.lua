@@ -18,7 +18,7 @@ local BUDGET = {
   load = { 0.5, 5, MEMORY }, policy = { 0.02, 2, MEMORY }, check = { 0.02, 2, MEMORY },
   virtual = { 0.02, 2, MEMORY }, on = { 0.1, 30, MEMORY }, format = { 0.02, 0.02, MEMORY },
   timer = { 0.1, 30, MEMORY }, start = { 0.5, 30, MEMORY }, stop = { 0.1, 2, MEMORY },
-  tcp = { 0.1, math.huge, MEMORY },
+  tcp = { 0.1, math.huge, MEMORY }, console = { 2, math.huge, MEMORY },
 }
 local MAX_HOPS = 8
 local BREAKER = 5         -- failures in a row, then the rule rests

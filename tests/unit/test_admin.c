@@ -5,6 +5,7 @@
 #include "notify_help.h"
 
 #include "admin.h"
+#include "lua_console.h"
 #include "lua_operator.h"
 #include "net_unix.h"
 
@@ -23,8 +24,16 @@ struct net_unix *net_unix_listen(struct net *n, const char *path, net_unix_line 
 	}
 	assert_true(line(arg, 1, STR("{\"cmd\":\"stats\"}"), &out));
 	assert_false(line(arg, 2, STR("{\"cmd\":\"fly\"}"), &out));
+	assert_false(line(arg, 4, STR("{\"cmd\":\"console\"}"), &out));
+	assert_true(line(arg, 5, STR("{\"cmd\":\"console\"}"), &out));
 	assert_false(line(arg, 3, STR("{\"cmd\":\"replay\",\"name\":\"s\"}"), &out));
 	return (struct net_unix *)bound;
+}
+
+bool lua_console_begin(struct net_unix *u, uint64_t client)
+{
+	(void)u;
+	return client == 4;
 }
 
 static struct buf asked;
