@@ -211,7 +211,7 @@ describe("a command of the console", function()
 
   it("timers and memory", function()
     within(HOME, function(_, console)
-      assert.matches("\nstats +10 s +in 10%.0 s +0 +every %(", (eval(console, "timers()")))
+      assert.matches("\nstats +10 s +in 10%.0 s +0 +every 10 s %(", (eval(console, "timers()")))
       local text = eval(console, "memory()")
       assert.matches("\nLua in all +%d", text)
       assert.matches("\nscript stats +%d", text)
