@@ -141,8 +141,12 @@ local function by_type_name(model, name)
     T and model.types["moon2m.res." .. T.name]
 end
 
+-- What examples call the tables that handlers are handed.
+local USUAL = { req = "request", ev = "event", n = "notice", res = "resource" }
+
 local function find(model, name)
   name = name:gsub("%s*%(%s*%)$", ""):gsub("^moon2m%.", "")
+  if USUAL[name] then return model.types["moon2m." .. USUAL[name]] end
   local entry = model.names[name] or model.names["cse." .. name] or by_type_name(model, name)
   if entry then return entry end
   for known, one in pairs(model.names) do

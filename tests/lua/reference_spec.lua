@@ -187,5 +187,8 @@ describe("help", function()
     assert.is_nil(text)
     assert.equal("no text about cse.http.fetch", why)
     assert.matches("there is .*conn:write", select(2, help.text "foo.write"))
+    for name, known in pairs { req = "request", ev = "event", n = "notice", res = "resource" } do
+      assert.matches("^" .. known .. "\n", help.text(name))
+    end
   end)
 end)
