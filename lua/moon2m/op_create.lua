@@ -28,7 +28,7 @@ local write = require "moon2m.write"
 
 local ACP, AE, CHANNEL, REQUEST, SUBSCRIPTION, GROUP = 1, 2, 15, 17, 23, 9
 local NODE, REMOTE_CSE = 14, 16
-local CSE_BASE, POLICY, CROSS = 5, 26, 48
+local CSE_BASE, LOCATION, POLICY, CROSS = 5, 10, 26, 48
 local MAX_PATH, MAX_LEVELS = 2000, 50
 local default_life = 365 * 86400 * 1e6
 
@@ -41,10 +41,10 @@ end
 
 -- ---- checks ------------------------------------------------------------------------------------
 
--- Policies for notification targets have no other place than the CSEBase, and concern nobody but
--- their creator: every AE may make its own.
+-- Policies for notification targets and for locations have no other place than the CSEBase, and
+-- concern nobody but their creator: every AE may make its own.
 local function may_make_policy(req, parent)
-  return req.ty == POLICY and parent.ty == CSE_BASE and req.ae ~= nil
+  return (req.ty == POLICY or req.ty == LOCATION) and parent.ty == CSE_BASE and req.ae ~= nil
 end
 
 -- What registers has no privileges yet.

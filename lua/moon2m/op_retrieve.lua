@@ -7,6 +7,7 @@ local access = require "moon2m.access"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
 local json = require "moon2m.json"
+local location = require "moon2m.location"
 local path = require "moon2m.path"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
@@ -69,6 +70,7 @@ local function pick(target)
   end
   local r = target
   if target.virtual then
+    if container.raw.li then location.asked(container) end
     if target.virtual == "la" then r = tree.latest(container) else r = tree.oldest(container) end
   end
   if not r then return nil, rsc.err(rsc.NOT_FOUND, "to: the container has no instance") end

@@ -10,6 +10,7 @@ local cross = require "moon2m.cross"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
 local lane = require "moon2m.lane"
+local location = require "moon2m.location"
 local member = require "moon2m.members"
 local missing = require "moon2m.missing"
 local monitor = require "moon2m.monitor"
@@ -257,6 +258,7 @@ function op.perform(req, target)
   if not changed then return nil, reaction end
   after(r, parent, new, policies)
   action.changed(r, nil, req.hop)
+  if changed.loc and r.key then location.changed(r) end
   if reaction then script.committed(reaction) end
   return rsc.UPDATED, result.updated(req.rcn, r, changed)
 end

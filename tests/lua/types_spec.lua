@@ -283,7 +283,7 @@ describe("types", function()
     local allowed = {
       cse_base = "ae container acp subscription request group cross_resource_subscription "
         .. "notification_target_policy node remote_cse schedule flex_container time_series "
-        .. "time_sync_beacon action",
+        .. "time_sync_beacon action location_policy", location_policy = "subscription",
       remote_cse = "container acp subscription polling_channel group cross_resource_subscription "
         .. "flex_container time_series time_sync_beacon action",
       node = "mgmt_obj subscription schedule action", mgmt_obj = "subscription",

@@ -412,7 +412,8 @@ local files = { "cse_base", "ae", "container", "content_instance", "subscription
   "notification_target_policy", "notification_target_mgmt_policy_ref", "policy_deletion_rules",
   "schedule", "node", "remote_cse",
   "flex_container_instance", "flex_container", "time_series", "time_series_instance",
-  "time_sync_beacon", "mgmt_obj", "action", "dependency" }
+  "time_sync_beacon", "mgmt_obj", "action", "dependency",
+  "location_policy" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end

@@ -1,0 +1,26 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- location_policy ---------------------------------------------------------------------------
+
+---Where the device of its creator is, in a container of its own (loi), which comes and goes with
+---it.
+---
+---Type 10, `m2m:lcp` (TS-0001 9.6.10, 10.2.9; TS-0004 7.4.10). Below it: `subscription`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`at` `aa` `ast` `cstn`.
+---@class moon2m.res.location_policy: moon2m.resource
+---@field los 1 | 2 | 3 locationSource; needed in a create, fixed
+---@field lit? 1 | 2 locationInformationType; may be set and changed
+---@field lou? string[] locationUpdatePeriod; may be set and changed
+---@field lot? string locationTargetID; may be set in a create
+---@field lor? string locationServer; may be set in a create
+---@field loi? string locationContainerID; the server's
+---@field lon? string locationContainerName; may be set in a create
+---@field lost? string locationStatus; the server's
+---@field gta? any geographicalTargetArea; may be set and changed
+---@field gec? 1 | 2 | 3 | 4 geofenceEventCriteria; may be set and changed
+---@field aid? string authID; may be set in a create
+---@field rlkl? boolean retrieveLastKnownLocation; may be set and changed
+---@field luec? 0 locationUpdateEventCriteria; may be set and changed
