@@ -18,14 +18,18 @@ local function supported_types()
   return list
 end
 
--- The attributes as they are now; poa stays when the sockets are not known yet.
-local function attributes(o, poa)
+-- What the start-up tree gave it (startup.lua).
+local KEPT = { "acpi", "lbl", "_boot" }
+
+-- The attributes as they are now, was: as they were; poa stays when the sockets are not known yet.
+local function attributes(o, was)
   local csi, _, spi = path.configured()
   local raw = {
     cst = "1", csi = json.encode(csi), spi = json.encode(spi), srt = json.encode(supported_types()),
     csz = '["application/json","application/cbor"]', srv = json.encode(json.array(o.releases)),
-    poa = poa, _cr = json.encode(csi),
+    poa = was and was.poa, _cr = json.encode(csi),
   }
+  for _, name in ipairs(KEPT) do raw[name] = was and was[name] end
   if o.poa and o.poa[1] then raw.poa = json.encode(json.array(o.poa)) end
   return raw
 end
@@ -35,6 +39,7 @@ local function create(o)
   local now = sys.now()
   local r = { id = tree.next_id(), pid = 0, ty = 5, type = types.by_ty[5], rn = csn, path = "",
     ri = path.ri(1), pi = "", ct = now, lt = now, st = 0, raw = attributes(o) }
+  r.raw._boot = o.boot and '"pending"' or nil
   if r.id ~= 1 then error("the store has no CSEBase: it is damaged, or not one of moon2m's", 0) end
   tree.add(r)
   local ok, e = write.commit({ { "put", tree.row(r) } }, nil, r)
@@ -42,7 +47,7 @@ local function create(o)
 end
 
 local function update(r, o)
-  local raw, changed = attributes(o, r.raw.poa), false
+  local raw, changed = attributes(o, r.raw), false
   for name, text in pairs(raw) do changed = changed or r.raw[name] ~= text end
   if not changed then return end
   r.raw = raw
@@ -54,8 +59,9 @@ local function update(r, o)
   end
 end
 
---- Makes the CSEBase or brings it up to date.  o = { releases = {"3", ...}, poa = {urls} }; names
--- from path.configure.  Raises when the store belongs to a CSE of another name.  Yields.
+--- Makes the CSEBase or brings it up to date.  o = { releases = {"3", ...}, poa = {urls}, boot: a
+-- start-up tree will be made }; names from path.configure.  Raises when the store belongs to a CSE
+-- of another name.  Yields.
 function base.ensure(o)
   local r = tree.by_id(1)
   if not r then return create(o) end

@@ -207,7 +207,7 @@ function boot.start(prepare)
   require("moon2m.policy").open()
   require("moon2m.remote").open()
   require("moon2m.node").open()
-  base.ensure { releases = cfg.cse.releases }
+  base.ensure { releases = cfg.cse.releases, boot = cfg.startup ~= nil }
   require("moon2m.monitor").open()
   require("moon2m.polling").open()
   if prepare then prepare() end
@@ -215,6 +215,7 @@ function boot.start(prepare)
   load_scripts()
   check_format()
   require("moon2m.nonblocking").open(dispatch.execute)
+  if cfg.startup then require("moon2m.startup").apply(cfg.startup, cfg.cse.admin) end
   network(cfg.admin.port)
   local sockets, admin = listen()
   if admin ~= cfg.admin.port then network(admin) end

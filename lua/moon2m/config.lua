@@ -8,6 +8,7 @@
 local sys = require "moon2m.core.sys"
 local keys = require "moon2m.config_keys"
 local lines = require "moon2m.config_lines"
+local startup = require "moon2m.startup"
 
 local concat = table.concat
 local got = keys.got
@@ -164,7 +165,15 @@ local function run(name)
     error(("%s: returned a %s, expected a table or nothing"):format(name, type(result)), 0)
   end
   for k, v in pairs(result or {}) do env[k] = v end
-  return env, { name = name, at = lines.of(source) }
+  return env, { name = name, at = lines.of(source), digest = sys.sha256(source) }
+end
+
+-- The boot file: its `cse` stands below that of the configuration.
+local function read_boot(cfg, name)
+  if type(name) ~= "string" or name == "" then return end
+  local given, from = run(name)
+  cfg.startup = startup.read(given, function(key, why) complain(from, key, why) end, from.digest)
+  if given.cse ~= nil then fill(cfg, from, "", { cse = given.cse }) end
 end
 
 --- One socket of the command line: "HOST:PORT" or "PORT" (HTTP and WebSocket), one of them only
@@ -233,12 +242,14 @@ end
 --- The configuration: defaults, the file (nil: none; a table: what a file would assign), then the
 -- command line's
 -- argv = { data, listen = {...}, apps = {...}, strict, safe, log_level }.  A complete table: every
--- section, list and map of the schema is there; `limits.origins` empty means any.
+-- section, list and map of the schema is there; `limits.origins` empty means any.  `startup` is the
+-- plan of the boot file (startup.lua), when there is one.
 -- Raises the text for the user (without position) at the first mistake.
 function config.load(file, argv)
   local cfg = defaults()
   if file then
     local given, from = run(file)
+    read_boot(cfg, given.boot)
     fill(cfg, from, "", given)
   end
   command_line(cfg, argv or {})

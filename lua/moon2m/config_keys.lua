@@ -160,6 +160,8 @@ keys.list = {
       return v:find("^https?://[^/%s]+") ~= nil or v:find("^wss?://[^/%s]+") ~= nil
     end)), nil,
     'where CSEs are that are not registered here: { ["/other"] = URL }; ["*"]: all the rest' },
+  { "boot", text, "",
+    "Lua file of the start-up tree: who this CSE is, and the resources of an empty store" },
   { "default_et", number(1), 31536000, "life in seconds of a resource created without et" },
   { "request_time", number(0.1, 3600), 30, "seconds an answer may take when rqet is absent" },
 
