@@ -51,7 +51,7 @@ local function update(r, o)
   for name, text in pairs(raw) do changed = changed or r.raw[name] ~= text end
   if not changed then return end
   r.raw = raw
-  r.lt = sys.now()
+  r.lt = math.max(sys.now(), r.lt)
   tree.refresh(r)
   local ok, e = write.commit({ { "set", tree.row(r) } }, nil, r)
   if not ok and e.rsc ~= rsc.NOT_FOUND then

@@ -144,8 +144,8 @@ keys.list = {
     "//moon2m.local", "service provider's identifier" },
   { "cse.admin", matching("an AE-ID-Stem (C or S and a name)", "^[CS][%w._-]+$"), "CAdmin",
     "originator that may do everything" },
-  { "cse.releases", list_of(matching("a release version", "^[1-9]a?$")), { "2", "2a", "3", "4" },
-    "releases (rvi) that are answered, lowest first" },
+  { "cse.releases", list_of(matching("a release version", "^[1-9]a?$")),
+    { "2", "2a", "3", "4", "5" }, "releases (rvi) that are answered, lowest first" },
 
   { "data", text, "data", "directory of the database" },
   { "listen", { name = "a list of tables", records = listen_fields }, nil,

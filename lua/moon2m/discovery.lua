@@ -14,8 +14,10 @@ local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local label_query = require "moon2m.label_query"
 local path = require "moon2m.path"
+local recent = require "moon2m.recent"
 local sql = require "moon2m.sql"
 local sql_match = require "moon2m.sql_match"
+local sql_time = require "moon2m.sql_time"
 
 local find, gsub, match = string.find, string.gsub, string.match
 
@@ -43,9 +45,21 @@ local function result(row)
     st = row.st }
 end
 
+-- What leads a search by time.  Yields.
+local function led_by(scope, fc)
+  local since = sql_time.since(fc)
+  local written = since and recent.since(since, sql_time.MOST)
+  local count = written and #written
+  local statement, params = sql_time.probe(scope, fc, count)
+  if not statement then return nil end
+  scope.written = written and "[" .. table.concat(written, ",") .. "]"
+  return sql_time.choose(store.find(statement, params, 1)[1], count)
+end
+
 --- The rows that match, one after the other, in order.  Yields.
 local function rows(root, fc, page)
   local scope = { id = root.id, path = root.path, now = sys.now() }
+  scope.by = led_by(scope, fc)
   local list, i, more = {}, 0, true
   return function()
     i = i + 1

@@ -3,15 +3,22 @@
 -- the originator may not see is left out without a trace.  Results are bounded: a response that is
 -- cut says so (contentStatus) and where it goes on (contentOffset).
 
+local json = require "moon2m.core.json"
 local store = require "moon2m.core.store"
+local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local discovery = require "moon2m.discovery"
 local path = require "moon2m.path"
+local polling = require "moon2m.polling"
+local query = require "moon2m.query"
 local result = require "moon2m.result"
+local rsc = require "moon2m.rsc"
+local times = require "moon2m.times"
 local tree = require "moon2m.tree"
 
 local MAX_REFERENCES, MAX_CHILDREN = 10000, 1000
 local MAX_BYTES = 8 * 1048576    -- of content in one response
+local AE, ON_DEMAND = 2, 3
 local PAGE = 8                   -- instances read at once
 local WITH_FAMILY = { [4] = true, [5] = true, [6] = true, [8] = true }
 
@@ -67,9 +74,34 @@ local function unstructured(req)
   return req.params.drt == 2
 end
 
---- Discovery (fu 1): pc, extra.  Yields.
+-- Asks the AE of an interworking proxy for what is not in the tree yet (fu 3, TS-0001 10.2.6): it
+-- answers when it has made it.  nil, or an err.  Yields.
+local function ask(req, ae)
+  local text = ('{"m2m:sgn":{"idr":{"or":%s,"fc":%s}}}'):format(json.quote(
+    path.sp_relative(req.who)), query.criteria(req.params.fc))
+  local code, pc = polling.ask(ae.key, text, nil,
+    math.max(0, times.deadline(req) - sys.now()) / 1e6, req)
+  if code == 0 then
+    return rsc.err(rsc.TARGET_NOT_REACHABLE, "fu: the AE %s gave no answer", ae.key)
+  end
+  if code >= 4000 then
+    local why = pc and json.member(pc, "m2m:dbg")
+    return rsc.err(code, "%s", why and json.string(why) or "fu: the AE refused the discovery")
+  end
+end
+
+--- Discovery (fu 1 and 3): pc, extra | nil, err.  Yields.
 function family.discover(req, r)
+  local asks = req.params.fc.fu == ON_DEMAND
+  if asks and (r.parent or r.ty ~= AE) then
+    return nil, rsc.err(rsc.BAD_REQUEST, "fu: 3 is for the AE of an interworking proxy")
+  end
   local list, extra = hits(req, r, access.DISCOVER, MAX_REFERENCES)
+  if asks and not list[1] then
+    local e = ask(req, r)
+    if e then return nil, e end
+    list, extra = hits(req, r, access.DISCOVER, MAX_REFERENCES)
+  end
   if req.params.rcn == 6 then return result.child_references(list, unstructured(req)), extra end
   return result.uris(list, unstructured(req)), extra
 end

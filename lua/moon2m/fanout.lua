@@ -13,6 +13,7 @@ local group = require "moon2m.group"
 local members = require "moon2m.members"
 local parallel = require "moon2m.parallel"
 local path = require "moon2m.path"
+local query = require "moon2m.query"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
 local target = require "moon2m.target"
@@ -48,7 +49,7 @@ end
 -- Rights on the group, then what cannot be fanned out at all.  nil, or an err.
 local function check(req, g, rest)
   local fc = req.params.fc
-  local right = fc and fc.fu == 1 and access.DISCOVER or RIGHT[req.op]
+  local right = query.discovers(fc) and access.DISCOVER or RIGHT[req.op]
   local ok, e = access.check(judged(g), right, req, req.ty)
   if not ok then return e end
   if req.op == NOTIFY and req.params.grtm then
@@ -190,7 +191,7 @@ local function prune(g, gone, who)
   if not g or g.ty ~= types.by_name.group.ty then return end
   event.index(g)
   if g.gone or not g.events then return end
-  g.raw, g.lt = group.without(g, gone), sys.now()
+  g.raw, g.lt = group.without(g, gone), math.max(sys.now(), g.lt)
   tree.refresh(g)
   local events = event.prepare(g, 1, g,
     { changed = { mid = true, cnm = true, lt = true }, originator = who })

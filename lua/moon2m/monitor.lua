@@ -8,6 +8,7 @@ local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local criteria = require "moon2m.criteria"
 local event = require "moon2m.event"
+local query = require "moon2m.query"
 local sql_life = require "moon2m.sql_life"
 local tree = require "moon2m.tree"
 local write = require "moon2m.write"
@@ -63,7 +64,7 @@ local function notices(req, r)
     return {}
   end
   local fc = req.params and req.params.fc
-  local bit = req.op == RETRIEVE and fc and fc.fu == 1 and DISCOVERY or BIT[req.op]
+  local bit = req.op == RETRIEVE and query.discovers(fc) and DISCOVERY or BIT[req.op]
   return event.monitored(r, req.op, bit, req.who)
 end
 

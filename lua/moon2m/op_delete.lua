@@ -5,6 +5,7 @@
 
 local core = require "moon2m.core.cse"
 local store = require "moon2m.core.store"
+local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local action = require "moon2m.action"
 local area_network = require "moon2m.area_network"
@@ -35,22 +36,28 @@ local write = require "moon2m.write"
 local ACP, AE, CSE_BASE, CHANNEL, SUBSCRIPTION, GROUP = 1, 2, 5, 15, 23, 9
 local NODE, SCHEDULE, CROSS = 14, 18, 48
 local PAGE = 500
+local SLICE = 200                -- descendants that are seen to in one go
 local MAX_TOLD = 2000            -- descendants with subscriptions that are told of their deletion
 
 local op = {}
 
 -- ---- a resource --------------------------------------------------------------------------------
 
--- Descendants that need more than their rows removed.  Yields.
+-- Descendants that need more than their rows removed: one read when they are few, else type by
+-- type, so that no row is looked at twice.  Yields.
 local function below(r)
-  local list, after, more = {}, 0, true
-  local low = r.path .. "/"
-  while more do
-    local rows
-    rows, more = store.find(sql_life.below, { low, r.path .. "0", after }, PAGE)
-    for _, row in ipairs(rows) do
-      list[#list + 1] = row
-      after = row.id
+  local low, high = r.path .. "/", r.path .. "0"
+  local list, more = store.find(sql_life.below, { low, high }, PAGE)
+  local last = list[#list]
+  for _, ty in ipairs(more and sql_life.kept_types or {}) do
+    local after, rest = ty == last.ty and last.path or low, ty >= last.ty
+    while rest do
+      local rows
+      rows, rest = store.find(sql_life.below_of, { after, high, ty }, PAGE)
+      for _, row in ipairs(rows) do
+        list[#list + 1] = row
+        after = row.path
+      end
     end
   end
   return list
@@ -60,7 +67,7 @@ end
 local function told(r, descendants)
   local list, seen = {}, { [r.id] = true }
   for _, row in ipairs(descendants) do
-    if row.ty == SUBSCRIPTION and not seen[row.pid] and #list < MAX_TOLD then
+    if row.of_deletion == 1 and not seen[row.pid] and #list < MAX_TOLD then
       seen[row.pid] = true
       local p = tree.by_id(row.pid)
       if p and event.index(p).by_net[2] then list[#list + 1] = p end
@@ -102,20 +109,18 @@ local function after_group(id)
   members.changed(id)
 end
 
-local function after(r, parent, descendants)
+-- What must not be known any more to the next request.
+local function at_once(r, descendants)
   local policies = r.ty == ACP
   for _, row in ipairs(descendants) do
     if row.ty == AE then register.deleted(row.aei) end
-    if row.ty == GROUP then after_group(row.id) end
-    if row.ty == SUBSCRIPTION then
-      after_subscription(row.id, row.pid, path.ri(row.id), row.su,
-        row.acrs and json.decode(row.acrs))
-    end
-    if row.ty == CROSS then cross.deleted(cross.description_of_row(row)) end
-    if row.awi then area_network.left(path.ri(row.id), row.awi) end
     policies = policies or row.ty == ACP
   end
   if policies then access.changed() end
+end
+
+local function after(r, parent, descendants)
+  at_once(r, descendants)
   if r.key then register.deleted(r.key) end
   if r.raw.nl and r.key then node.linked(r, tree.value(r, "nl"), nil) end
   if r.ty == NODE then node.deleted(r.id) end
@@ -132,6 +137,16 @@ local function after(r, parent, descendants)
       tree.value(r, "acrs")))
     tree.subs_changed(parent, r, "delete")
   end
+  for i, row in ipairs(descendants) do
+    if i % SLICE == 0 then sys.sleep(0) end   -- their numbers are never used again
+    if row.ty == GROUP then after_group(row.id) end
+    if row.ty == SUBSCRIPTION then
+      after_subscription(row.id, row.pid, path.ri(row.id), row.su,
+        row.acrs and json.decode(row.acrs))
+    end
+    if row.ty == CROSS then cross.deleted(cross.description_of_row(row)) end
+    if row.awi then area_network.left(path.ri(row.id), row.awi) end
+  end
 end
 
 --- Deletes resource r and all below it on behalf of `who` (nil: the CSE); req: the request, nil
@@ -141,6 +156,7 @@ function op.resource(r, who, req, reaction)
   local parent = tree.parent(r)
   if not parent then return false end
   local descendants = below(r)
+  if r.path ~= "" then tree.withdraw(r) end
   local others = told(r, descendants)
   if r.ty == SUBSCRIPTION then lane.leaving(r) end
   event.index(r)

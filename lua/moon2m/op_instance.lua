@@ -94,7 +94,8 @@ function op.create(req, r)
   local index = not r.hold and r.events or event.entry(r)
   if r.gone then return false end
 
-  local st, now, values, raw = r.st + 1, sys.now(), i.values, i.raw
+  -- a clock that was set back does not put an instance before older ones (sql_time.lua)
+  local st, now, values, raw = r.st + 1, math.max(sys.now(), r.lt), i.values, i.raw
   i.st, i.ct, i.lt, i.et = st, now, now, tree.expiry(r, now, values.et)
   i.ri = path.ri_inst(r.id, st)
   i.rn = values.rn or i.ri

@@ -9,6 +9,7 @@ local family = require "moon2m.family"
 local json = require "moon2m.json"
 local location = require "moon2m.location"
 local path = require "moon2m.path"
+local query = require "moon2m.query"
 local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
@@ -111,7 +112,7 @@ end
 -- nil, err.  Yields.
 function op.perform(req, target, attr)
   local fc = req.params.fc
-  local discovering = fc and fc.fu == 1
+  local discovering = query.discovers(fc)
   local ok, e
   if not discovering or script.has.policy then
     local r = target.virtual and target.parent or target
@@ -127,6 +128,7 @@ function op.perform(req, target, attr)
   local pc, extra, r
   if discovering then
     pc, extra = family.discover(req, target)
+    if not pc then return nil, extra end
   else
     r, e = pick(target)
     if not r then return nil, e end

@@ -121,7 +121,7 @@ local function apply(r, new)
     r.st = r.st + 1
     changed.st = true
   end
-  r.lt = sys.now()
+  r.lt = math.max(sys.now(), r.lt)
   r.raw = raw
   tree.refresh(r)
   if r.size ~= size then changed.cs = true end

@@ -7,6 +7,8 @@
 -- on is 5001. Which rcn goes with which operation is the dispatcher's business.
 
 local core = require "moon2m.core.json"
+local sys = require "moon2m.core.sys"
+local encode = require("moon2m.json").encode
 local geometry = require "moon2m.geometry"
 local jsonpath = require "moon2m.jsonpath"
 local label_query = require "moon2m.label_query"
@@ -114,7 +116,6 @@ local function check_one(name, spec, raw)
   end
   local v, why = spec[1].check(raw)
   if v == nil then return nil, bad(name, why) end
-  if name == "fu" and v == 3 then return nil, not_supported("fu 3") end
   return v
 end
 
@@ -213,6 +214,20 @@ local function filter_criteria(raw)
   local e = check_criteria(fc)
   if e then return nil, e end
   return fc
+end
+
+local TIMES = { crb = true, cra = true, ms = true, us = true, exb = true, exa = true }
+
+--- Criteria as a primitive has them, JSON text.
+function query.criteria(fc)
+  local out = {}
+  for name, v in pairs(fc) do out[name] = TIMES[name] and sys.stamp(v) or v end
+  return encode(out)
+end
+
+--- Whether criteria ask for discovery (filterUsage 1, and 3: with the help of an AE).
+function query.discovers(fc)
+  return fc ~= nil and (fc.fu == 1 or fc.fu == 3)
 end
 
 -- ---- a WebSocket primitive ----------------------------------------------------------------------

@@ -80,7 +80,7 @@ local function check_content(req, params)
     req.rcn = result.default(req.op)
     return nil
   end
-  local ok, later = result.allows(req.op, rcn, params.fc and params.fc.fu == 1)
+  local ok, later = result.allows(req.op, rcn, query.discovers(params.fc))
   if later then return rsc.err(rsc.NOT_IMPLEMENTED, "rcn: %d is not supported by this CSE", rcn) end
   if not ok then return bad("rcn: %d is not possible for this operation", rcn) end
   req.rcn = rcn

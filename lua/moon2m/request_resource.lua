@@ -11,6 +11,7 @@ local event = require "moon2m.event"
 local json = require "moon2m.json"
 local path = require "moon2m.path"
 local policy = require "moon2m.request_policy"
+local query = require "moon2m.query"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local tree = require "moon2m.tree"
@@ -20,19 +21,11 @@ local write = require "moon2m.write"
 local REQUEST, BASE = 17, 1
 local PENDING = 3
 local RETRIES, RETRY_AFTER = 4, 1      -- of a result that the disk refused; s, doubling
-local FILTER_TIMES = { crb = true, cra = true, ms = true, us = true, exb = true, exa = true }
 local quote = cjson.quote
 
 local resource = { PENDING = PENDING, COMPLETED = 1, FAILED = 2, PARTIAL = 5 }
 
 -- ---- what is kept of the request ---------------------------------------------------------------
-
--- Filter criteria as a WebSocket primitive has them.
-local function filter_text(fc)
-  local out = {}
-  for name, v in pairs(fc) do out[name] = FILTER_TIMES[name] and sys.stamp(v) or v end
-  return json.encode(out)
-end
 
 -- metaInformation: the optional parameters, as a primitive has them; times are absolute.
 local function meta(req)
@@ -51,7 +44,7 @@ local function meta(req)
   for _, name in ipairs { "rcn", "drt" } do add(name, p[name] and ("%d"):format(p[name])) end
   add("ec", tonumber(req.ec) and ("%d"):format(tonumber(req.ec)))
   add("gid", req.gid and quote(req.gid))
-  add("fc", p.fc and filter_text(p.fc))
+  add("fc", p.fc and query.criteria(p.fc))
   add("rvi", req.rvi and quote(req.rvi))
   add("vsi", req.vsi and quote(req.vsi))
   return "{" .. table.concat(parts, ",") .. "}"
@@ -120,7 +113,7 @@ local function put_result(id, rs, targets, response, notice)
     local raw = {}
     for name, text in pairs(r.raw) do raw[name] = text end
     raw.rs, raw.ors = ("%d"):format(rs), response
-    r.raw, r.lt = raw, sys.now()
+    r.raw, r.lt = raw, math.max(sys.now(), r.lt)
     tree.refresh(r)
     ops[1] = { "set", tree.row(r) }
     if watched then

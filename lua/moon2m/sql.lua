@@ -4,11 +4,12 @@
 --
 -- Values are bound, never written into the text: the text depends on the shape of the criteria
 -- only, so the store's statement cache holds.  An instance's row has its container's path;
--- discovery.lua names it. What drives the search: the posting lists of labels, else the
--- index (ty, path) for a single type, else the path range; sizes and other conditions are looked
--- at row by row (sql_match.lua).
+-- discovery.lua names it. What drives the search: the posting lists of labels, else the few that
+-- are recent or old enough (sql_time.lua), else the index (ty, path) for a single type, else the
+-- path range; sizes and other conditions are looked at row by row (sql_match.lua).
 
 local match = require "moon2m.sql_match"
+local time = require "moon2m.sql_time"
 local types = require "moon2m.types"
 
 local bind, one_of = match.bind, match.one_of
@@ -69,17 +70,19 @@ end
 
 -- The posting lists of fc.lbl within a scope, as a table l in path order: one list is read as it
 -- is, several are joined, each row once.  scoped(q, path column, st column) and kind are its
--- conditions: "=0" resources, ">0" instances, by their stateTag.
-local function postings(q, fc, scoped, kind)
+-- conditions: "=0" resources, ">0" instances, by their stateTag; kinds: their types, nil for any.
+local function postings(q, fc, scoped, kind, kinds)
   if single(fc.lbl) then
     local must = scoped(q, "l.path", "l.st")
     table.insert(must, 1, "l.lbl=" .. bind(q, fc.lbl[1]))
     must[#must + 1] = "l.st" .. kind
+    if kinds then must[#must + 1] = one_of(q, "l.ty", kinds) end
     return "lbl l", must
   end
   local must = scoped(q, "path", "st")
   table.insert(must, 1, one_of(q, "lbl", fc.lbl))
   must[#must + 1] = "st" .. kind
+  if kinds then must[#must + 1] = one_of(q, "ty", kinds) end
   return "(SELECT DISTINCT path,st,id FROM lbl WHERE " .. concat(must, " AND ") .. ") l", {}
 end
 
@@ -92,11 +95,14 @@ local function resources(q, scope, fc)
   local by_label = leads(fc, scope)
   local must, from
   if by_label then
-    from, must = postings(q, fc, function(_, column) return res_scope(q, column, scope) end, "=0")
+    from, must = postings(q, fc, function(_, column)
+      return res_scope(q, column, scope)
+    end, "=0", fc.ty)
     from = from .. " CROSS JOIN res r ON r.id=l.id"
   else
-    must = res_scope(q, "r.path", scope)
+    must = res_scope(q, scope.by and "+r.path" or "r.path", scope)
     from = "res r"
+    if scope.by then must[#must + 1] = time.leading(q, scope, fc, "r") end
   end
   if match.counts(fc) then from = from .. " LEFT JOIN cs s ON s.cid=r.id" end
   local lvl = not scope.only and fc.lvl
@@ -162,14 +168,13 @@ local function instances(q, scope, fc, holders)
       must[#must + 1] = one_of(q, "c.ty", first_of(holders))
     end
   else
-    must = cin_scope(q, "c.path", "i.st", scope)
-    must[#must + 1] = "c.ty=" .. bind(q, holders[1][1])
+    must = cin_scope(q, scope.by and "+c.path" or "c.path", "i.st", scope)
+    must[#must + 1] = (scope.by and "+" or "") .. "c.ty=" .. bind(q, holders[1][1])
+    if scope.by then must[#must + 1] = time.leading(q, scope, fc, "c", true) end
     from = "res c CROSS JOIN cs s ON s.cid=c.id CROSS JOIN cin i ON i.cid=c.id"
   end
-  if match.all(fc) then
-    -- a container that was not written since then has no newer instance
-    local newest = fc.cra and fc.ms and math.max(fc.cra, fc.ms) or fc.cra or fc.ms
-    if newest then must[#must + 1] = "s.lt>=" .. bind(q, newest) end
+  if not by_label and not scope.only then
+    for _, test in ipairs(time.instances(q, fc)) do must[#must + 1] = test end
   end
   local lvl = not scope.only and fc.lvl
   if lvl == 1 then must[#must + 1] = "c.id=" .. bind(q, scope.id) end
@@ -196,7 +201,7 @@ local function order(by_label, wants_cin)
 end
 
 --- The search below a resource.  scope = { id, path, now = microseconds, after = { path, st } of
--- the last row seen or nil }, or { only = true, id, st } for a resource (st nil) or an instance
+-- the last row seen or nil, by and written as of time.leading }, or { only = true, id, st } for a resource (st nil) or an instance
 -- (id: its container) alone; fc as query.lua makes it.  Returns the statement and its parameters;
 -- columns path, st (0: no instance), ty, id (of an instance: its container), pid, rn (NULL: named
 -- by the CSE), aei, spty (of a flexContainer cnd, of a mgmtObj mgd).  nil when nothing can match.

@@ -4,14 +4,26 @@
 
 local sql_life = {}
 
---- The AEs, groups, subscriptions, policies and devices in area networks (ty 13 with awi) below a
--- path, by id: columns id pid ty path aei su acrs awi, and doc of a crossResourceSubscription.
--- Parameters: the path with "/" behind, the path with "0" behind, the id to start after.
-sql_life.below = [[
+-- The types that need more than their rows removed.
+sql_life.kept_types = { 1, 2, 9, 13, 23, 48 }
+
+local BELOW = [[
 SELECT id, pid, ty, path, aei, json_extract(doc, '$.su') AS su,
 json_extract(doc, '$.acrs') AS acrs, CASE ty WHEN 48 THEN doc END AS doc,
-CASE ty WHEN 13 THEN json_extract(doc, '$.awi') END AS awi FROM res
-WHERE path >= ?1 AND path < ?2 AND ty IN (1, 2, 9, 13, 23, 48) AND id > ?3 ORDER BY id]]
+CASE ty WHEN 13 THEN json_extract(doc, '$.awi') END AS awi,
+CASE ty WHEN 23 THEN EXISTS(SELECT 1 FROM json_each(doc, '$.enc.net') e WHERE e.value = 2) END
+AS of_deletion FROM res WHERE ]]
+
+--- The AEs, groups, subscriptions, policies and devices in area networks (ty 13 with awi) below a
+-- path, by type and path: columns id pid ty path aei su acrs awi, doc of a crossResourceSubscription,
+-- and of a subscription whether it is to the deletion of its parent (1).
+-- Parameters: the path with "/" behind, the path with "0" behind.
+sql_life.below = BELOW .. "path >= ?1 AND path < ?2 AND ty IN (" ..
+  table.concat(sql_life.kept_types, ",") .. ") ORDER BY ty, path"
+
+--- The same of one type, to be continued.  Parameters: the path to start after, the path with "0"
+-- behind, the type.
+sql_life.below_of = BELOW .. "ty = ?3 AND path > ?1 AND path < ?2 ORDER BY path"
 
 --- The children of a resource that are no instances, the newest first: column id.
 -- Parameters: the resource's id, the id to stay below.

@@ -7,15 +7,18 @@
 
 local json = require "moon2m.core.json"
 local store = require "moon2m.core.store"
+local sys = require "moon2m.core.sys"
 local decode = require "moon2m.json"
 local path = require "moon2m.path"
 local types = require "moon2m.types"
+
+local match, sub = string.match, string.sub
 
 local tree = {}
 
 local max_cached = 12288
 local by_id, by_path, by_aei = {}, {}, {}
-local kids_cached = {}           -- pid -> number of cached children
+local under = {}                 -- path -> number of cached resources at any depth below it
 local ring, hand, free = {}, 0, {}     -- clock (second chance) over the cached resources
 local cached = 0
 
@@ -110,14 +113,23 @@ end
 
 -- ---- the cache ---------------------------------------------------------------------------------
 
+-- Counts a resource at this path in (1) or out (-1), at all above it but the CSEBase.
+local function count_above(p, by)
+  local up = match(p, "^(.*)/[^/]*$")
+  while up do
+    local n = (under[up] or 0) + by
+    under[up] = n > 0 and n or nil
+    up = match(up, "^(.*)/[^/]*$")
+  end
+end
+
 local function forget(r, why)
   if r.gone then return end
   r.gone = why
   by_id[r.id] = nil
   if by_path[r.path] == r then by_path[r.path] = nil end
   if r.key and by_aei[r.key] == r then by_aei[r.key] = nil end
-  local n = kids_cached[r.pid] - 1
-  kids_cached[r.pid] = n > 0 and n or nil
+  count_above(r.path, -1)
   ring[r.slot] = false
   free[#free + 1] = r.slot
   cached = cached - 1
@@ -144,7 +156,7 @@ local function insert(r)
   ring[slot], r.slot = r, slot
   by_id[r.id], by_path[r.path] = r, r
   if r.key then by_aei[r.key] = r end
-  kids_cached[r.pid] = (kids_cached[r.pid] or 0) + 1
+  count_above(r.path, 1)
   cached = cached + 1
   r.used = true
   return r
@@ -218,18 +230,39 @@ local function note_delete(p)
   log[generation % LOG] = p
 end
 
+local SLICE = 1000               -- places of the cache looked at in one go
+
+--- Before r is deleted: what is below it and not in use goes from the cache, so that little is left
+-- to do when it is gone at once.  Yields, in slices.
+function tree.withdraw(r)
+  local low = r.path .. "/"
+  local n, i = #low, 0
+  while under[r.path] and i < #ring do
+    i = i + 1
+    local c = ring[i]
+    if c and c.pin == 0 and sub(c.path, 1, n) == low then forget(c, "evicted") end
+    if i % SLICE == 0 then sys.sleep(0) end
+  end
+end
+
+-- All that is cached below r is gone.
+local function forget_below(r)
+  local low = r.path .. "/"
+  local n, i = #low, 0
+  while under[r.path] and i < #ring do
+    i = i + 1
+    local c = ring[i]
+    if c and sub(c.path, 1, n) == low then forget(c, "deleted") end
+  end
+end
+
 --- r and everything below it is gone for later requests; the store's answer must be passed to
 -- delete_done.
 function tree.delete(r)
   note_delete(r.path)
   deleting[r.path] = (deleting[r.path] or 0) + 1
   deletes = deletes + 1
-  if kids_cached[r.id] then
-    for i = 1, #ring do
-      local c = ring[i]
-      if c and c ~= r and below(c.path, r.path) then forget(c, "deleted") end
-    end
-  end
+  forget_below(r)
   forget(r, "deleted")
 end
 
@@ -325,12 +358,7 @@ end
 
 --- The `put` failed: as if it had never been.
 function tree.remove(r)
-  if kids_cached[r.id] then
-    for i = 1, #ring do
-      local c = ring[i]
-      if c and c ~= r and below(c.path, r.path) then forget(c, "deleted") end
-    end
-  end
+  forget_below(r)
   forget(r, "deleted")
 end
 

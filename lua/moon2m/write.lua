@@ -5,6 +5,7 @@
 local core = require "moon2m.core.cse"
 local sys = require "moon2m.core.sys"
 local store = require "moon2m.core.store"
+local recent = require "moon2m.recent"
 local rsc = require "moon2m.rsc"
 local tree = require "moon2m.tree"
 
@@ -29,6 +30,10 @@ end
 -- be nil) stay cached meanwhile.  true, or nil, err.  Queued before it yields: calls order the
 -- disk.
 function write.commit(ops, events, r1, r2)
+  for i = 1, #ops do
+    local op = ops[i]
+    if op[1] == "inst" or op[1] == "touch" then recent.note(op[2], op[4]) end
+  end
   local n = events and #events or 0
   for i = 1, n do ops[#ops + 1] = { "event", events[i] } end
   if r1 then tree.pin(r1) end
@@ -52,7 +57,7 @@ function write.attribute(r, name, text)
   local raw = {}
   for k, v in pairs(r.raw) do raw[k] = v end
   raw[name] = text
-  r.raw, r.lt = raw, sys.now()
+  r.raw, r.lt = raw, math.max(sys.now(), r.lt)
   tree.refresh(r)
   local ok, e = write.commit({ { "set", tree.row(r) } }, nil, r)
   if ok then return true end

@@ -15,6 +15,10 @@
  *   load PORT create  CONNS SECONDS CONTAINERS [watched]    durable creates over HTTP keep-alive
  *   load PORT get     CONNS SECONDS PATH RANGE PART TIMES   retrieves; "#" in PATH is a number
  *                                                  below RANGE; PART occurs TIMES in an answer
+ *   load PORT sites   N                            N containers s0 ... with 99 containers of 9
+ *                                                  instances and a subscription each: 992 N
+ *                                                  resources, with labels
+ *   load PORT drop    PATH SECONDS                 deletes a subtree, and what others wait meanwhile
  *   load PORT aes     N                            makes AEs Cf00000 ...
  *   load PORT subs    N FORMAT CONTAINER           each subscribes (FORMAT "-": standard)
  *   load PORT watch   CONTAINERS                   Cf00000 subscribes to each of them
@@ -107,13 +111,19 @@ int post(char *out, size_t size, const char *path, const char *origin, int ty, c
 
 static char **arg;
 
+static unsigned number_from(unsigned least, int i, unsigned max)
+{
+	char *end;
+	unsigned long v = strtoul(arg[i], &end, 10);
+
+	if (*end || end == arg[i] || v < least || v > max)
+		die("%s: argument %d must be a number from %u to %u", arg[1], i - 1, least, max);
+	return (unsigned)v;
+}
+
 static unsigned number(int i, unsigned max)
 {
-	unsigned long v = strtoul(arg[i], NULL, 10);
-
-	if (v < 1 || v > max)
-		die("%s: argument %d must be a number from 1 to %u", arg[1], i - 1, max);
-	return (unsigned)v;
+	return number_from(1, i, max);
 }
 
 static double seconds(int i)
@@ -140,6 +150,16 @@ static void run_count(void)
 	mode_count(number(2, 1000000));
 }
 
+static void run_sites(void)
+{
+	mode_sites(number(2, 100000));
+}
+
+static void run_drop(void)
+{
+	mode_drop(arg[2], seconds(3));
+}
+
 static void run_create(void)
 {
 	mode_create(number(2, MAX_CONNS), seconds(3), number(4, 1000000), false);
@@ -153,7 +173,7 @@ static void run_watched(void)
 static void run_get(void)
 {
 	mode_get(number(2, MAX_CONNS), seconds(3), arg[4], number(5, 100000000), arg[6],
-		 number(7, 100000));
+		 number_from(0, 7, 100000));
 }
 
 static void run_holders(void)
@@ -247,6 +267,7 @@ static const struct {
 	{ "hold", 3, run_hold },       { "holders", 4, run_holders },
 	{ "values", 4, run_values },   { "flex", 2, run_flex },
 	{ "update", 3, run_update },   { "update", 4, run_updated },
+	{ "sites", 1, run_sites },     { "drop", 2, run_drop },
 };
 
 int main(int argc, char **argv)

@@ -35,6 +35,8 @@ void mode_holders(const char *name, int ty, unsigned n, const char *more);
 void mode_flex(unsigned n, const char *more);
 void mode_update(unsigned conns, double seconds, unsigned n, bool listener);
 void mode_values(const char *name, int ty, unsigned n, unsigned each);
+void mode_sites(unsigned sites);
+void mode_drop(const char *path, double seconds);
 
 void mode_fanout(unsigned n, unsigned rounds, const char *kind, const char *container);
 void mode_flood(unsigned n, double seconds, unsigned outstanding, const char *kind,

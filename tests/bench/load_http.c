@@ -12,6 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define DEVICES 99 /* of a site */
+#define ROOMS 20
+#define READINGS 9 /* of a device */
 #define MAX_WAIT 60000000000ll /* ns that nothing may happen */
 
 struct loop {
@@ -324,6 +327,69 @@ void mode_values(const char *name, int ty, unsigned n, unsigned each)
 	holder_ty = ty;
 	containers = n;
 	run(&l, 64, 0, "values");
+/* ---- a tree of several types ----------------------------------------------------------------- */
+
+static int next_site(uint64_t i, char *out, size_t size)
+{
+	char body[200];
+
+	snprintf(body, sizeof(body),
+		 "{\"m2m:cnt\":{\"rn\":\"s%llu\",\"lbl\":[\"site\"],\"acpi\":[\"moon/all\"]}}",
+		 (unsigned long long)i);
+	return post(out, size, "/moon/bench", "Cbench", 3, body);
+}
+
+static int next_site_sub(uint64_t i, char *out, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/moon/bench/s%llu", (unsigned long long)i);
+	return post(out, size, path, "Cbench", 23,
+		    "{\"m2m:sub\":{\"rn\":\"sub\",\"nu\":[\"Cbench\"],\"enc\":{\"net\":[2]},"
+		    "\"acpi\":[\"moon/all\"]}}");
+}
+
+static int next_device(uint64_t i, char *out, size_t size)
+{
+	unsigned long long site = i / DEVICES, device = i % DEVICES;
+	char path[64], body[200];
+
+	snprintf(path, sizeof(path), "/moon/bench/s%llu", site);
+	snprintf(body, sizeof(body),
+		 "{\"m2m:cnt\":{\"rn\":\"d%llu\",\"lbl\":[\"room:%llu\",\"serial:%llu\"],"
+		 "\"acpi\":[\"moon/all\"]}}",
+		 device, device % ROOMS, (unsigned long long)i);
+	return post(out, size, path, "Cbench", 3, body);
+}
+
+/* Of the READINGS of a device one has the device's label. */
+static int next_reading(uint64_t i, char *out, size_t size)
+{
+	unsigned long long device = i % (containers * DEVICES);
+	char path[64], label[48] = "", body[256];
+
+	snprintf(path, sizeof(path), "/moon/bench/s%llu/d%llu", device / DEVICES, device % DEVICES);
+	if (i < (uint64_t)containers * DEVICES)
+		snprintf(label, sizeof(label), ",\"lbl\":[\"room:%llu\"]",
+			 device % DEVICES % ROOMS);
+	snprintf(body, sizeof(body), "{\"m2m:cin\":{\"con\":\"" CONTENT "\"%s}}",
+		 (unsigned long long)i, 0, label);
+	return post(out, size, path, "Cbench", 4, body);
+}
+
+void mode_sites(unsigned sites)
+{
+	static int (*const next[])(uint64_t, char *, size_t) = { next_site, next_site_sub,
+								 next_device, next_reading };
+	const uint64_t total[] = { sites, sites, (uint64_t)sites * DEVICES,
+				   (uint64_t)sites * DEVICES * READINGS };
+
+	containers = sites;
+	for (size_t i = 0; i < 4; i++) {
+		struct loop l = { .total = total[i], .expect = 201, .next = next[i] };
+
+		run(&l, 256, 0, "sites");
+	}
 }
 
 /* ---- flexContainers -------------------------------------------------------------------------- */
@@ -463,4 +529,56 @@ void mode_count(unsigned n)
 	run_loop(&l, 32, 0, "count");
 	printf("{\"mode\":\"count\",\"containers\":%u,\"st\":%llu,\"cni\":%llu}\n", n,
 	       (unsigned long long)sum_st, (unsigned long long)sum_cni);
+}
+
+/* ---- deleting -------------------------------------------------------------------------------- */
+
+static const char *drop_path;
+static int64_t drop_ns;
+
+static int next_ping(uint64_t i, char *out, size_t size)
+{
+	(void)i;
+	return snprintf(out, size,
+			"GET /moon HTTP/1.1\r\nHost: b\r\nX-M2M-Origin: CAdmin\r\n"
+			"X-M2M-RI: 1\r\nX-M2M-RVI: 3\r\n\r\n");
+}
+
+static void dropped(void *arg, struct hconn *c, int status, const char *body, size_t n)
+{
+	int64_t *t0 = arg;
+
+	(void)c;
+	if (status != 200)
+		die("the DELETE of %s was answered with %d: %.*s", drop_path, status, (int)n, body);
+	drop_ns = now_ns() - *t0;
+}
+
+/* What one client at a time waits for a resource in memory, before, while and after another deletes
+ * a subtree. */
+void mode_drop(const char *path, double seconds)
+{
+	struct loop before = { .expect = 200, .next = next_ping }, during = before;
+	struct hconn *c = http_open();
+	char text[512];
+	int64_t t0;
+	int n;
+
+	run_loop(&before, 1, 1, "before");
+	drop_path = path;
+	n = snprintf(text, sizeof(text),
+		     "DELETE %s HTTP/1.1\r\nHost: b\r\nX-M2M-Origin: Cbench\r\nX-M2M-RI: 1\r\n"
+		     "X-M2M-RVI: 3\r\n\r\n",
+		     path);
+	t0 = now_ns();
+	http_request(c, text, (size_t)n, dropped, &t0);
+	run_loop(&during, 1, seconds, "drop");
+	if (!drop_ns)
+		die("the DELETE of %s took more than %.0f s", path, seconds);
+	http_close(c);
+	printf("{\"mode\":\"drop\",\"delete_ms\":%.1f,\"before_max_ms\":%.2f,\"p50_us\":%.0f,"
+	       "\"p99_us\":%.0f,\"max_ms\":%.2f}\n",
+	       (double)drop_ns / 1e6, sample_quantile(&before.lat, 1) / 1e3,
+	       sample_quantile(&during.lat, 0.5), sample_quantile(&during.lat, 0.99),
+	       sample_quantile(&during.lat, 1) / 1e3);
 }

@@ -33,7 +33,7 @@ describe("config", function()
   it("is complete without a file", function()
     local c = config.load()
     assert.same({ name = "moon", id = "/moon", sp = "//moon2m.local", admin = "CAdmin",
-      releases = { "2", "2a", "3", "4" } }, c.cse)
+      releases = { "2", "2a", "3", "4", "5" } }, c.cse)
     assert.same({ { host = "127.0.0.1", port = 8080, http = true, ws = true } }, c.listen)
     assert.same({ 256, 10000, true, false }, { c.notification.window, c.notification.max_count,
       c.notification.url, c.notification.verify_urls })

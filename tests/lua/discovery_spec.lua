@@ -11,6 +11,7 @@ local path = require "moon2m.path"
 local discovery = require "moon2m.discovery"
 local query = require "moon2m.query"
 local sql = require "moon2m.sql"
+local sql_time = require "moon2m.sql_time"
 
 local ROOT = arg[0]:match("^(.*)/tests/lua/[^/]*$") or "."
 local NOW, DAY = sys.now(), 86400 * 1e6
@@ -98,6 +99,12 @@ end
 
 local function inst_path(p, st)
   return p .. "/" .. path.ri_inst(numbers[p], st)
+end
+
+-- The rows of one statement, whatever leads it.
+local function search(scope, fc)
+  local statement, values = sql.search(scope, fc)
+  return statement and (db:find(statement, values, 100)) or {}
 end
 
 local describe_sql = sqlite.present() and describe or pending
@@ -339,6 +346,45 @@ describe_sql("discovery", function()
     assert.is_false(met("pump/level", 2, "chty=3"))
     assert.is_true(met("", nil, "chty=2"))
     assert.is_false(met("", nil, "cfq=$"))
+  end)
+
+  it("finds the same by time whatever leads the search", function()
+    local now = #(found("", "fu=1"))
+    for _, q in ipairs { "cra=" .. stamp(103), "ms=" .. stamp(103), "crb=" .. stamp(6),
+      "us=" .. stamp(6), "cra=" .. stamp(6) .. "&crb=" .. stamp(103), "ms=" .. stamp(101) ..
+      "&us=" .. stamp(103), "ty=4&cra=" .. stamp(102), "ty=3&ms=" .. stamp(102), "cra=20990101T000000",
+      "crb=19990101T000000", "cra=20000101T000000", "crb=20990101T000000", "ty=3&lvl=2&ms=" ..
+      stamp(102) } do
+      local fc = query.params(q).fc
+      for _, p in ipairs { "", "pump", "pump/level" } do
+        local want
+        for _, by in ipairs { "paths", "since", "before" } do
+          local led = by == "since" and (fc.cra or fc.ms) or by == "before" and (fc.crb or fc.us)
+          if by == "paths" or led then
+            local scope = { id = numbers[p], path = p, now = NOW, by = led and by or nil,
+              written = "[3,4,6,8,10,11,12]" }
+            local list = {}
+            for i, row in ipairs(search(scope, fc)) do
+              list[i] = row.path .. " " .. row.st
+            end
+            want = want or list
+            assert.same(want, list, q .. " below " .. p .. " by " .. by)
+            assert.is_true(#list <= now)
+          end
+        end
+      end
+    end
+  end)
+
+  it("times lead when they leave less than the paths do", function()
+    local most = sql_time.MOST
+    for _, case in ipairs { { { since = 3, below = 100 }, 5, "since" },
+      { { since = 3, below = 8 }, 5 }, { { since = most, below = most + 1 }, 0, "since" },
+      { { since = most, below = most + 1 }, 1 }, { { earlier = 4, below = 5 }, nil, "before" },
+      { { earlier = 4, since = 9, below = 99 }, 1, "before" },
+      { { earlier = 40, since = 9, below = 99 }, 1, "since" } } do
+      assert.equal(case[3], (sql_time.choose(case[1], case[2])))
+    end
   end)
 
   it("lim and ofst: pages that join without gap or repeat", function()

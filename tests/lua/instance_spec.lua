@@ -40,6 +40,17 @@ describe("a container", function()
     assert.equal(5, select(2, add("1"))["m2m:cin"].st)
   end)
 
+  it("a clock that is set back puts no instance before an older one", function()
+    container {}
+    local first = select(2, add("1"))["m2m:cin"].ct
+    world.advance(-3600)
+    local second = select(2, add("2"))["m2m:cin"].ct
+    assert.is_true(second >= first)
+    assert.is_true(read().lt >= second)
+    w:update("Calice", "moon/alice/c", "m2m:cnt", { lbl = { "x" } })
+    assert.is_true(read().lt >= second)
+  end)
+
   it("keeps mni instances", function()
     container { mni = 2 }
     for i = 1, 5 do add(tostring(i)) end

@@ -78,7 +78,7 @@ describe("query string", function()
   end)
 
   it("tells what this CSE does not do", function()
-    for _, s in ipairs { "fu=3", "sqi=1", "sqi=true", "rids=a", "tids=a", "ltids=a", "smf=x",
+    for _, s in ipairs { "sqi=1", "sqi=true", "rids=a", "tids=a", "ltids=a", "smf=x",
       "ma=PT1S" } do
       local msg = refused(query.params, s, 5001)
       assert.matches("not supported by this CSE", msg)
@@ -163,7 +163,7 @@ describe("primitive fields", function()
 
   it("tell what this CSE does not do", function()
     for _, s in ipairs { '{"sqi":true}', '{"tkns":["x"]}', '{"rids":["x"]}', '{"omr":["x"]}',
-      '{"fc":{"smf":["x"]}}', '{"fc":{"fu":3}}' } do
+      '{"fc":{"smf":["x"]}}' } do
       assert.matches("not supported by this CSE", refused(query.from_fields, s, 5001))
     end
     assert.same({}, fields('{"sqi":false,"rids":[]}'))

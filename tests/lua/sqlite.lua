@@ -22,7 +22,7 @@ end
 -- The statements of the C source: the string literals of each step, joined.
 local function schema(file)
   local out = {}
-  for body in read(file):gmatch("static const char step%d+%[%] =\n(.-);\n\n") do
+  for body in read(file):gmatch("static const char step%d+%[%] =%s*(.-);\n\n") do
     body = body:gsub("/%*.-%*/", "")
     for literal in body:gmatch('"([^"]*)"') do out[#out + 1] = literal end
   end

@@ -204,6 +204,15 @@ describe("the cache", function()
     end
   end)
 
+  it("a delete finds what is left of a subtree when what was between has been evicted", function()
+    w:create("Calice", "moon/alice/c", 3, { rn = "between" })
+    w:create("Calice", "moon/alice/c/between", 3, { rn = "deep" })
+    tree.drop()
+    assert.equal(2000, (w:retrieve("Calice", "moon/alice/c/between/deep")))
+    assert.equal(2002, (w:delete("Calice", "moon/alice/c")))
+    assert.equal(4004, (w:retrieve("Calice", "moon/alice/c/between/deep")))
+  end)
+
   it("serves what it has without the store", function()
     w:create("Calice", "moon/alice/c", 4, { con = "1" })
     w:retrieve("Calice", "moon/alice/c/la")

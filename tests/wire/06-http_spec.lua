@@ -232,7 +232,7 @@ describe("HTTP", function()
     end)
 
     it("rvi: answered in the release that was asked; absent or unknown is 4001", function()
-      for _, rvi in ipairs { "2a", "3", "4" } do
+      for _, rvi in ipairs { "2a", "3", "4", "5" } do
         local a = s:retrieve("/moon/pump", ME, { rvi = rvi })
         expect(2000, a)
         assert.equal(rvi, a.headers:get("x-m2m-rvi"))

@@ -1,6 +1,7 @@
 -- Discovery (TS-0001 10.2.6, TS-0004 7.3.3.14, 7.3.3.17): each filter, alone and together, paging,
 -- order, forms of the result.
 
+local cqueues = require "cqueues"
 local h = require "harness"
 local expect = h.expect
 
@@ -235,6 +236,59 @@ describe("discovery", function()
     h.wait("the child's end", function() return find("&clbl=soon") == "" end, 10)
     assert.equal("", find("&c.rn=soon"))
     expect(2002, s:delete("/moon/find/parent", ME))
+  end)
+
+  describe("with the help of an interworking proxy (fu 3)", function()
+    local ws
+    setup(function()
+      s:register("proxy")
+      ws = s:primitives("Cproxy")
+    end)
+
+    -- Asks as the proxy's AE itself; answer(request) is what the proxy says.
+    local function ask(query, answer)
+      local q, a = cqueues.new(), nil
+      q:wrap(function() a = s:retrieve("/moon/proxy?fu=3" .. query, "Cproxy") end)
+      q:wrap(function()
+        local req = answer and ws:receive(5)
+        if req then ws:send(answer(req)) end
+      end)
+      assert(q:loop(10))
+      return a
+    end
+
+    it("is asked when nothing is there yet, and what it makes is the answer", function()
+      local seen
+      local a = ask("&ty=3&lbl=lamp", function(req)
+        seen = req
+        expect(2001, s:create("/moon/proxy", "Cproxy", 3, { rn = "lamp", lbl = { "lamp" } }))
+        return { rsc = 2000, rqi = req.rqi, rvi = "3" }
+      end)
+      assert.same({ "moon/proxy/lamp" }, expect(2000, a))
+      assert.same({ ["or"] = "/moon/Cproxy", fc = { fu = 3, ty = { 3 }, lbl = { "lamp" } } },
+        seen.pc["m2m:sgn"].idr)
+    end)
+
+    it("is not asked when something is there", function()
+      assert.same({ "moon/proxy/lamp" }, expect(2000, ask("&lbl=lamp")))
+    end)
+
+    it("its refusal is passed on", function()
+      local a = ask("&lbl=door", function(req)
+        return { rsc = 5208, rqi = req.rqi, rvi = "3", pc = { ["m2m:dbg"] = "no doors here" } }
+      end)
+      expect(5208, a, "no doors here")
+    end)
+
+    it("an answer without anything made is an empty list", function()
+      assert.same({}, expect(2000, ask("&lbl=door", function(req)
+        return { rsc = 2000, rqi = req.rqi, rvi = "3" }
+      end)))
+    end)
+
+    it("only an AE is one (4000)", function()
+      expect(4000, s:retrieve("/moon/find/a?fu=3", ME), "fu: 3 is for the AE")
+    end)
   end)
 
   it("survives a quote, a percent sign and an underscore in every text filter", function()
