@@ -201,10 +201,11 @@ local function order(by_label, wants_cin)
 end
 
 --- The search below a resource.  scope = { id, path, now = microseconds, after = { path, st } of
--- the last row seen or nil, by and written as of time.leading }, or { only = true, id, st } for a resource (st nil) or an instance
--- (id: its container) alone; fc as query.lua makes it.  Returns the statement and its parameters;
--- columns path, st (0: no instance), ty, id (of an instance: its container), pid, rn (NULL: named
--- by the CSE), aei, spty (of a flexContainer cnd, of a mgmtObj mgd).  nil when nothing can match.
+-- the last row seen or nil, by and written as of time.leading }, or { only = true, id, st } for a
+-- resource (st nil) or an instance (id: its container) alone; fc as query.lua makes it.  Returns
+-- the statement and its parameters; columns path, st (0: no instance), ty, id (of an instance: its
+-- container), pid, rn (NULL: named by the CSE), aei, spty (of a flexContainer cnd, of a mgmtObj
+-- mgd).  nil when nothing can match.
 function sql.search(scope, fc)
   local q = match.new_query(scope.now)
   local wants_res, holders = match.kinds(fc)

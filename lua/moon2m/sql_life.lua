@@ -15,7 +15,8 @@ CASE ty WHEN 23 THEN EXISTS(SELECT 1 FROM json_each(doc, '$.enc.net') e WHERE e.
 AS of_deletion FROM res WHERE ]]
 
 --- The AEs, groups, subscriptions, policies and devices in area networks (ty 13 with awi) below a
--- path, by type and path: columns id pid ty path aei su acrs awi, doc of a crossResourceSubscription,
+-- path, by type and path: columns id pid ty path aei su acrs awi, doc of a
+-- crossResourceSubscription,
 -- and of a subscription whether it is to the deletion of its parent (1).
 -- Parameters: the path with "/" behind, the path with "0" behind.
 sql_life.below = BELOW .. "path >= ?1 AND path < ?2 AND ty IN (" ..

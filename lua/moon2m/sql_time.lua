@@ -25,7 +25,8 @@ local function bounds(fc)
 end
 
 local function counted(from, as)
-  return ("(SELECT count(*) FROM (SELECT 1 FROM %s LIMIT %d)) AS %s"):format(from, time.MOST + 1, as)
+  return ("(SELECT count(*) FROM (SELECT 1 FROM %s LIMIT %d)) AS %s"):format(from,
+    time.MOST + 1, as)
 end
 
 --- The time that every match was changed at or later; nil when fc has no such condition, or labels

@@ -12,7 +12,7 @@ local decode = require "moon2m.json"
 local path = require "moon2m.path"
 local types = require "moon2m.types"
 
-local match, sub = string.match, string.sub
+local match, part = string.match, string.sub
 
 local tree = {}
 
@@ -240,7 +240,7 @@ function tree.withdraw(r)
   while under[r.path] and i < #ring do
     i = i + 1
     local c = ring[i]
-    if c and c.pin == 0 and sub(c.path, 1, n) == low then forget(c, "evicted") end
+    if c and c.pin == 0 and part(c.path, 1, n) == low then forget(c, "evicted") end
     if i % SLICE == 0 then sys.sleep(0) end
   end
 end
@@ -252,7 +252,7 @@ local function forget_below(r)
   while under[r.path] and i < #ring do
     i = i + 1
     local c = ring[i]
-    if c and sub(c.path, 1, n) == low then forget(c, "deleted") end
+    if c and part(c.path, 1, n) == low then forget(c, "deleted") end
   end
 end
 

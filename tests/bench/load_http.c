@@ -327,6 +327,8 @@ void mode_values(const char *name, int ty, unsigned n, unsigned each)
 	holder_ty = ty;
 	containers = n;
 	run(&l, 64, 0, "values");
+}
+
 /* ---- a tree of several types ----------------------------------------------------------------- */
 
 static int next_site(uint64_t i, char *out, size_t size)

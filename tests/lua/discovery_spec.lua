@@ -352,7 +352,8 @@ describe_sql("discovery", function()
     local now = #(found("", "fu=1"))
     for _, q in ipairs { "cra=" .. stamp(103), "ms=" .. stamp(103), "crb=" .. stamp(6),
       "us=" .. stamp(6), "cra=" .. stamp(6) .. "&crb=" .. stamp(103), "ms=" .. stamp(101) ..
-      "&us=" .. stamp(103), "ty=4&cra=" .. stamp(102), "ty=3&ms=" .. stamp(102), "cra=20990101T000000",
+      "&us=" .. stamp(103), "ty=4&cra=" .. stamp(102), "ty=3&ms=" .. stamp(102),
+      "cra=20990101T000000",
       "crb=19990101T000000", "cra=20000101T000000", "crb=20990101T000000", "ty=3&lvl=2&ms=" ..
       stamp(102) } do
       local fc = query.params(q).fc

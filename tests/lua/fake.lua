@@ -276,16 +276,34 @@ end
 -- arguments.
 local find = {}
 
-function find.below(p)
-  return by_id(function(row)
-    if row.path < p[1] or row.path >= p[2] or row.id <= p[3] then return false end
+local function below(p, wanted)
+  local list = by_id(function(row)
+    if row.path < p[1] or row.path >= p[2] then return false end
     row.su = json.member(row.doc, "su") and json.string(json.member(row.doc, "su"))
     row.acrs = json.member(row.doc, "acrs")
     row.awi = row.ty == 13 and json.member(row.doc, "awi")
     row.awi = row.awi and json.string(row.awi) or nil
+    local enc = row.ty == 23 and json.member(row.doc, "enc")
+    local net = enc and json.member(enc, "net")
+    row.of_deletion = net and net:find("%f[%d]2%f[%D]") and 1 or 0
+    return wanted(row)
+  end)
+  table.sort(list, function(a, b)
+    if a.ty ~= b.ty then return a.ty < b.ty end
+    return a.path < b.path
+  end)
+  return list
+end
+
+function find.below(p)
+  return below(p, function(row)
     return row.ty == 1 or row.ty == 2 or row.ty == 9 or row.ty == 13 or row.ty == 23
       or row.ty == 48
   end)
+end
+
+function find.below_of(p)
+  return below(p, function(row) return row.ty == p[3] and row.path > p[1] end)
 end
 
 function find.newest_children(p)
@@ -719,34 +737,34 @@ local function install_timers()
     if co then later(co, true) end
     return co ~= nil
   end
-  sys.sleep = function()
-    sleepers[#sleepers + 1] = coroutine.running()
+  local yielded = {}                    -- those that sleep for 0 seconds
+  sys.sleep = function(seconds)
+    table.insert(seconds == 0 and yielded or sleepers, (coroutine.running()))
     return wait()
   end
-  --- The next turn of the loop: timers of 0 seconds.  False when there was none.
-  function fake.soon()
-    local due, rest = {}, {}
+
+  -- What is due at once: timers and sleeps of 0 seconds.  Whether there was any.
+  local function turn()
+    local due, rest, awake = {}, {}, yielded
+    yielded = {}
     for _, t in ipairs(fake.timers) do table.insert(t.seconds == 0 and due or rest, t) end
     fake.timers = rest
+    for _, co in ipairs(awake) do later(co) end
     for _, t in ipairs(due) do fake.task(timers.fire, t.id) end
     fake.run()
-    return due[1] ~= nil
+    return due[1] ~= nil or awake[1] ~= nil
   end
 
-  --- Runs the tasks that were started for soon, and those that these start.
+  --- Runs the tasks that were started for soon, and those that these start.  Whether there was any.
   function fake.soon()
-    repeat
-      local due, rest = {}, {}
-      for _, t in ipairs(fake.timers) do
-        if t.seconds == 0 then due[#due + 1] = t else rest[#rest + 1] = t end
-      end
-      fake.timers = rest
-      for _, t in ipairs(due) do fake.task(timers.fire, t.id) end
-      fake.run()
-    until not due[1]
+    local any = false
+    while turn() do any = true end
+    return any
   end
+
   --- Lets time pass: every timer is due, every sleep is over.
   function fake.fire()
+    turn()
     local due, awake, closed = fake.timers, sleepers, gates
     fake.timers, sleepers, gates = {}, {}, {}
     for _, co in ipairs(awake) do later(co) end

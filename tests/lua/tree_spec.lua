@@ -213,6 +213,23 @@ describe("the cache", function()
     assert.equal(4004, (w:retrieve("Calice", "moon/alice/c/between/deep")))
   end)
 
+  it("a delete sees to each of many descendants once", function()
+    local statistics = require "moon2m.statistics"
+    for i = 1, 1100 do
+      assert.equal(2001, (w:create("Calice", "moon/alice/c", 23, { rn = "s" .. i,
+        nu = { "Calice" } })))
+    end
+    local seen, count, forget = {}, 0, statistics.forget
+    statistics.forget = function(id)
+      assert.is_nil(seen[id])
+      seen[id], count = true, count + 1
+      return forget(id)
+    end
+    local ok, rsc = pcall(w.delete, w, "Calice", "moon/alice/c")
+    statistics.forget = forget
+    assert.same({ true, 2002, 1100 }, { ok, rsc, count })
+  end)
+
   it("serves what it has without the store", function()
     w:create("Calice", "moon/alice/c", 4, { con = "1" })
     w:retrieve("Calice", "moon/alice/c/la")

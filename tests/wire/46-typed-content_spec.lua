@@ -53,7 +53,8 @@ describe("typed content", function()
   end)
 
   it("JSON: in a notification", function()
-    expect(2001, s:create("/moon/typed/c", ME, 23, { rn = "s", nu = { ME }, enc = { net = { 3 } } }))
+    expect(2001, s:create("/moon/typed/c", ME, 23, { rn = "s", nu = { ME },
+      enc = { net = { 3 } } }))
     for i, con in ipairs(TEXTS) do
       s:create("/moon/typed/c", ME, 4, '{"m2m:cin":{"con":' .. con .. "}}")
       local text = assert(ws.ws:receive(5))
@@ -69,7 +70,8 @@ describe("typed content", function()
       ["x-m2m-origin"] = ME } }))
     raw:send(cbor.encode { op = 2, to = "moon/typed", fr = ME, rqi = "bind", rvi = "3" }, "binary")
     assert(raw.ws:receive(5))
-    expect(2001, s:create("/moon/typed/c", ME, 23, { rn = "s", nu = { ME }, enc = { net = { 3 } } }))
+    expect(2001, s:create("/moon/typed/c", ME, 23, { rn = "s", nu = { ME },
+      enc = { net = { 3 } } }))
     for _, hex in ipairs(ITEMS) do
       local item = cbor.encode("con") .. cbor.hex(hex)
       local function found(bytes, where)
