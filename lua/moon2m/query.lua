@@ -181,7 +181,8 @@ end
 
 local GEO = { "gmty", "geom", "gsf" }
 
--- The three parameters of a geo-query become one condition: geo = { shape, function }.
+-- The three parameters of a geo-query become one condition: geo = { shape, function, written = they
+-- as they were }.
 local function geo_query(fc)
   local missing, given
   for _, name in ipairs(GEO) do
@@ -191,7 +192,8 @@ local function geo_query(fc)
   if missing then return bad(missing, "missing, " .. given .. " is there") end
   local shape, why = geometry.parse(fc.gmty, fc.geom)
   if not shape then return bad("geom", why) end
-  fc.geo = { shape, geometry.functions[fc.gsf] }
+  fc.geo = { shape, geometry.functions[fc.gsf],
+    written = { gmty = fc.gmty, geom = fc.geom, gsf = fc.gsf } }
   fc.gmty, fc.geom, fc.gsf = nil, nil, nil
 end
 
@@ -221,7 +223,10 @@ local TIMES = { crb = true, cra = true, ms = true, us = true, exb = true, exa = 
 --- Criteria as a primitive has them, JSON text.
 function query.criteria(fc)
   local out = {}
-  for name, v in pairs(fc) do out[name] = TIMES[name] and sys.stamp(v) or v end
+  for name, v in pairs(fc) do
+    if name ~= "geo" then out[name] = TIMES[name] and sys.stamp(v) or v end
+  end
+  for name, v in pairs(fc.geo and fc.geo.written or {}) do out[name] = v end
   return encode(out)
 end
 

@@ -134,6 +134,15 @@ describe("primitive fields", function()
       chty = { 4 }, lbq = "NT k", cfs = 1, cfq = "$.a" }, fc)
   end)
 
+  it("criteria can be written again as they were", function()
+    for _, q in ipairs { "crb=20240101T000000&ty=3&lbl=a+b&c.mni=5&cfq=$.a&lim=3",
+      "gmty=1&geom=[1,2]&gsf=1&fo=2&ty=4" } do
+      local text = query.criteria(params(q).fc)
+      assert.equal(text, query.criteria(fields('{"fc":' .. text .. "}").fc))
+    end
+    assert.matches('"gmty":1', query.criteria(params("gmty=1&geom=[1,2]&gsf=1").fc))
+  end)
+
   it("let the bindings' members pass", function()
     assert.same({}, fields('{"op":1,"to":"x","fr":"C","rqi":"1","rvi":"3","ty":3,'
       .. '"pc":{"m2m:cnt":{}},"ot":"x","rqet":"1","rset":"2","oet":"3","ec":2,'
