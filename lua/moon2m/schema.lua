@@ -42,6 +42,8 @@ schema.text_of = text_of
 
 --- Defines a kind: name as in "expected NAME", check(raw) -> value | nil, reason.  Returns it.
 -- lua: what scripts see of it, as in the reference ("string", "integer", ...), when it is known.
+-- Where it applies a kind also has `least` and `most` (of a number; of a list: of its entries),
+-- `values` (all that are possible), `of` (the kind of the entries) and `members`.
 function schema.kind(name, what, check, lua)
   local k = { name = name, what = what, check = check, lua = lua }
   if name then kinds[name] = k end
@@ -139,13 +141,15 @@ string_kind("date_time", "a date and time (string)", function(s)
 end)
 
 local function integer_kind(name, what, least)
-  return kind(name, what, function(raw)
+  local k = kind(name, what, function(raw)
     if not find(raw, "^%-?%d+$") then return nil, expected(what, raw) end
     local n = tonumber(raw)
     if n < least then return nil, format("expected %s, got %s", what, raw) end
     if n > 9007199254740991 then return nil, "larger than 2^53 - 1" end
     return n
   end, "integer")
+  k.least = least
+  return k
 end
 integer_kind("uint", "a non-negative integer", 0)
 integer_kind("posint", "a positive integer", 1)
@@ -211,7 +215,7 @@ end
 
 --- An integer from lo to hi.
 function schema.range(what, lo, hi)
-  return kind(nil, what, function(raw)
+  local k = kind(nil, what, function(raw)
     local n = find(raw, "^%-?%d+$") and tonumber(raw)
     if not n then return nil, expected(what, raw) end
     if n < lo or n > hi then
@@ -219,6 +223,8 @@ function schema.range(what, lo, hi)
     end
     return n
   end, "integer")
+  k.least, k.most = lo, hi
+  return k
 end
 
 -- One of the given texts.
@@ -265,7 +271,7 @@ function schema.list(k, min)
     end
     return out
   end, "list")
-  list.of = k
+  list.of, list.least = k, min
   return list
 end
 

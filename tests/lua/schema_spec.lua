@@ -54,6 +54,13 @@ describe("kinds", function()
     assert.same("expected a thing from 1 to 3, got 4", reason(schema.range("a thing", 1, 3), "4"))
   end)
 
+  it("say what their bounds are", function()
+    local range, list = schema.range("a thing", 1, 3), schema.list("posint", 2)
+    assert.same({ 1, 3 }, { range.least, range.most })
+    assert.same({ 2, 1 }, { list.least, list.of.least })
+    assert.same({ 1, 4 }, schema.enum("a thing", { 1, 4 }).values)
+  end)
+
   it("objects are checked member by member", function()
     local k = schema.object("a thing", { { "a", "uint", required = true }, { "b", "bool" },
       { "c", "uint", list = 1 } }, function(v) if v.a == 9 then return "no nines" end end)
