@@ -21,6 +21,7 @@ local samples = {
   { "time_series_instance", below = "time_series",
     members = { dgt = '"20250101T000000"', con = '"x"' } },
   { "time_sync_beacon", members = { bcnc = "1", bcnu = '["Cbad"]' } },
+  { "location_policy", below = "cse_base", members = { los = "2" } },
   { "node", below = "cse_base", members = { ni = '"urn:x"' } },
   { "schedule", below = "node", members = { se = '{"sce":["* * * * * * *"]}' } },
   { "remote_cse", below = "cse_base", maker = "/another", first = "/other",
