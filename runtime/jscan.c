@@ -303,3 +303,25 @@ bool jscan_check(struct str text, struct jscan_limits lim, struct err *e)
 		return err_set(e, "byte %zu: %s %u", (size_t)(c.p - text.p), c.why, *c.limit);
 	return err_set(e, "byte %zu: %s", (size_t)(c.p - text.p), c.why);
 }
+
+bool jscan_intricate(struct str text)
+{
+	const char *p = text.p, *end = text.p + text.n;
+	unsigned digits = 0;
+
+	for (; p < end; p++) {
+		if (*p >= '0' && *p <= '9') {
+			if (++digits == 16)
+				return true;
+			continue;
+		}
+		digits = 0;
+		if (*p != '[')
+			continue;
+		while (p + 1 < end && (p[1] == ' ' || (p[1] >= '\t' && p[1] <= '\r')))
+			p++;
+		if (p + 1 < end && p[1] == ']')
+			return true;
+	}
+	return false;
+}

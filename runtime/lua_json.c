@@ -131,6 +131,12 @@ static int json_type(lua_State *L)
 	return 1;
 }
 
+static int json_intricate(lua_State *L)
+{
+	lua_pushboolean(L, jscan_intricate(vm_check_str(L, 1)));
+	return 1;
+}
+
 static int json_quote(lua_State *L)
 {
 	buf_json(scratch_start(), vm_check_str(L, 1));
@@ -171,7 +177,8 @@ int lua_json_open(lua_State *L)
 		{ "elements", json_elements },   { "member", json_member },
 		{ "type", json_type },           { "quote", json_quote },
 		{ "string", json_string },       { "to_cbor", json_to_cbor },
-		{ "from_cbor", json_from_cbor }, { NULL, NULL },
+		{ "from_cbor", json_from_cbor }, { "intricate", json_intricate },
+		{ NULL, NULL },
 	};
 
 	lua_newtable(L);

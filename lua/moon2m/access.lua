@@ -254,6 +254,7 @@ end
 
 --- What the scripts' policies say: true and whether they grant, or nil and a 4103.  Yields.
 function access.policies(r, op, req)
+  if not view.concerns(script.matching, "policy", req, r) then return true, false end
   local verdict, why = script.policy(view.request(req, r), view.target(r))
   if verdict == false then return refused(r, op, req, why) end
   return true, verdict == true and not restrict

@@ -27,13 +27,19 @@ function backlog.sequence()
   return last
 end
 
---- Key and text of the row of an item for the rule `key` of a script.
-function backlog.row(item, script, key, n)
-  local chain = item.chain and ',"chain":' .. quote(item.chain) or ""
-  return ("evt/%016d/%d"):format(item.at, n), table.concat { '{"s":', quote(script), ',"r":',
-    quote(key), item.held and ',"held":true' or "", ',"op":"', item.op, '","to":', quote(item.to),
-    ',"fr":', item.fr and quote(item.fr) or "null", ',"hop":', item.hop or 0, chain, ',"rep":',
-    item.rep or "null", ',"old":', item.old or "null", "}" }
+--- What the rows of a rule begin with.
+function backlog.owner(script, key)
+  return ('{"s":%s,"r":%s'):format(quote(script), quote(key))
+end
+
+--- Key and text of the row of an item for the rule that `owner` (backlog.owner) tells.
+function backlog.row(item, owner, n)
+  return ("evt/%016d/%d"):format(item.at, n),
+    ('%s%s,"op":"%s","to":%s,"fr":%s,"hop":%d%s,"rep":%s,"old":%s}'):format(owner,
+      item.held and ',"held":true' or "", item.op, quote(item.to),
+      item.fr and quote(item.fr) or "null", item.hop or 0,
+      item.chain and ',"chain":' .. quote(item.chain) or "", item.rep or "null",
+      item.old or "null")
 end
 
 --- Writes rows (operations of the store) that come without a transaction.  Yields.

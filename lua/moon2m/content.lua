@@ -37,9 +37,13 @@ end
 -- target: what scripts are told that the request addresses.  Yields only into scripts.
 function content.check(req, T, members, r, target)
   local raw, values = check(T, members, r)
-  if not raw or not script.has.check then return raw, values end
-  local verdict, why, code = script.check(view.request(req, target), members)
+  if not raw or not script.has.check
+    or not view.concerns(script.matching, "check", req, target) then
+    return raw, values
+  end
+  local verdict, why, code = script.check(view.request(req, target, true), members)
   if verdict == false then return nil, rsc.err(code or rsc.BAD_REQUEST, "%s", tostring(why)) end
+  if not verdict and not r then return raw, values end
   return check(T, members, r)
 end
 

@@ -51,22 +51,50 @@ function hooks.swap(new)
   for kind in pairs(hooks.has) do hooks.has[kind] = new[kind] ~= nil end
 end
 
---- The rules of a hook for an operation and a script path: a list of { rule, captures ... }, or
--- nil.
+local MEMO = 1024                -- paths whose rules are remembered, per hook and operation
+local MEMO_PATH = 256            -- bytes of one
+
+-- The answer for a path is the same until scripts change: the last ones are remembered.
+local function remembered(set, to)
+  local memo, n = set.memo, set.remembered
+  if not memo or n >= MEMO then memo, n = {}, 0 end
+  local list = set:match(to)
+  if not list[1] then list = false end
+  if #to <= MEMO_PATH then
+    memo[to] = list
+    set.memo, set.remembered = memo, n + 1
+  end
+  return list
+end
+
+--- The rules of a hook for an operation and a script path: a list of { rule, captures ... } that
+-- nobody may change, or nil.
 function hooks.matching(kind, op, to)
   local by_op = matchers[kind]
   local set = by_op and (by_op[op] or by_op.any)
   if not set then return nil end
-  local list = set:match(to)
-  return list[1] and list
+  local list = set.memo and set.memo[to]
+  if list == nil then list = remembered(set, to) end
+  return list or nil
+end
+
+--- Adds the captures of the pattern as [1], [2], ...; returns t.
+function hooks.add_captures(t, match)
+  for i = 2, #match do t[i - 1] = match[i] end
+  return t
 end
 
 --- A shallow copy with the captures of the pattern as [1], [2], ...
 function hooks.copy_with(t, match)
   local c = {}
   for k, v in pairs(t) do c[k] = v end
-  for i = 2, #match do c[i - 1] = match[i] end
-  return c
+  return hooks.add_captures(c, match)
+end
+
+-- The request for rule i of a list: the last one gets the original.
+local function own(req, list, i)
+  if i == #list then return hooks.add_captures(req, list[i]) end
+  return hooks.copy_with(req, list[i])
 end
 
 --- { rule, captures ... } of a rule's own pattern for a script path; nil when it does not match.
@@ -78,10 +106,10 @@ function hooks.captures(rule, to)
   return rule.glob:match(to)[1]
 end
 
-local matching, copy_with = hooks.matching, hooks.copy_with
+local matching = hooks.matching
 
-local function about(req)
-  return ("%s %s by %s"):format(req.op, req.to, tostring(req.fr))
+local function about(op, to, fr)
+  return ("%s %s by %s"):format(op, to, tostring(fr))
 end
 
 -- A reason that a script gave: only text is one.
@@ -102,14 +130,15 @@ end
 --- The scripts' policies for a request.  req = { op = "create".., to = script path, fr, ... }, res
 -- the target as plain table.  true | false, why | nil (no opinion).  A failing policy refuses.
 function hooks.policy(req, res)
-  local list = matching("policy", req.op, req.to)
+  local op, to, fr = req.op, req.to, req.fr
+  local list = matching("policy", op, to)
   if not list then return nil end
   for i = 1, #list do
     local rule = list[i][1]
     if resting(rule) then return false, told("policy", rule, "is out of order, refused") end
-    local ok, verdict, why = call(rule, req.hop, req.chain, copy_with(req, list[i]), res)
+    local ok, verdict, why = call(rule, req.hop, req.chain, own(req, list, i), res)
     if not ok then
-      report(rule, verdict, about(req), "refused (4103)")
+      report(rule, verdict, about(op, to, fr), "refused (4103)")
       return false, told("policy", rule, "failed, refused")
     end
     succeeded(rule)
@@ -118,44 +147,55 @@ function hooks.policy(req, res)
   return nil
 end
 
--- What a script changed in pc, back into the raw member texts; the rest stays as received.  nil, or
--- what is wrong with it.
+-- What a script changed in pc, back into the raw member texts; the rest stays as received.  Whether
+-- anything was; nil, what is wrong with it.  before: the values, of tables their texts.
 local function write_back(before, pc, members)
-  if type(pc) ~= "table" then return "req.pc: a table was expected, got a " .. type(pc) end
-  local new = {}
+  if type(pc) ~= "table" then return nil, "req.pc: a table was expected, got a " .. type(pc) end
+  local new, changed = {}, false
   for k, v in pairs(pc) do
-    if type(k) ~= "string" then return "req.pc: a name that is no string" end
-    local ok, raw = pcall(json.encode, v)
-    if not ok then return ("req.pc.%s: %s"):format(k, raw) end
-    if before[k] ~= raw then new[k] = raw end
+    if type(k) ~= "string" then return nil, "req.pc: a name that is no string" end
+    if type(v) == "table" or before[k] ~= v then
+      local ok, raw = pcall(json.encode, v)
+      if not ok then return nil, ("req.pc.%s: %s"):format(k, raw) end
+      if type(v) ~= "table" or before[k] ~= raw then new[k], changed = raw, true end
+    end
   end
   for k, raw in pairs(new) do members[k] = raw end
   for k in pairs(before) do
-    if rawget(pc, k) == nil then members[k] = nil end
+    if rawget(pc, k) == nil then members[k], changed = nil, true end
   end
+  return changed
+end
+
+-- The content as a check gets it, and what write_back compares it with.
+local function opened(members)
+  local pc, before = {}, {}
+  for k, raw in pairs(members or {}) do
+    local v = json.decode(raw)
+    pc[k] = v
+    before[k] = type(v) == "table" and json.encode(v) or v
+  end
+  return pc, before
 end
 
 --- The scripts' checks.  req as for policy; members: attribute name -> raw JSON text of the
--- content, changed in place when a check changes req.pc.  nil | false, why, rsc.
+-- content, changed in place when a check changes req.pc.  nil | true when it did | false, why, rsc.
 function hooks.check(req, members)
-  local list = matching("check", req.op, req.to)
+  local op, to, fr = req.op, req.to, req.fr
+  local list = matching("check", op, to)
   if not list then return nil end
+  local changed
   for i = 1, #list do
     local rule = list[i][1]
     if resting(rule) then
       return false, told("check", rule, "is out of order, nothing was stored"),
         rsc.INTERNAL_SERVER_ERROR
     end
-    local pc, before = {}, {}
-    for k, raw in pairs(members or {}) do
-      pc[k] = json.decode(raw)
-      before[k] = json.encode(pc[k])
-    end
-    local mine = copy_with(req, list[i])
-    mine.pc = pc
+    local mine, before = own(req, list, i), nil
+    mine.pc, before = opened(members)
     local ok, verdict, why, code = call(rule, req.hop, req.chain, mine)
     if not ok then
-      report(rule, verdict, about(req), "refused (5000), nothing stored")
+      report(rule, verdict, about(op, to, fr), "refused (5000), nothing stored")
       return false, told("check", rule, "failed, nothing was stored"),
         rsc.INTERNAL_SERVER_ERROR
     end
@@ -163,15 +203,17 @@ function hooks.check(req, members)
       succeeded(rule)
       return false, text(why) or "refused by a check", refusal(code)
     end
-    local wrong = members and write_back(before, mine.pc, members)
+    local new, wrong = false, nil
+    if members then new, wrong = write_back(before, mine.pc, members) end
+    changed = changed or new
     if wrong then
-      report(rule, ("%s: %s"):format(rule.where_declared, wrong), about(req),
+      report(rule, ("%s: %s"):format(rule.where_declared, wrong), about(op, to, fr),
         "refused (5000), nothing stored")
       return false, told("check", rule, "failed, nothing was stored"), rsc.INTERNAL_SERVER_ERROR
     end
     succeeded(rule)
   end
-  return nil
+  return changed or nil
 end
 
 --- The virtual resource at a script path: handler(req, write) -> true,
@@ -183,7 +225,7 @@ function hooks.virtual(to)
   local rule = match[1]
   return function(req, write)
     if resting(rule) then return false, "the script is out of order" end
-    local ok, value = call(rule, req.hop, req.chain, copy_with(req, match))
+    local ok, value = call(rule, req.hop, req.chain, hooks.copy_with(req, match))
     if not ok then
       report(rule, value, ("retrieve %s by %s"):format(to, tostring(req.fr)), "answered 5000")
       return false, "the script failed"

@@ -14,7 +14,7 @@ local tonumber, type, pairs, next, getmetatable = tonumber, type, pairs, next, g
 local setmetatable, pcall, error = setmetatable, pcall, error
 local rawget = rawget
 local concat, sort = table.concat, table.sort
-local quote = core.quote
+local quote, intricate = core.quote, core.intricate
 
 local MAX_DEPTH = 64
 local EXACT = 9007199254740992  -- 2^53
@@ -131,14 +131,13 @@ local function slow(s)
   return v
 end
 
--- Sixteen digits in a row may be more than a double holds; "[]" and "{}" look alike after cjson.
-local SIXTEEN = ("%d"):rep(16)
-
 --- The Lua value of JSON text: null is json.null, an array is marked (or has an element 1), an
 -- integer beyond 2^53 is its text.  nil, message when the text is no JSON.
 function json.decode(text)
-  local plain = not find(text, "%[%s*%]") and not find(text, SIXTEEN)
-  local ok, v = pcall(plain and fast.decode or slow, text)
+  if byte(text) == 34 and find(text, '"', 2, true) == #text and not find(text, "[\\%c]") then
+    return sub(text, 2, -2)
+  end
+  local ok, v = pcall(intricate(text) and slow or fast.decode, text)
   if ok then return v end
   return nil, type(v) == "table" and v.msg or tostring(v)
 end

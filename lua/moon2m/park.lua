@@ -46,7 +46,7 @@ local function queue_of(name, key)
   local b = book_of(name)
   local q = b.queues[key]
   if not q then
-    q = { key = key, book = b, list = {}, head = 1, tail = 0, aside = {}, workers = 0 }
+    q = { key = key, book = b, owner = backlog.owner(name, key), list = {}, head = 1, tail = 0, aside = {}, workers = 0 }
     b.queues[key] = q
   end
   return q
@@ -161,7 +161,7 @@ end
 
 -- The event as the handler gets it; captures of the pattern as [1], [2] ...
 local function event_of(rule, item)
-  return hooks.copy_with({ op = item.op, to = item.to, fr = item.fr, at = item.at,
+  return hooks.add_captures({ op = item.op, to = item.to, fr = item.fr, at = item.at,
     res = unwrap(item.rep), old = unwrap(item.old) },
     item.match or hooks.captures(rule, item.to))
 end
@@ -186,7 +186,7 @@ local function failed(q, rule, item, what)
   show(q.book)
   if not item.id then
     local text
-    item.id, text = backlog.row(item, q.book.name, q.key, 0)
+    item.id, text = backlog.row(item, q.owner, 0)
     backlog.save { { "meta", item.id, text } }
   end
 end
@@ -244,26 +244,37 @@ end
 
 -- ---- what operations call -----------------------------------------------------------------------
 
-local function item_of(e, match)
+local function item_of(e, match, queue)
   return { at = e.at, op = e.op, to = e.to, fr = e.fr, rep = e.rep, old = e.old, hop = e.hop,
-    chain = e.chain, match = match }
+    chain = e.chain, match = match, queue = queue, id = nil }
+end
+
+-- The items of an event for the rules that it concerns, each with the queue that it goes to; nil
+-- when it concerns none.
+local function items_of(e)
+  local list = hooks.matching("on", e.op, e.to)
+  if not list then return nil end
+  e.at = backlog.sequence()
+  local items = {}
+  for i = 1, #list do
+    local rule = list[i][1]
+    items[i] = item_of(e, list[i], queue_of(rule.scope.name, rule.key))
+  end
+  return items
 end
 
 --- A change is about to be committed with `ops`: adds the rows of the events that it means for `on`
 -- rules.  e = { op, to (script path), fr, rep, old (JSON texts with wrapper), hop, chain }; call
 -- park.committed(e) when it is on disk.  Call it when nothing yields until the commit.
 function park.prepare(ops, e)
-  local list = hooks.matching("on", e.op, e.to)
-  if not list or not list[1] then return end
-  e.at, e.items, e.queues = backlog.sequence(), {}, {}
-  for i = 1, #list do
-    local rule = list[i][1]
-    local item = item_of(e, list[i])
-    local text
-    item.id, text = backlog.row(item, rule.scope.name, rule.key, i)
+  local items = items_of(e)
+  if not items then return end
+  for i = 1, #items do
+    local item, text = items[i], nil
+    item.id, text = backlog.row(item, item.queue.owner, i)
     ops[#ops + 1] = { "meta", item.id, text }
-    e.items[i], e.queues[i] = item, queue_of(rule.scope.name, rule.key)
   end
+  e.items = items
 end
 
 -- Whether clients have to wait for the script.
@@ -280,32 +291,25 @@ local function hold_back(q)
   until not slow(q) or sys.mono() > patience
 end
 
-local function hand_over(e)
-  for i = 1, #e.items do
-    append(e.queues[i], e.items[i])
-    kick(e.queues[i])
+local function hand_over(items, client)
+  for i = 1, #items do
+    append(items[i].queue, items[i])
+    kick(items[i].queue)
   end
-  if e.hop and e.hop > 0 then return end
-  for i = 1, #e.queues do
-    if slow(e.queues[i]) then hold_back(e.queues[i]) end
+  for i = 1, client and #items or 0 do
+    if slow(items[i].queue) then hold_back(items[i].queue) end
   end
 end
 
 --- The change of park.prepare is on disk.  Yields when the script is slow.
 function park.committed(e)
-  if e.items then hand_over(e) end
+  if e.items then hand_over(e.items, (e.hop or 0) == 0) end
 end
 
 --- Something happened that stored nothing (retrieve, notify).  e as for prepare.
 function park.happened(e)
-  local list = hooks.matching("on", e.op, e.to)
-  if not list or not list[1] then return end
-  e.at, e.items, e.queues = backlog.sequence(), {}, {}
-  for i = 1, #list do
-    local rule = list[i][1]
-    e.items[i], e.queues[i] = item_of(e, list[i]), queue_of(rule.scope.name, rule.key)
-  end
-  hand_over(e)
+  local items = items_of(e)
+  if items then hand_over(items, (e.hop or 0) == 0) end
 end
 
 -- ---- scripts come and go ------------------------------------------------------------------------
@@ -328,9 +332,10 @@ local function hand_down(item, scope, list, ops)
   for i, rule in ipairs(list) do
     local copy = item_of(item)
     local text
-    copy.id, text = backlog.row(copy, scope.name, rule.key, 1000 + i)
+    local q = queue_of(scope.name, rule.key)
+    copy.id, text = backlog.row(copy, q.owner, 1000 + i)
     ops[#ops + 1] = { "meta", copy.id, text }
-    append(queue_of(scope.name, rule.key), copy)
+    append(q, copy)
   end
 end
 
@@ -415,12 +420,12 @@ end
 -- operator says so (park.replay).  Yields.
 function park.hold(name)
   local b, ops = books[name], {}
-  for key, q in pairs(b and b.queues or {}) do
+  for _, q in pairs(b and b.queues or {}) do
     rejoin(q, true)
     for i = q.head, q.tail do
       local item = q.list[i]
       item.held = true
-      local id, text = backlog.row(item, name, key, 0)
+      local id, text = backlog.row(item, q.owner, 0)
       item.id = item.id or id
       ops[#ops + 1] = { "meta", item.id, text }
       q.aside[#q.aside + 1] = item

@@ -71,33 +71,17 @@ function rule.time_left()
   return (deadline - sys.mono()) / 1e6
 end
 
-local frexp = math.frexp
+local frexp, mono = math.frexp, sys.mono
+local create, status, yield = coroutine.create, coroutine.status, coroutine.yield
+local resume, SERVER = guard.resume, guard.SERVER
 
 local function book(r, context)
-  local us = sys.mono() - context.began
+  local us = mono() - context.began
   local _, i = frexp(us)
   local hist, scope = r.hist, r.scope
   if not r.lasting then scope.running = scope.running - 1 end
   r.calls, r.seconds, hist[i] = r.calls + 1, r.seconds + us / 1e6, (hist[i] or 0) + 1
-  context.took = us / 1e6
-end
-
-local function step(r, context, co, ok, first, ...)
-  running = context.outer
-  if not ok then
-    book(r, context)
-    r.trace = (...)
-    return false, first
-  end
-  if coroutine.status(co) == "dead" then
-    book(r, context)
-    return true, first, ...
-  end
-  if first ~= guard.SERVER then
-    book(r, context)
-    return false, r.where_declared .. ": yielded outside a coroutine of its own"
-  end
-  return step(r, context, co, context.continue(coroutine.yield(first, ...)))
+  if context.took then context.took.seconds = us / 1e6 end
 end
 
 -- What a slice of the rule may use, less when its script says so (cse.budget); counts what it used.
@@ -108,24 +92,44 @@ local function meter_of(r)
   return r.meter
 end
 
-local function call(r, hop, chain, context, ...)
-  local budget = BUDGET[r.budget]
-  local meter = r.meter or meter_of(r)
-  local began = sys.mono()
-  local deadline = began + budget[2] * 1e6
-  local co = coroutine.create(r.fn)
-  context.rule, context.hop, context.chain = r, hop or 0, chain
-  context.outer, context.began, context.deadline = running, began, deadline
-  function context.continue(...)
-    if sys.mono() > deadline then
-      return false, ("%s: not finished after %g s, stopped"):format(r.where_declared, budget[2])
-    end
-    running = context
-    return guard.resume(meter, r.name, co, ...)
+local go_on
+
+local function step(r, context, co, ok, first, ...)
+  running = context.outer
+  if not ok then
+    book(r, context)
+    r.trace = (...)
+    return false, first
   end
-  if not r.lasting then r.scope.running = (r.scope.running or 0) + 1 end
+  if status(co) == "dead" then
+    book(r, context)
+    return true, first, ...
+  end
+  if first ~= SERVER then
+    book(r, context)
+    return false, r.where_declared .. ": yielded outside a coroutine of its own"
+  end
+  return go_on(r, context, co, yield(first, ...))
+end
+
+-- What it waited for is there.
+function go_on(r, context, co, ...)
+  if mono() > context.deadline then
+    return step(r, context, co, false, ("%s: not finished after %g s, stopped"):format(
+      r.where_declared, BUDGET[r.budget][2]))
+  end
   running = context
-  return step(r, context, co, guard.resume(meter, r.name, co, ...))
+  return step(r, context, co, resume(r.meter, r.name, co, ...))
+end
+
+local function call(r, hop, chain, took, ...)
+  local began, scope = mono(), r.scope
+  local context = { rule = r, hop = hop or 0, chain = chain, outer = running, began = began,
+    deadline = began + BUDGET[r.budget][2] * 1e6, took = took }
+  local co = create(r.fn)
+  if not r.lasting then scope.running = (scope.running or 0) + 1 end
+  running = context
+  return step(r, context, co, resume(r.meter or meter_of(r), r.name, co, ...))
 end
 
 --- Memory of a scope's rules, in bytes: { allocated = asked for in all, kept = what runs added
@@ -144,9 +148,9 @@ function rule.memory(scope)
   return sum
 end
 
-local function tell(observe, r, context, args, ok, ...)
+local function tell(observe, r, took, args, ok, ...)
   local results = ok and { n = select("#", ...), ... } or (...)
-  pcall(observe, r, ok, context.took, results, unpack(args, 1, args.n))
+  pcall(observe, r, ok, took.seconds, results, unpack(args, 1, args.n))
   return ok, ...
 end
 
@@ -154,9 +158,9 @@ end
 -- chain: how many handlers of scripts led here, through which paths.  Yields when the code does.
 function rule.call(r, hop, chain, ...)
   local observe = rule.observe
-  if not observe then return call(r, hop, chain, {}, ...) end
-  local context = {}
-  return tell(observe, r, context, { n = select("#", ...), ... }, call(r, hop, chain, context, ...))
+  if not observe then return call(r, hop, chain, nil, ...) end
+  local took = {}
+  return tell(observe, r, took, { n = select("#", ...), ... }, call(r, hop, chain, took, ...))
 end
 
 -- ---- what becomes of it -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ local scopes = require "moon2m.scope"
 local timers = require "moon2m.timers"
 
 local script = { has = hooks.has, policy = hooks.policy, check = hooks.check,
-  virtual = hooks.virtual, prepare = park.prepare, committed = park.committed,
+  virtual = hooks.virtual, matching = hooks.matching, prepare = park.prepare, committed = park.committed,
   happened = park.happened, configure = scopes.configure }
 
 script.name_of = scopes.name_of

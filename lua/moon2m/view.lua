@@ -5,6 +5,9 @@ local json = require "moon2m.json"
 local sys = require "moon2m.core.sys"
 local tree = require "moon2m.tree"
 
+local ok, new_table = pcall(require, "table.new")      -- LuaJIT's
+if not ok then new_table = function() return {} end end
+
 local view = {}
 
 local OP = { "create", "retrieve", "update", "delete", "notify" }
@@ -17,15 +20,40 @@ function view.path(r)
   return "/" .. r.parent.path .. "/" .. r.rn
 end
 
+local MAX_STAMPS = 1024          -- timestamps that are remembered
+local stamps, nstamps = {}, 0
+
+local function stamp(us)
+  local text = stamps[us]
+  if not text then
+    if nstamps >= MAX_STAMPS then stamps, nstamps = {}, 0 end
+    text = sys.stamp(us)
+    stamps[us], nstamps = text, nstamps + 1
+  end
+  return text
+end
+
+local function copy(v)
+  local t = setmetatable({}, getmetatable(v))    -- an array's is its mark
+  for k, x in pairs(v) do t[k] = type(x) == "table" and copy(x) or x end
+  return t
+end
+
 --- A resource as a script sees it: decoded attributes; times as oneM2M timestamps.
 function view.resource(r)
   if r.virtual then r = r.parent end
-  local t = {}
-  for _, name in ipairs(r.type.order) do
-    local v = tree.value(r, name)
-    if TIMES[name] then v = v and sys.stamp(v) end
-    if type(v) == "table" then v = json.decode(json.encode(v)) end
-    t[name] = v
+  local t, order, value = new_table(0, 16), r.type.order, tree.value
+  for i = 1, #order do
+    local name = order[i]
+    local v = value(r, name)
+    if v ~= nil then
+      if TIMES[name] then
+        v = stamp(v)
+      elseif type(v) == "table" then
+        v = copy(v)
+      end
+      t[name] = v
+    end
   end
   return t
 end
@@ -46,11 +74,18 @@ local function content(pc)
   return inner
 end
 
---- The request for a policy, a check or a virtual resource; target: the resource it addresses.
-function view.request(req, target)
+--- The request for a policy, a check or a virtual resource; target: the resource it addresses;
+-- bare: without pc, which the caller adds.
+function view.request(req, target, bare)
   return { op = OP[req.op], to = target and view.path(target) or req.to, fr = req.who,
-    rqi = req.rqi, ty = req.ty, pc = content(req.pc), time = sys.now() / 1e6, peer = req.peer,
-    hop = req.hop, chain = req.chain }
+    rqi = req.rqi, ty = req.ty, pc = not bare and content(req.pc) or nil, time = sys.now() / 1e6,
+    peer = req.peer, hop = req.hop, chain = req.chain }
+end
+
+--- Whether scripts have something to say about a request: rules of that kind for its operation and
+-- target.
+function view.concerns(matching, kind, req, target)
+  return matching(kind, OP[req.op], view.path(target)) ~= nil
 end
 
 return view
