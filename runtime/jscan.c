@@ -316,6 +316,8 @@ bool jscan_intricate(struct str text)
 			continue;
 		}
 		digits = 0;
+		if (*p == '"')
+			p = jscan_skip_string(p, end) - 1;
 		if (*p != '[')
 			continue;
 		while (p + 1 < end && (p[1] == ' ' || (p[1] >= '\t' && p[1] <= '\r')))

@@ -52,5 +52,5 @@ const char *jscan_skip_string(const char *p, const char *end);
 bool jscan_duplicate(struct str text, struct str *name);
 
 /* Whether a decoder that tells [] from {} by what is in them, and keeps numbers in doubles, may lose
- * something: the text has an empty array, or 16 digits in a row (also inside a string). */
+ * something: the text has an empty array, or a number with 16 digits in a row. */
 bool jscan_intricate(struct str text);

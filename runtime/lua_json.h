@@ -6,7 +6,7 @@
  *  elements(array) -> {raw, ...} | nil, message
  *  member(object, name) -> raw | nil
  *  type(raw) -> "null" "boolean" "number" "string" "array" "object"
- *  intricate(text) -> boolean       it has an empty array or 16 digits in a row (jscan.h)
+ *  intricate(text) -> boolean       it has an empty array or a number of 16 digits (jscan.h)
  *  quote(s) -> JSON string text       string(raw) -> s | nil when raw is no JSON string
  *  to_cbor(json) -> bytes | nil, message       from_cbor(bytes) -> JSON text | nil, message
  *
