@@ -122,9 +122,8 @@ local function verbs(cse, scope, script)
     local why = guard.cannot_wait()
     if why then fail("%s", why) end
     local current = rule.current()
-    if current and current.rule.kind == "format" then
-      fail("a format cannot wait: verbs do not work in it; put what it needs into its event")
-    end
+    local still = current and current.rule.still
+    if still then fail("%s cannot wait: verbs do not work in it", still) end
   end
 
   -- The general form.  Returns rsc, content text.
@@ -329,6 +328,7 @@ local function declarations(cse, scope, script)
     staging()
     format.check(name, fn, opts)
     local declared = script.declare(scope, "format", nil, nil, fn, nil, name)
+    declared.still = "a format"
     scope.formats[name] = { fn = fn, opts = opts, rule = declared }
   end
 
@@ -342,7 +342,9 @@ local function declarations(cse, scope, script)
   function cse.type(spec)
     staging()
     if type(spec) ~= "table" then fail("cse.type: a table was expected") end
+    local info = debug.getinfo(2, "Sl")
     table.insert(scope.types, spec)
+    scope.type_places[#scope.types] = ("%s:%d"):format(info.short_src, info.currentline)
   end
 
   function cse.every(seconds, fn)

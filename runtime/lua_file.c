@@ -90,3 +90,22 @@ bool lua_file_check(const char *path, struct err *e)
 	lua_pop(L, 2);
 	return ok;
 }
+
+bool lua_file_configure(const char *config, lua_file_each each, void *arg, struct err *e)
+{
+	lua_State *L = vm_state();
+	size_t n;
+
+	vm_push_entry(L, "check_config");
+	lua_pushstring(L, config);
+	if (!vm_try(L, 1, 1, e))
+		return false;
+	n = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+	for (size_t i = 1; i <= n; i++) {
+		lua_rawgeti(L, -1, (int)i);
+		each(arg, lua_tostring(L, -1));
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	return true;
+}

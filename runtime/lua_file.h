@@ -17,3 +17,9 @@ int lua_file_main(const char *module, int argc, char **argv);
 
 /* Entry check(path) of the boot module: false with the message when the script would not load. */
 bool lua_file_check(const char *path, struct err *e) MUSTCHECK;
+
+/* Entry check_config(path) of the boot module: the scripts that are checked from now on run under
+ * this configuration file; each is called with the path of every script that it names.  False, e:
+ * the file is wrong. */
+typedef void (*lua_file_each)(void *arg, const char *path);
+bool lua_file_configure(const char *config, lua_file_each each, void *arg, struct err *e) MUSTCHECK;

@@ -173,11 +173,16 @@ static int json_from_cbor(lua_State *L)
 int lua_json_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{ "check", json_check },         { "members", json_members },
-		{ "elements", json_elements },   { "member", json_member },
-		{ "type", json_type },           { "quote", json_quote },
-		{ "string", json_string },       { "to_cbor", json_to_cbor },
-		{ "from_cbor", json_from_cbor }, { "intricate", json_intricate },
+		{ "check", json_check },
+		{ "members", json_members },
+		{ "elements", json_elements },
+		{ "member", json_member },
+		{ "type", json_type },
+		{ "quote", json_quote },
+		{ "string", json_string },
+		{ "to_cbor", json_to_cbor },
+		{ "from_cbor", json_from_cbor },
+		{ "intricate", json_intricate },
 		{ NULL, NULL },
 	};
 

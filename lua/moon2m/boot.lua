@@ -12,6 +12,7 @@
 --   console(id, line) console_gone(id)   tasks: a line of a console; that it has gone
 --   operator(id, line)               task: a command of the operator; ends in core.operator.answer
 --   stop()                           task: the scripts' stop functions have run
+--   check_config(file) -> list       moon2m check --config: its scripts; raises the text for the user
 --   check(file) -> true | nil, text  moon2m check
 
 local config = require "moon2m.config"
@@ -31,6 +32,14 @@ function boot.config(argv)
   cfg = config.load(argv.config, argv)
   path.configure { csi = cfg.cse.id, csn = cfg.cse.name, spi = cfg.cse.sp }
   return cfg
+end
+
+-- What loading a script depends on.
+local function configure_scripts()
+  require("moon2m.rule").set_budgets(cfg.budgets)
+  require("moon2m.env").configure { trust = cfg.trust, rocks = cfg.rocks,
+    rock_trees = cfg.rock_trees }
+  require("moon2m.script").configure { scripts = cfg.scripts, read = cfg.read }
 end
 
 local function configure()
@@ -60,11 +69,8 @@ local function configure()
   require("moon2m.defaults").configure(cfg.notification.batch_time)
   require("moon2m.aggregate").configure(cfg.notification.agn_key)
   require("moon2m.lane").configure(cfg.notification.max_count)
-  require("moon2m.rule").set_budgets(cfg.budgets)
-  require("moon2m.env").configure { trust = cfg.trust, rocks = cfg.rocks,
-    rock_trees = cfg.rock_trees }
+  configure_scripts()
   require("moon2m.park").configure { waiting = cfg.limits.parked }
-  require("moon2m.script").configure { scripts = cfg.scripts, read = cfg.read }
   require("moon2m.gateway").configure(cfg.gateways)
   require("moon2m.tree").limit(cfg.limits.cache)
 end
@@ -182,12 +188,19 @@ local function start_scripts()
   for _, scope in ipairs(script.list()) do script.start(scope) end
 end
 
+-- The CSEBase tells which types there are.
+local function types_changed()
+  require("moon2m.base").ensure { releases = cfg.cse.releases }
+end
+
 local function open_reload()
+  require("moon2m.parts.types").gone = types_changed
   require("moon2m.reload").open { config = cfg,
     load = function() return config.load(arguments.config, arguments) end,
     apply = function(c)
       require("moon2m.script").configure { scripts = c.scripts, read = c.read }
     end,
+    done = types_changed,
     watch = arguments.watch and require("moon2m.core.watch").set or nil }
 end
 
@@ -331,11 +344,23 @@ local function absent(name)
   end })
 end
 
---- Loads a script as the server would and throws it away.
-function boot.check(file)
+local function without_server()
   absent "moon2m.core.cse"
   absent "moon2m.core.store"
   absent "moon2m.core.gateway"
+end
+
+--- Scripts are checked under this configuration file, not under the defaults; its `apps`.
+function boot.check_config(file)
+  without_server()
+  boot.config { config = file }
+  configure_scripts()
+  return cfg.apps
+end
+
+--- Loads a script as the server would and throws it away.
+function boot.check(file)
+  without_server()
   return require("moon2m.script").try(config.script_file(file))
 end
 

@@ -146,9 +146,8 @@ end
 --- Waits for something new about obj: true | false, after `seconds`.  Yields.
 function gateway.wait(obj, seconds)
   local current = rules.current()
-  if current and current.rule.kind == "format" then
-    fail("a format cannot wait for a socket; put what it needs into its event")
-  end
+  local still = current and current.rule.still
+  if still then fail("%s cannot wait for a socket", still) end
   local gate = timers.gate()
   obj.gates = obj.gates or {}
   obj.gates[gate] = true

@@ -191,8 +191,8 @@ function hooks.check(req, members)
       return false, told("check", rule, "is out of order, nothing was stored"),
         rsc.INTERNAL_SERVER_ERROR
     end
-    local mine, before = own(req, list, i), nil
-    mine.pc, before = opened(members)
+    local mine, pc, before = own(req, list, i), opened(members)
+    mine.pc = pc
     local ok, verdict, why, code = call(rule, req.hop, req.chain, mine)
     if not ok then
       report(rule, verdict, about(op, to, fr), "refused (5000), nothing stored")

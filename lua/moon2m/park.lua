@@ -46,7 +46,8 @@ local function queue_of(name, key)
   local b = book_of(name)
   local q = b.queues[key]
   if not q then
-    q = { key = key, book = b, owner = backlog.owner(name, key), list = {}, head = 1, tail = 0, aside = {}, workers = 0 }
+    q = { key = key, book = b, owner = backlog.owner(name, key),
+      list = {}, head = 1, tail = 0, aside = {}, workers = 0 }
     b.queues[key] = q
   end
   return q
@@ -270,9 +271,10 @@ function park.prepare(ops, e)
   local items = items_of(e)
   if not items then return end
   for i = 1, #items do
-    local item, text = items[i], nil
-    item.id, text = backlog.row(item, item.queue.owner, i)
-    ops[#ops + 1] = { "meta", item.id, text }
+    local item = items[i]
+    local id, text = backlog.row(item, item.queue.owner, i)
+    item.id = id
+    ops[#ops + 1] = { "meta", id, text }
   end
   e.items = items
 end

@@ -19,7 +19,7 @@ local setup                      -- { config, load, apply, watch } of reload.ope
 local busy = false
 
 --- o.config: the configuration that runs; o.load() -> what it would be now, or raises;
--- o.apply(config): its `scripts` and `read` count; o.watch(folders) -> true | nil, why, or nil when
+-- o.apply(config): its `scripts` and `read` count; o.done(): scripts have changed; o.watch(folders) -> true | nil, why, or nil when
 -- nobody watches.  Until it is called, nothing can be reloaded.
 function reload.open(o)
   setup, files = o, o.config.apps
@@ -214,6 +214,7 @@ local function alone(fn)
   busy = true
   local lines, failed = {}, {}
   local ok, why = pcall(fn, lines, failed)
+  if ok then ok, why = pcall(setup.done) end
   busy = false
   reload.follow()
   if not ok then error(why, 0) end

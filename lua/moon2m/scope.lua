@@ -128,7 +128,7 @@ end
 local function new_scope(file, previous)
   local name = scope.name_of(file)
   local s = { name = name, file = file, folder = file:match("^(.*)/[^/]*$") or ".", rules = {},
-    formats = {}, pages = {}, types = {}, keys = {},
+    formats = {}, pages = {}, types = {}, type_places = {}, keys = {},
     filled = {}, state = previous and previous.state or {},
     errors = 0, files = { [file] = true }, chunks = {}, loaded_at = sys.now(),
     loads = previous and previous.loads + 1 or 1, staging = true }

@@ -14,7 +14,8 @@ local scopes = require "moon2m.scope"
 local timers = require "moon2m.timers"
 
 local script = { has = hooks.has, policy = hooks.policy, check = hooks.check,
-  virtual = hooks.virtual, matching = hooks.matching, prepare = park.prepare, committed = park.committed,
+  virtual = hooks.virtual, matching = hooks.matching,
+  prepare = park.prepare, committed = park.committed,
   happened = park.happened, configure = scopes.configure }
 
 script.name_of = scopes.name_of
@@ -86,7 +87,7 @@ function script.try(file)
   local s, why = scopes.stage(file, nil, live)
   if not s then return nil, why end
   if s.undeclared[1] then return nil, table.concat(s.undeclared, "; ") end
-  return true
+  return require("moon2m.parts.types").try(s)
 end
 
 local function run_all(s, kind, fate)

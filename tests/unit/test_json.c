@@ -395,12 +395,25 @@ static void duplicates_among_many(void **state)
 
 static void intricate(void **state)
 {
-	static const char *const yes[] = { "[]", "{\"a\":[ \n\t]}", "[[]]", "1234567890123456",
-					   "{\"a\":-12345678901234567}", "[\"[\",[]]" };
-	static const char *const no[] = { "",      "[", "[ ",     "]",
-					  "{}",    "[1]", "[\"\"]", "[ [1] ]",
-					  "\"[]\"", "123456789012345.123456789012345",
-					  "\"1234567890123456\"", "\"\\\"[]\"", "\"[]" };
+	static const char *const yes[] = { "[]",
+					   "{\"a\":[ \n\t]}",
+					   "[[]]",
+					   "1234567890123456",
+					   "{\"a\":-12345678901234567}",
+					   "[\"[\",[]]" };
+	static const char *const no[] = { "",
+					  "[",
+					  "[ ",
+					  "]",
+					  "{}",
+					  "[1]",
+					  "[\"\"]",
+					  "[ [1] ]",
+					  "\"[]\"",
+					  "123456789012345.123456789012345",
+					  "\"1234567890123456\"",
+					  "\"\\\"[]\"",
+					  "\"[]" };
 
 	(void)state;
 	for (size_t i = 0; i < countof(yes); i++)
@@ -412,12 +425,17 @@ static void intricate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(well_formed), cmocka_unit_test(malformed),
-		cmocka_unit_test(limits),      cmocka_unit_test(types),
-		cmocka_unit_test(iteration),   cmocka_unit_test(iteration_is_bounded),
-		cmocka_unit_test(members),     cmocka_unit_test(strings),
+		cmocka_unit_test(well_formed),
+		cmocka_unit_test(malformed),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(types),
+		cmocka_unit_test(iteration),
+		cmocka_unit_test(iteration_is_bounded),
+		cmocka_unit_test(members),
+		cmocka_unit_test(strings),
 		cmocka_unit_test(intricate),
-		cmocka_unit_test(duplicates),  cmocka_unit_test(duplicates_among_many),
+		cmocka_unit_test(duplicates),
+		cmocka_unit_test(duplicates_among_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

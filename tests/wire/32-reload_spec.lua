@@ -232,6 +232,59 @@ describe("--watch", function()
   end)
 end)
 
+describe("types of scripts", function()
+  teardown(h.stop_all)
+
+  local function type_text(ty)
+    return ([[cse.type { ty = %d, name = "t%d", short = "x:t%d", attrs = { "rn", "ty" } }]])
+      :format(ty, ty, ty)
+  end
+
+  local function knows(s, ty)
+    for _, t in ipairs(expect(2000, s:retrieve("/moon", "CAdmin")).srt) do
+      if t == ty then return true end
+    end
+    return false
+  end
+
+  it("are in the CSEBase's srt as long as they are there", function()
+    local s = with(type_text(1001))
+    assert.same({ true, false }, { knows(s, 1001), knows(s, 1002) })
+    write(s, type_text(1002))
+    assert.equal(0, select(2, command(s, "reload s")))
+    assert.same({ false, true }, { knows(s, 1001), knows(s, 1002) })
+  end)
+
+  it("a mistake in one is told with its file and line, and the old ones stay", function()
+    local s = with(type_text(1001))
+    write(s, type_text(1002) .. '\n\ncse.type { ty = 3, name = "x", short = "x:x", attrs = {} }')
+    assert.matches("s.lua:4: cse.type: x: ty, name or short is taken", (command(s, "reload s")))
+    write(s, '\ncse.type { name = "x" }')
+    assert.matches("s.lua:3: cse.type: ", (command(s, "reload s")))
+    assert.same({ true, false }, { knows(s, 1001), knows(s, 1002) })
+    local text, rc = h.sh("%s check %s/s.lua 2>&1", h.bin, s.dir)
+    assert.equal(1, rc)
+    assert.matches("s.lua:3: cse.type: ", text)
+  end)
+
+  it("their checks cannot wait: verbs are refused at their line, nothing is stored", function()
+    local s = with [[
+      cse.type { extends = "container", check = function(values)
+        if values.mni == 5 then cse.sleep(0.01) end
+        if values.mni == 6 then cse.retrieve("/home") end
+      end }]]
+    local function make(mni)
+      return s:create("/moon/home", ME, 3, { rn = "c" .. mni, mni = mni })
+    end
+    expect(5000, make(5), "the check of s failed, nothing was stored")
+    s:logs("s.lua:3: the check of a type cannot wait: verbs do not work in it")
+    expect(5000, make(6))
+    s:logs("s.lua:4: the check of a type cannot wait")
+    expect(4004, s:retrieve("/moon/home/c5", ME))
+    expect(2001, make(7))
+  end)
+end)
+
 describe('reload = "tested"', function()
   teardown(h.stop_all)
 

@@ -3,6 +3,7 @@
 
 local rules = require "moon2m.rule"
 local rsc = require "moon2m.rsc"
+local timers = require "moon2m.timers"
 local types = require "moon2m.types"
 
 local part = {}
@@ -14,6 +15,7 @@ local function guarded(scope, spec)
   for k, v in pairs(spec) do own[k] = v end
   local rule = rules.new(scope, "check", "check of type " .. tostring(spec.name or spec.extends),
     spec.check)
+  rule.still = "the check of a type"
   function own.check(values, r)
     local ok, verdict, why = rules.call(rule, 0, nil, values, r and r.raw)
     if not ok then
@@ -30,7 +32,8 @@ end
 local function register_all(scope)
   scope.undo_types = {}
   for i, spec in ipairs(scope.types) do
-    local _, back = types.register(guarded(scope, spec))
+    local ok, T, back = pcall(types.register, guarded(scope, spec))
+    if not ok then error(("%s: cse.type: %s"):format(scope.type_places[i], T), 0) end
     scope.undo_types[i] = back
   end
 end
@@ -49,8 +52,21 @@ function part.adopt(scope, previous, undo)
   register_all(scope)
 end
 
-function part.drop(scope)
+--- Declares the types of a scope that nobody will use and takes them back: true | nil, message.
+function part.try(scope)
+  local ok, why = pcall(register_all, scope)
   take_back(scope)
+  if not ok then return nil, tostring(why) end
+  return true
+end
+
+--- Called when types went with a script that nothing replaced; set by boot.
+part.gone = nil
+
+function part.drop(scope)
+  local some = scope.undo_types and scope.undo_types[1]
+  take_back(scope)
+  if some and part.gone then timers.spawn(part.gone) end
 end
 
 return part
