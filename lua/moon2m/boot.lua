@@ -12,7 +12,7 @@
 --   console(id, line) console_gone(id)   tasks: a line of a console; that it has gone
 --   operator(id, line)               task: a command of the operator; ends in core.operator.answer
 --   stop()                           task: the scripts' stop functions have run
---   check_config(file) -> list       moon2m check --config: its scripts; raises the text for the user
+--   check_config(file) -> list       moon2m check --config: its scripts; raises what is wrong
 --   check(file) -> true | nil, text  moon2m check
 
 local config = require "moon2m.config"

@@ -1,6 +1,7 @@
 -- What scripts cost: creates with a policy, a check and an `on` handler, or with rules for other
--- paths, beside creates without; 1,000 rules on 1,000 paths beside one rule; the loop time of reloading a script of 500 lines.  Ratios of the server's CPU time for one
--- request, from runs that alternate: what else this machine does counts little.
+-- paths, beside creates without; 1,000 rules on 1,000 paths beside one rule; the loop time of
+-- reloading a script of 500 lines.  Ratios of the server's CPU time for one request, from runs that
+-- alternate: what else this machine does counts little.
 
 local lab = require "lab"
 

@@ -122,10 +122,11 @@ describe("the command line", function()
       assert.matches("typo.lua:2: undeclared variable 'tonumbr'$", text)
     end)
 
-    it("--config: under its settings, trust and rocks; without scripts, those that it names", function()
+    it("--config: under its settings and trust; without scripts, those that it names", function()
       h.write_file(dir .. "/t.lua", 'local cse = require "moon2m"\nlocal ffi = require "ffi"\n' ..
         'cse.config { window = 1 }\n')
-      h.write_file(dir .. "/c.lua", ('apps = { "%s/t.lua" }\ntrust = { t = "full" }\n'):format(dir))
+      h.write_file(dir .. "/c.lua", ('apps = { "%s/t.lua" }\ntrust = { t = "full" }\n')
+        :format(dir))
       local text, rc = sh("%s check %s/t.lua", bin, dir)
       assert.equal(1, rc)
       assert.matches('t.lua:2: module "ffi" is not available', text)
