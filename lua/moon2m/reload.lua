@@ -20,7 +20,8 @@ local busy = false
 
 --- o.config: the configuration that runs; o.load() -> what it would be now, or raises;
 -- o.apply(config): its `scripts` and `read` count; o.done(): scripts have changed;
--- o.watch(folders) -> true | nil, why, or nil when nobody watches.  Until it is called, nothing can be reloaded.
+-- o.watch(folders) -> true | nil, why, or nil when nobody watches.  Until it is called, nothing can
+-- be reloaded.
 function reload.open(o)
   setup, files = o, o.config.apps
   reload.follow()
