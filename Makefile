@@ -104,7 +104,7 @@ $(B)/llhttp/%.o: $(LLHTTP)/%.c | $(B)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(OPT) $(SAN) -I$(LLHTTP_INC) -w -c -o $@ $<
 
-# The Lua library, embedded as source text: chunk names stay "@lib/...".
+# The Lua library, embedded as bytecode: chunk names stay "@lib/...".
 $(B)/lua_embed.c: runtime/embed.lua $(LUA_LIB) | $(B)
 	$(call say,LUA,$@)
 	$(Q)luajit runtime/embed.lua $(LUA_LIB) > $@.new && mv $@.new $@

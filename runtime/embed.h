@@ -9,7 +9,7 @@
 struct embed {
 	const char *name; /* "moon2m.types" */
 	const char *chunk; /* "@lib/moon2m/types/init.lua" */
-	const char *text; /* source, not NUL-terminated */
+	const char *text; /* bytecode or source, not NUL-terminated */
 	size_t size;
 };
 

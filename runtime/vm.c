@@ -151,7 +151,7 @@ static bool read_file(const char *path, struct buf *out)
 
 static int load_chunk(lua_State *L, const char *name, const char *text, size_t n, const char *chunk)
 {
-	if (luaL_loadbufferx(L, text, n, chunk, "t") == 0)
+	if (luaL_loadbufferx(L, text, n, chunk, "bt") == 0)
 		return 1;
 	lua_pushfstring(L, "module '%s': %s", name, lua_tostring(L, -1));
 	return lua_error(L);

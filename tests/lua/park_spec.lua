@@ -1,5 +1,5 @@
--- Events that wait for scripts (park.lua, backlog.lua), over the test's clock: order, parking, rest,
--- bounds, what a reload and a restart do with them.
+-- Events that wait for scripts (park.lua, backlog.lua), over the test's clock: order, parking,
+-- rest, bounds, what a reload and a restart do with them.
 
 local t = require "moon2m.test"
 
@@ -76,7 +76,7 @@ describe("events of a rule", function()
     end
   end)
 
-  it("wait while the rule rests after five failures, and are tried when its rest is over", function()
+  it("wait while the rule rests after five failures, and are tried when that is over", function()
     passes(function()
       local h = with(SINK)
       create(h, "bad 1", "bad 2", "bad 3", "bad 4", "bad 5", "6", "7")

@@ -99,6 +99,19 @@ describe("the command line", function()
     end)
   end)
 
+  it("the library inside the binary tells the same lines and names as its sources do", function()
+    local dir = h.directory()
+    h.write_file(dir .. "/e.lua", [[
+      print(pcall(require("moon2m.path").configure, nil))
+      print(select(2, xpcall(function() require("moon2m.path").globs():add("x", 1) end,
+        debug.traceback)))]])
+    local text = sh("%s lua %s/e.lua", bin, dir)
+    assert.matches("lib/moon2m/path.lua:%d+: attempt to index local 'o' %(a nil value%)", text)
+    assert.matches("\n%s+%S*/e.lua:2: in function", text)
+    assert.equal(sh("%s lua --lua lua %s/e.lua", bin, dir), text)
+    sh("rm -rf %s", dir)
+  end)
+
   describe("check", function()
     local dir
     setup(function() dir = h.directory() end)
