@@ -1,7 +1,7 @@
 -- Build-time generator: Lua library files given as arguments become C source on standard output,
 -- one byte array per module and the table that embed.h declares.  Run by luajit from the top
 -- folder.  lua/moon2m/x.lua is module "moon2m.x", lua/moon2m/types/init.lua is "moon2m.types"; the
--- chunk name is "@lib/" and the path below lua/.  What is embedded is LuaJIT's bytecode with all that
+-- chunk name is "@lib/" and the path below lua/.  Embedded is LuaJIT bytecode with all that
 -- error messages need (lines, names): every start is spared the compiling.
 
 local function read(path)
