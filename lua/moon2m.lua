@@ -8,9 +8,12 @@ local sys = require "moon2m.core.sys"
 local format = require "moon2m.format"
 local gateway = require "moon2m.gateway"
 local json = require "moon2m.json"
+local mistake = require "moon2m.mistake"
 local page = require "moon2m.page"
 local rsc = require "moon2m.rsc"
 local rule = require "moon2m.rule"
+
+local fail = mistake.fail
 
 local public = {}
 
@@ -18,17 +21,6 @@ local READ_MAX = 64 * 1024
 
 local TYPES = { ae = 2, container = 3, content_instance = 4, subscription = 23, acp = 1,
   cnt = 3, cin = 4, sub = 23 }
-
--- Raises at the line of the script that called, however deep in the library the mistake was seen.
-local function fail(fmt, ...)
-  local level = 2
-  local info = debug.getinfo(level, "S")
-  while info and (info.source:sub(1, 5) == "@lib/" or info.what == "C") do
-    level = level + 1
-    info = debug.getinfo(level, "S")
-  end
-  error(fmt:format(...), level)
-end
 
 -- `v` as JSON text; what cannot be written is the script's mistake.
 local function encoded(what, v)

@@ -7,6 +7,7 @@
 -- finds who asked.  Where LuaJIT cannot yield the error names the cure.
 
 local guard = require "moon2m.core.guard"
+local mistake = require "moon2m.mistake"
 
 local coroutines = {}
 
@@ -15,17 +16,6 @@ local create, yield, status = coroutine.create, coroutine.yield, coroutine.statu
 
 local owned = setmetatable({}, { __mode = "k" })     -- made by scripts
 local waiting = setmetatable({}, { __mode = "k" })   -- of them, those that wait for the server
-
--- Raises at the line of the script that resumed.
-local function fail(text)
-  local level = 2
-  local info = debug.getinfo(level, "S")
-  while info and (info.source:sub(1, 5) == "@lib/" or info.what == "C") do
-    level = level + 1
-    info = debug.getinfo(level, "S")
-  end
-  error(text, level)
-end
 
 local pass_on
 
@@ -38,7 +28,7 @@ function pass_on(co, ok, first, ...)
   if ok and first == guard.SERVER and status(co) == "suspended" then
     waiting[co] = true
     local why = cannot_wait()
-    if why then fail(why) end
+    if why then mistake.fail("%s", why) end
     return go_on(co, yield(first, ...))
   end
   return ok, first, ...

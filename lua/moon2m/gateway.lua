@@ -7,6 +7,7 @@
 -- live = { kind, spec = who owns it now, id = of the core or nil, started, paused = between adopt
 -- and start, closed, gates = tasks that wait for something new }
 
+local mistake = require "moon2m.mistake"
 local rsc = require "moon2m.rsc"
 local rules = require "moon2m.rule"
 local sys = require "moon2m.core.sys"
@@ -38,16 +39,8 @@ function gateway.limit(name) return limits[name] end
 -- ---- errors -------------------------------------------------------------------------------------
 
 --- Raises at the script's line, however deep in the library the mistake was seen.
-function gateway.fail(fmt, ...)
-  local level = 2
-  local info = debug.getinfo(level, "S")
-  while info and (info.source:sub(1, 5) == "@lib/" or info.what == "C") do
-    level = level + 1
-    info = debug.getinfo(level, "S")
-  end
-  error(fmt:format(...), level)
-end
-local fail = gateway.fail
+gateway.fail = mistake.fail
+local fail = mistake.fail
 
 --- nil, err: the peer, the device or the broker is not there.
 function gateway.unreachable(why)

@@ -1,20 +1,12 @@
 -- Where in the test's own file something was asked for: the first frame that is not the library's.
 
-local place = {}
+local mistake = require "moon2m.mistake"
 
-local function frame()
-  local level = 3
-  local info = debug.getinfo(level, "Sl")
-  while info and (info.source:sub(1, 5) == "@lib/" or info.what == "C") do
-    level = level + 1
-    info = debug.getinfo(level, "Sl")
-  end
-  return info
-end
+local place = {}
 
 --- "file:line: " of the test; "" when there is none.
 function place.here()
-  local info = frame()
+  local _, info = mistake.frame()
   return info and ("%s:%d: "):format(info.short_src, info.currentline) or ""
 end
 
@@ -25,7 +17,7 @@ function place.file(name)
     f:close()
     return name
   end
-  local info = frame()
+  local _, info = mistake.frame()
   local folder = info and info.source:match("^@(.*/)[^/]*$")
   return folder and name:sub(1, 1) ~= "/" and folder .. name or name
 end
