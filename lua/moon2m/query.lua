@@ -86,7 +86,13 @@ local function is_no(raw)
   return raw == "false" or raw == "0" or raw == "[]"
 end
 
+local SPARQL = { smf = true, ["fc.smf"] = true, sqi = true }
+
 local function not_supported(name)
+  if SPARQL[name] then
+    return err(rsc.NOT_IMPLEMENTED,
+      "%s: semantic discovery with SPARQL is not supported by this CSE", name)
+  end
   return err(rsc.NOT_IMPLEMENTED, "%s: not supported by this CSE", name)
 end
 

@@ -283,23 +283,26 @@ describe("types", function()
     local allowed = {
       cse_base = "ae container acp subscription request group cross_resource_subscription "
         .. "notification_target_policy node remote_cse schedule flex_container time_series "
-        .. "time_sync_beacon action location_policy", location_policy = "subscription",
+        .. "time_sync_beacon action location_policy",
+      location_policy = "subscription", semantic_descriptor = "subscription",
       remote_cse = "container acp subscription polling_channel group cross_resource_subscription "
         .. "flex_container time_series time_sync_beacon action",
-      node = "mgmt_obj subscription schedule action", mgmt_obj = "subscription",
+      node = "mgmt_obj subscription schedule action semantic_descriptor",
+      mgmt_obj = "subscription semantic_descriptor",
       action = "dependency subscription", dependency = "subscription",
-      mgmt_firmware = "subscription",
+      mgmt_firmware = "subscription semantic_descriptor",
       ae = "container acp subscription polling_channel group cross_resource_subscription "
-        .. "flex_container time_series time_sync_beacon action",
+        .. "flex_container time_series time_sync_beacon action semantic_descriptor",
       flex_container = "flex_container_instance container flex_container subscription time_series "
-        .. "action",
-      time_series = "time_series_instance subscription action", time_series_instance = "",
+        .. "action semantic_descriptor",
+      time_series = "time_series_instance subscription action semantic_descriptor",
+      time_series_instance = "",
       time_sync_beacon = "subscription",
       polling_channel = "",
-      group = "subscription action",
+      group = "subscription action semantic_descriptor",
       request = "subscription",
       container = "container content_instance subscription flex_container time_series "
-        .. "action",
+        .. "action semantic_descriptor",
       content_instance = "",
       flex_container_instance = "",
       subscription = "notification_target_mgmt_policy_ref schedule", schedule = "subscription",

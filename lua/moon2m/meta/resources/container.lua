@@ -6,7 +6,8 @@
 ---Holds instances, the newest reached as "la", the oldest as "ol".
 ---
 ---Type 3, `m2m:cnt` (TS-0001 9.6.6, TS-0004 7.4.6). Below it: `action`, `container`,
----`content_instance`, `flex_container`, `subscription`, `time_series`. Virtual: `la`, `ol`.
+---`content_instance`, `flex_container`, `semantic_descriptor`, `subscription`, `time_series`.
+---Virtual: `la`, `ol`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `st` `cr` `cstn` `loc`.

@@ -6,7 +6,8 @@
 ---A resource whose attributes a specialisation defines.
 ---
 ---Type 28, `m2m:flexContainer` (TS-0001 9.6.35, TS-0004 7.4.37). Below it: `action`, `container`,
----`flex_container_instance`, `flex_container`, `subscription`, `time_series`. Virtual: `la`, `ol`.
+---`flex_container_instance`, `flex_container`, `semantic_descriptor`, `subscription`,
+---`time_series`. Virtual: `la`, `ol`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `st` `cr` `cstn` `loc`.

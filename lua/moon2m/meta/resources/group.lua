@@ -6,8 +6,8 @@
 ---Resources that are addressed together through "fopt", notified together when the group is in
 ---`nu`, and authorised together when it is in `acor`.
 ---
----Type 9, `m2m:grp` (TS-0001 9.6.13, TS-0004 7.4.13). Below it: `action`, `subscription`. Virtual:
----`fopt`.
+---Type 9, `m2m:grp` (TS-0001 9.6.13, TS-0004 7.4.13). Below it: `action`, `semantic_descriptor`,
+---`subscription`. Virtual: `fopt`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cr` `cstn` `loc`.

@@ -6,7 +6,7 @@
 ---A device in an area network; awi is the areaNwkInfo of the network, whose ldv has this device as
 ---long as it does (area_network.lua).
 ---
----Type 13, `m2m:andi` (TS-0001 D.6, TS-0004 D.6). Below it: `subscription`.
+---Type 13, `m2m:andi` (TS-0001 D.6, TS-0004 D.6). Below it: `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

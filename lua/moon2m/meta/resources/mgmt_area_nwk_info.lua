@@ -5,7 +5,7 @@
 
 ---A network of devices behind the node.
 ---
----Type 13, `m2m:ani` (TS-0001 D.5, TS-0004 D.5). Below it: `subscription`.
+---Type 13, `m2m:ani` (TS-0001 D.5, TS-0004 D.5). Below it: `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

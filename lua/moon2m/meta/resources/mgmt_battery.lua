@@ -6,7 +6,7 @@
 ---btl in per cent; bts 1 normal, 2 charging, 3 charged, 4 damaged, 5 low, 6 not installed, 7
 ---unknown.
 ---
----Type 13, `m2m:bat` (TS-0001 D.7, TS-0004 D.7). Below it: `subscription`.
+---Type 13, `m2m:bat` (TS-0001 D.7, TS-0004 D.7). Below it: `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

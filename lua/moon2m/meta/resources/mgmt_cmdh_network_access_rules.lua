@@ -3,7 +3,7 @@
 
 -- ---- mgmt_cmdh_network_access_rules ------------------------------------------------------------
 
----Type 13, `m2m:cmnr`. Below it: `subscription`.
+---Type 13, `m2m:cmnr`. Below it: `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

@@ -5,7 +5,7 @@
 
 ---Something that the device can do; ena and dis true turn it on and off, cus is whether it is on.
 ---
----Type 13, `m2m:dvc` (TS-0001 D.9, TS-0004 D.9). Below it: `subscription`.
+---Type 13, `m2m:dvc` (TS-0001 D.9, TS-0004 D.9). Below it: `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

@@ -5,7 +5,7 @@
 
 ---What the device is.
 ---
----Type 13, `m2m:dvi` (TS-0001 D.8, TS-0004 D.8). Below it: `subscription`.
+---Type 13, `m2m:dvi` (TS-0001 D.8, TS-0004 D.8). Below it: `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn` `loc`.

@@ -5,7 +5,8 @@
 
 ---A log of the device; lga and lgo true start and stop it.
 ---
----Type 13, `m2m:evl` (TS-0001 D.11, TS-0004 D.11). Below it: `subscription`.
+---Type 13, `m2m:evl` (TS-0001 D.11, TS-0004 D.11). Below it: `semantic_descriptor`,
+---`subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

@@ -5,7 +5,7 @@
 
 ---A firmware of the device; ud true installs it from url.
 ---
----Type 13, `m2m:fwr` (TS-0001 D.2, TS-0004 D.2). Below it: `subscription`.
+---Type 13, `m2m:fwr` (TS-0001 D.2, TS-0004 D.2). Below it: `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

@@ -5,7 +5,7 @@
 
 ---The memory of the device, in bytes.
 ---
----Type 13, `m2m:mem` (TS-0001 D.4, TS-0004 D.4). Below it: `subscription`.
+---Type 13, `m2m:mem` (TS-0001 D.4, TS-0004 D.4). Below it: `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

@@ -3,7 +3,7 @@
 
 -- ---- mgmt_obj ----------------------------------------------------------------------------------
 
----Type 13, `m2m:mgmtObj`. Below it: `subscription`.
+---Type 13, `m2m:mgmtObj`. Below it: `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

@@ -5,7 +5,8 @@
 
 ---rbo true reboots the device, far true resets it to what it left the factory with.
 ---
----Type 13, `m2m:rbo` (TS-0001 D.10, TS-0004 D.10). Below it: `subscription`.
+---Type 13, `m2m:rbo` (TS-0001 D.10, TS-0004 D.10). Below it: `semantic_descriptor`,
+---`subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

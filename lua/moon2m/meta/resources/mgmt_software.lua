@@ -6,7 +6,7 @@
 ---A software of the device; in true installs it from url, un true removes it; act and dea true
 ---start and stop it.
 ---
----Type 13, `m2m:swr` (TS-0001 D.3, TS-0004 D.3). Below it: `subscription`.
+---Type 13, `m2m:swr` (TS-0001 D.3, TS-0004 D.3). Below it: `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

@@ -12,7 +12,7 @@
 ---`mgmt_cmdh_nw_access_rule`, `mgmt_cmdh_policy`, `mgmt_credentials`, `mgmt_data_collection`,
 ---`mgmt_device_capability`, `mgmt_device_info`, `mgmt_event_log`, `mgmt_firmware`, `mgmt_memory`,
 ---`mgmt_mobile_network`, `mgmt_my_cert_file_cred`, `mgmt_obj`, `mgmt_reboot`, `mgmt_sim`,
----`mgmt_software`, `mgmt_wifi_client`, `schedule`, `subscription`.
+---`mgmt_software`, `mgmt_wifi_client`, `schedule`, `semantic_descriptor`, `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn`.

@@ -6,8 +6,8 @@
 ---Holds values of known times, the newest reached as "la", the oldest as "ol", bounded by mni, mbs
 ---and mia as a container is.
 ---
----Type 29, `m2m:ts` (TS-0001 9.6.36, TS-0004 7.4.38). Below it: `action`, `subscription`,
----`time_series_instance`. Virtual: `la`, `ol`.
+---Type 29, `m2m:ts` (TS-0001 9.6.36, TS-0004 7.4.38). Below it: `action`, `semantic_descriptor`,
+---`subscription`, `time_series_instance`. Virtual: `la`, `ol`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cr` `cstn` `loc`.
