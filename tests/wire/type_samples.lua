@@ -22,6 +22,8 @@ local samples = {
     members = { dgt = '"20250101T000000"', con = '"x"' } },
   { "time_sync_beacon", members = { bcnc = "1", bcnu = '["Cbad"]' } },
   { "location_policy", below = "cse_base", members = { los = "2" } },
+  { "semantic_descriptor", below = "container",
+    members = { dcrp = "5", dsp = '"PGE+IDxiPiA8Yz4gLg=="' } },
   { "node", below = "cse_base", members = { ni = '"urn:x"' } },
   { "schedule", below = "node", members = { se = '{"sce":["* * * * * * *"]}' } },
   { "remote_cse", below = "cse_base", maker = "/another", first = "/other",
