@@ -2,7 +2,8 @@
 -- one byte array per module and the table that embed.h declares.  Run by luajit from the top
 -- folder.  lua/moon2m/x.lua is module "moon2m.x", lua/moon2m/types/init.lua is "moon2m.types"; the
 -- chunk name is "@lib/" and the path below lua/.  Embedded is LuaJIT bytecode with all that
--- error messages need (lines, names): every start is spared the compiling.
+-- error messages need (lines, names): every start is spared the compiling.  Files that begin with
+-- ---@meta are embedded as text: they are never run, help() reads what they say.
 
 local function read(path)
   local f = assert(io.open(path, "rb"))
@@ -21,6 +22,7 @@ end
 local function compile(path, text)
   local chunk, why = loadstring(text, "@lib/" .. path:sub(#"lua/" + 1))
   if not chunk then error(why, 0) end
+  if text:find("^%-%-%-@meta") then return text end
   return string.dump(chunk, false)
 end
 
