@@ -66,7 +66,8 @@ local function check_place(req, parent)
     if not ok then return e end
   end
   if not T then
-    return rsc.err(rsc.NOT_IMPLEMENTED, "ty: %s is not supported by this CSE", types.known[req.ty])
+    return rsc.err(rsc.NOT_IMPLEMENTED, "ty: %s is not supported by this CSE",
+      types.standard(req.ty))
   end
   if req.ty == 5 then
     return rsc.err(rsc.OPERATION_NOT_ALLOWED, "ty: a CSEBase cannot be created")

@@ -68,7 +68,7 @@ end
 local function check_create(req, params)
   if req.op ~= CREATE then return nil end
   if not req.ty then return bad("ty: missing, mandatory in a CREATE") end
-  if not types.by_ty[req.ty] and not types.known[req.ty] then
+  if not types.by_ty[req.ty] and not types.standard(req.ty) then
     return bad("ty: %d is no resource type", req.ty)
   end
   if params.fc then return bad("fc: not permitted in a CREATE") end

@@ -277,6 +277,8 @@ describe("types", function()
     end
     assert.same("group", types.known[9])
     assert.is_nil(types.known[33])
+    assert.same({ "group", "groupAnnc" }, { types.standard(9), types.standard(10009) })
+    for _, ty in ipairs { 0, 33, 999, 10033, 20009 } do assert.is_nil(types.standard(ty)) end
   end)
 
   it("say who may stand below whom", function()

@@ -21,7 +21,7 @@ local wrong = require "wrong_values"
 local CREATE, RETRIEVE, UPDATE, DELETE = 1, 2, 3, 4
 local BAD, NOT_IMPLEMENTED, NOT_ALLOWED = rsc.BAD_REQUEST, rsc.NOT_IMPLEMENTED,
   rsc.OPERATION_NOT_ALLOWED
-local EVERY = 23                 -- of the classes of flexContainer, one
+local EVERY = 7                  -- of the classes of flexContainer, one
 
 local quote = core.quote
 local by_name = {}               -- the samples, by type
@@ -181,6 +181,8 @@ local function numbers(s)
   g.add("ty 0", BAD, "ty", make(0))
   g.add("ty 999", BAD, "ty", make(999))
   g.add("a ty of the standard that is not here", NOT_IMPLEMENTED, "ty", make(21))
+  g.add("ty of an announced resource", NOT_IMPLEMENTED, "ty", make(10003))
+  g.add("ty of nothing announced", BAD, "ty", make(10999))
   if T.ty ~= 3 and s.P.children.container then
     g.add("ty of another type", BAD, "pc", make(3))
   end
@@ -203,8 +205,15 @@ local function originators(s)
   g.add("DELETE by nobody", refused, "fr", primitive(DELETE, s.path, NOBODY))
   g.add("DELETE by a CSE that is not registered", rsc.SECURITY_ASSOCIATION_REQUIRED, "fr",
     primitive(DELETE, s.path, "/nobody"))
-  g.add("DELETE by who may not", rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "",
-    primitive(DELETE, s.path, "Cother"))
+  -- who may not is not told what else is wrong
+  local may_not, wrong_content = rsc.ORIGINATOR_HAS_NO_PRIVILEGE, content(T.root, { zz = "1" })
+  g.add("DELETE by who may not", may_not, "Cother", primitive(DELETE, s.path, "Cother"))
+  g.add("UPDATE by who may not", may_not, "Cother",
+    primitive(UPDATE, s.path, "Cother", nil, wrong_content))
+  if not s.open then
+    g.add("CREATE by who may not", may_not, "Cother",
+      primitive(CREATE, s.at, "Cother", T.ty, wrong_content))
+  end
   g.close()
 end
 
@@ -311,6 +320,7 @@ local function sample(T, given)
   local owner = given.owner or parent and parent.owner or "CAdmin"
   local s = { T = T, P = parent and parent.T, owner = owner, maker = given.maker or owner,
     at = parent and parent.path or "moon", members = missing_members(T, given.members or {}) }
+  s.open = given.open
   s.path = given.path or s.at .. "/" .. (given.fixed or name)
   s.new = with(s.members, "rn", not given.fixed and T.attr.rn.create ~= "-" and '"no"' or nil)
   by_name[T.name] = by_name[T.name] or s

@@ -26,8 +26,8 @@ local schema = require "moon2m.schema"
 
 local types = { by_ty = {}, by_root = {}, by_name = {} }
 
--- Type numbers of the standard (TS-0004 6.3.4.2.1): of these, the ones not registered answer
--- 5001, any other number 4000.
+-- Type numbers of the standard (TS-0004 6.3.4.2.1): of these and of what is announced of them, the
+-- ones not registered answer 5001, any other number 4000.
 types.known = {
   [1] = "accessControlPolicy", [2] = "AE", [3] = "container", [4] = "contentInstance",
   [5] = "CSEBase", [6] = "delivery", [7] = "eventConfig", [8] = "execInstance", [9] = "group",
@@ -48,6 +48,15 @@ types.known = {
   [62] = "primitiveProfile", [63] = "processManagement", [64] = "state", [65] = "action",
   [66] = "dependency",
 }
+
+local ANNOUNCED = 10000          -- added to the number of a type
+
+--- The name that the standard gives to a type's number, that of an announced resource too; nil for
+-- any other number.
+function types.standard(ty)
+  local original = types.known[ty - ANNOUNCED]
+  return types.known[ty] or original and original .. "Annc"
+end
 
 -- Attribute short names of all registered types, counted: what a filter may name.
 local names = {}
