@@ -92,7 +92,7 @@ local CASES = {
   { "ty 0", "POST", "", 0, '{"m2m:cnt":{}}', 4000, "ty" },
   { "ty 999", "POST", "", 999, '{"m2m:cnt":{}}', 4000, "ty" },
   { "ty that is no number", "POST", "", "x", '{"m2m:cnt":{}}', 4000, "ty" },
-  { "a locationPolicy (not supported)", "POST", "", 10, '{"m2m:lcp":{"los":1}}', 5001, "ty" },
+  { "a statsCollect (not supported)", "POST", "", 21, '{"m2m:stcl":{"cr":null}}', 5001, "ty" },
   { "an instance below an AE", "POST", "", 4, '{"m2m:cin":{"con":1}}', 4108, "" },
   { "an AE below a container", "POST", "/c", 2, '{"m2m:ae":{"api":"N","rr":true,"srv":["3"]}}',
     4108,
