@@ -79,6 +79,10 @@ sql_life.cross = "SELECT id FROM res WHERE ty = 48 AND id > ?1 ORDER BY id"
 sql_life.of_type =
   "SELECT id FROM res WHERE ty = ?1 AND id > ?2 ORDER BY id"
 
+--- The AEs with a Trigger-Recipient-ID, by id: column id.  Parameter: the identifier.
+sql_life.triggered =
+  "SELECT id FROM res WHERE ty = 2 AND json_extract(doc, '$.tri') = ?1 ORDER BY id"
+
 --- The schedules of subscriptions, crossResourceSubscriptions and nodes, by id: columns id pid doc.
 -- Parameter: the id to start after.
 sql_life.schedules = [[

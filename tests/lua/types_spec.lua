@@ -285,16 +285,20 @@ describe("types", function()
     local allowed = {
       cse_base = "ae container acp subscription request group cross_resource_subscription "
         .. "notification_target_policy node remote_cse schedule flex_container time_series "
-        .. "time_sync_beacon action location_policy",
-      location_policy = "subscription", semantic_descriptor = "subscription",
+        .. "time_sync_beacon action location_policy"
+        .. " dynamic_authorization_consultation",
+      location_policy = "subscription", trigger_request = "subscription",
+      dynamic_authorization_consultation = "subscription", semantic_descriptor = "subscription",
       remote_cse = "container acp subscription polling_channel group cross_resource_subscription "
-        .. "flex_container time_series time_sync_beacon action",
+        .. "flex_container time_series time_sync_beacon action"
+        .. " dynamic_authorization_consultation",
       node = "mgmt_obj subscription schedule action semantic_descriptor",
       mgmt_obj = "subscription semantic_descriptor",
       action = "dependency subscription", dependency = "subscription",
       mgmt_firmware = "subscription semantic_descriptor",
       ae = "container acp subscription polling_channel group cross_resource_subscription "
-        .. "flex_container time_series time_sync_beacon action semantic_descriptor",
+        .. "flex_container time_series time_sync_beacon action semantic_descriptor"
+        .. " dynamic_authorization_consultation trigger_request",
       flex_container = "flex_container_instance container flex_container subscription time_series "
         .. "action semantic_descriptor",
       time_series = "time_series_instance subscription action semantic_descriptor",

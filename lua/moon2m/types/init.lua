@@ -422,7 +422,8 @@ local files = { "cse_base", "ae", "container", "content_instance", "subscription
   "schedule", "node", "remote_cse",
   "flex_container_instance", "flex_container", "time_series", "time_series_instance",
   "time_sync_beacon", "mgmt_obj", "action", "dependency",
-  "location_policy", "semantic_descriptor" }
+  "location_policy", "semantic_descriptor",
+  "dynamic_authorization_consultation", "trigger_request" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end

@@ -6,8 +6,9 @@
 ---A registered application.
 ---
 ---Type 2, `m2m:ae` (TS-0001 9.6.5, TS-0004 7.4.5). Below it: `acp`, `action`, `container`,
----`cross_resource_subscription`, `flex_container`, `group`, `polling_channel`,
----`semantic_descriptor`, `subscription`, `time_series`, `time_sync_beacon`.
+---`cross_resource_subscription`, `dynamic_authorization_consultation`, `flex_container`, `group`,
+---`polling_channel`, `semantic_descriptor`, `subscription`, `time_series`, `time_sync_beacon`,
+---`trigger_request`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cstn` `loc`.

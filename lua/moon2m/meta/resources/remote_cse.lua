@@ -6,8 +6,8 @@
 ---Another CSE that is registered here.
 ---
 ---Type 16, `m2m:csr` (TS-0001 9.6.4, TS-0004 7.4.4). Below it: `acp`, `action`, `container`,
----`cross_resource_subscription`, `flex_container`, `group`, `polling_channel`, `subscription`,
----`time_series`, `time_sync_beacon`.
+---`cross_resource_subscription`, `dynamic_authorization_consultation`, `flex_container`, `group`,
+---`polling_channel`, `subscription`, `time_series`, `time_sync_beacon`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cr` `cstn` `loc`.

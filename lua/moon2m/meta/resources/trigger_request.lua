@@ -1,0 +1,21 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- trigger_request ---------------------------------------------------------------------------
+
+---Triggers an AE by the identifier that an underlying network knows it under (tri).
+---
+---Type 47, `m2m:tgr` (TS-0001 9.6.49, TS-0004 7.4.57). Below it: `subscription`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`.
+---@class moon2m.res.trigger_request: moon2m.resource
+---@field mei string M2M-Ext-ID; needed in a create, fixed
+---@field tri string Trigger-Recipient-ID; needed in a create, may be changed
+---@field tpe? 1 | 2 | 3 | 4 triggerPurpose; may be set and changed
+---@field tst? 1 | 2 | 3 triggerStatus; the server's
+---@field tvt string triggerValidityTime; needed in a create, may be changed
+---@field tiae? string triggerInfoAE-ID; may be set and changed
+---@field tia? string triggerInfoAddress; may be set and changed
+---@field tio? integer triggerInfoOperation; may be set and changed
+---@field tirt? integer targetedResourceType; may be set and changed
+---@field trf? string triggerReference; the server's
