@@ -13,6 +13,7 @@
  *                                                  as above; "watch": Cf00000 subscribes to each
  *   load PORT update  CONNS SECONDS N [watched]    durable updates of them
  *   load PORT create  CONNS SECONDS CONTAINERS [watched]    durable creates over HTTP keep-alive
+ *   load PORT grouped CONNS SECONDS NAME MEMBERS   durable creates in all members of a group at once
  *   load PORT get     CONNS SECONDS PATH RANGE PART TIMES   retrieves; "#" in PATH is a number
  *                                                  below RANGE; PART occurs TIMES in an answer
  *   load PORT sites   N                            N containers s0 ... with 99 containers of 9
@@ -170,6 +171,11 @@ static void run_watched(void)
 	mode_create(number(2, MAX_CONNS), seconds(3), number(4, 1000000), true);
 }
 
+static void run_grouped(void)
+{
+	mode_grouped(number(2, MAX_CONNS), seconds(3), arg[4], number(5, 10000));
+}
+
 static void run_get(void)
 {
 	mode_get(number(2, MAX_CONNS), seconds(3), arg[4], number(5, 100000000), arg[6],
@@ -268,6 +274,7 @@ static const struct {
 	{ "values", 4, run_values },   { "flex", 2, run_flex },
 	{ "update", 3, run_update },   { "update", 4, run_updated },
 	{ "sites", 1, run_sites },     { "drop", 2, run_drop },
+	{ "grouped", 4, run_grouped },
 };
 
 int main(int argc, char **argv)

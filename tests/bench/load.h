@@ -32,6 +32,7 @@ void mode_watch(unsigned containers);
 void mode_fill(unsigned containers, unsigned each);
 void mode_count(unsigned containers);
 void mode_holders(const char *name, int ty, unsigned n, const char *more);
+void mode_grouped(unsigned conns, double seconds, const char *name, unsigned members);
 void mode_flex(unsigned n, const char *more);
 void mode_update(unsigned conns, double seconds, unsigned n, bool listener);
 void mode_values(const char *name, int ty, unsigned n, unsigned each);

@@ -125,7 +125,7 @@ static unsigned random_below(unsigned n)
 /* ---- setting up ------------------------------------------------------------------------------ */
 
 static unsigned containers = 1, labels, mni;
-static const char *sub_format, *sub_container;
+static const char *sub_format, *sub_container, *group;
 
 void mode_ready(void)
 {
@@ -226,7 +226,10 @@ static int next_create(uint64_t i, char *out, size_t size)
 {
 	char path[64], body[200];
 
-	snprintf(path, sizeof(path), "/moon/bench/c%u", random_below(containers));
+	if (group)
+		snprintf(path, sizeof(path), "/moon/bench/%s/fopt", group);
+	else
+		snprintf(path, sizeof(path), "/moon/bench/c%u", random_below(containers));
 	snprintf(body, sizeof(body), "{\"m2m:cin\":{\"con\":\"" CONTENT "\"}}",
 		 (unsigned long long)i, 0);
 	return post(out, size, path, "Cbench", 4, body);
@@ -499,6 +502,16 @@ void mode_get(unsigned conns, double seconds, const char *path, unsigned range, 
 	get_part = part;
 	get_times = times;
 	run(&l, conns, seconds, "get");
+}
+
+void mode_grouped(unsigned conns, double seconds, const char *name, unsigned members)
+{
+	struct loop l = { .expect = 200, .next = next_create, .check = check_part };
+
+	group = name;
+	get_part = "\"rsc\":2001";
+	get_times = members;
+	run(&l, conns, seconds, "grouped");
 }
 
 static int next_count(uint64_t i, char *out, size_t size)
