@@ -1,6 +1,6 @@
--- Creates through a group of 100 members, each 100 durable instances and one answer with 100 answers
--- in it, beside single creates in the same containers, 100 at a time.  Every answer is looked at, and
--- what they say is counted in the store afterwards.
+-- Creates through a group of 100 members, each 100 durable instances and one answer with 100
+-- answers in it, beside single creates in the same containers, 100 at a time.  Every answer is
+-- looked at, and what they say is counted in the store afterwards.
 
 local lab = require "lab"
 
@@ -57,7 +57,7 @@ return function(report)
       report.count(all.cpu_ns / MEMBERS), report.count(single.cpu_ns) }
   end
   s:finish()
-  report.table("Creates through a group", "100 containers in it, mni reached, content of 100 bytes; "
-    .. "beside it single creates over 100 connections.", { "at a time", "instances/s",
+  report.table("Creates through a group", "100 containers in it, mni reached, content of "
+    .. "100 bytes; beside it single creates over 100 connections.", { "at a time", "instances/s",
       "single creates/s", "ratio", "p50 ms", "p99 ms", "CPU ns/instance", "CPU ns/create" }, rows)
 end
