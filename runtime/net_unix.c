@@ -16,7 +16,7 @@
 #include "net_lws.h"
 
 #define CLIENTS_MAX 16u
-#define LINE_MAX_BYTES 65536u
+#define LINE_MAX_BYTES (8u << 20) /* an imported line may hold a large content */
 #define CLIENT_TIME 30.0 /* s without progress */
 #define SESSIONS_MAX 8u
 #define UNREAD_MAX (8u << 20) /* bytes that a session may leave */
@@ -147,9 +147,10 @@ static void client_idle(struct client *c)
 
 static void client_read(struct client *c)
 {
-	char piece[4096];
+	char piece[65536];
 	ssize_t n = recv(c->fd, piece, sizeof(piece), 0);
 	const char *end;
+	size_t before = c->in.n;
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
@@ -158,7 +159,7 @@ static void client_read(struct client *c)
 		return;
 	}
 	buf_add(&c->in, piece, (size_t)n);
-	end = memchr(c->in.p, '\n', c->in.n);
+	end = memchr(c->in.p + before, '\n', (size_t)n);
 	if (end)
 		client_answer(c, (struct str){ c->in.p, (size_t)(end - c->in.p) });
 }

@@ -50,6 +50,7 @@ local function configure()
   require("moon2m.request").configure { admin = cfg.cse.admin, cse = cfg.cse.id,
     releases = cfg.cse.releases }
   require("moon2m.op_create").configure(cfg.default_et)
+  require("moon2m.restore").configure(cfg.cse.admin)
   require("moon2m.types").configure(cfg.flex_children == "any")
   require("moon2m.earlier").configure(cfg.limits.earlier)
   require("moon2m.op_notify").configure(cfg.notification.answer_time)

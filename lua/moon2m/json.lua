@@ -142,6 +142,24 @@ function json.decode(text)
   return nil, type(v) == "table" and v.msg or tostring(v)
 end
 
+--- JSON text with each string in it, names of members too, given to fn; what fn returns stands for
+-- it, nil: as it was, byte for byte.
+function json.strings(text, fn)
+  local out, n, i = {}, 0, 1
+  while true do
+    local a = find(text, '"', i, true)
+    if not a then break end
+    local b = a + 1
+    while b <= #text and byte(text, b) ~= 34 do b = b + (byte(text, b) == 92 and 2 or 1) end
+    local token = sub(text, a, b)
+    local new = fn(core.string(token))
+    out[n + 1], out[n + 2] = sub(text, i, a - 1), new and quote(new) or token
+    n, i = n + 2, b + 1
+  end
+  out[n + 1] = sub(text, i)
+  return concat(out)
+end
+
 -- ---- encode -------------------------------------------------------------------------------------
 
 local write

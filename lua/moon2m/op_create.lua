@@ -111,15 +111,18 @@ end
 local function make(req, parent, T, raw, values)
   local et, e = op.expiry(parent, values.et, req.now)
   if not et then return nil, e end
-  local id = tree.next_id()
+  local past = req.restored or {}
+  local id, ct = tree.next_id(), past.ct or req.now
   local r = { id = id, pid = parent.id, ty = T.ty, type = T, ri = path.ri(id), pi = parent.ri,
-    ct = req.now, lt = req.now, et = et, st = 0, raw = raw, values = values }
+    ct = ct, lt = past.lt or ct, et = et, st = 0, raw = raw, values = values }
   r.rn = values.rn or T.root:match(":(.*)$") .. "_" .. r.ri
   if T.rooted then raw._root = json.quote(T.root) end
   if T.measure then r.size = T.measure(raw) end
   if parent.ty == AE then raw._pi = json.quote(parent.ri) end
   if T.container then r.cni, r.cbs, r.oldest = 0, 0, 0 end
   if T.attr.cr and values.cr then raw.cr = json.quote(req.who) end
+  if T.attr.cr and past.cr then raw.cr = past.cr end
+  raw._cr = past._cr
   return r
 end
 
@@ -130,13 +133,16 @@ local function complete(req, parent, r, ops)
     local ok, e = T.create({ req = req, originator = req.who, tree = tree, ops = ops }, parent, r)
     if not ok then return e end
   end
+  local past = req.restored
+  if past and r.raw.cr then r.raw.cr = past.cr or past._cr or r.raw.cr end
   if registers(r.ty) then return register.assign(req, r) end
   local e = r.ty == CHANNEL and polling.admit(req, parent)
   if e then return e end
-  if not r.raw.cr then r.raw._cr = json.quote(req.who) end
+  if not r.raw.cr then r.raw._cr = r.raw._cr or json.quote(req.who) end
   if r.ty == SUBSCRIPTION then
     e = blocking.claim(req, parent, r.values)
     if e then return e end
+    if req.restored then return nil end
     if req.fanned then return target.mark(r.raw, req.fanned) end
     return verify.targets(r.values.nu, path.sp_relative(r.ri), r.raw.cr and req.who, req)
   end
@@ -186,11 +192,12 @@ local function store(req, parent, r, ops, before)
   tree.add(r)
   local body = schema.encode(r.type, r)
   local index = parent.events
-  local events = index and index.by_net[3] and
+  local quiet = req.restored ~= nil
+  local events = not quiet and index and index.by_net[3] and
     event.prepare(parent, 3, r, { rep = body, originator = req.who })
   if before then events = before(events) end
   table.insert(ops, 1, { "put", tree.row(r) })
-  if script.has.on then
+  if script.has.on and not quiet then
     r.reaction = { op = "create", to = "/" .. parent.path, fr = req.who, rep = body,
       hop = req.hop, chain = req.chain }
     script.prepare(ops, r.reaction)
@@ -220,7 +227,23 @@ local function finish(req, parent, r)
   return store(req, parent, r, ops)
 end
 
---- CREATE.  rsc, pc, extra | false: try again | nil, err.  Yields.
+--- Stores r as it was once, complete, with its path: nothing is checked, nobody is notified.  true,
+-- or nil, err.  Yields.
+function op.restore(req, parent, r)
+  tree.add(r)
+  local ok, e = write.commit({ { "put", tree.row(r) } }, nil, r, parent)
+  if not ok then
+    tree.remove(r)
+    return nil, e
+  end
+  if r.ty == CHANNEL then parent.pch = r.id end
+  committed(req, parent, r)
+  return true
+end
+
+--- CREATE.  req.restored = { ct, lt, cr, _cr }: times (microseconds) and creator (texts) that the
+-- resource had elsewhere; then no target is verified and nobody is notified.  rsc, pc, extra |
+-- false: try again | nil, err.  Yields.
 function op.perform(req, parent)
   local e = check_place(req, parent)
   if e then return nil, e end

@@ -22,9 +22,9 @@ local KEEP_BODY = 4096           -- bytes of a representation that is kept for `
 
 local op = {}
 
--- Attributes without a column of their own, as JSON object text; nil when there are none.
+--- Attributes without a column of their own, as JSON object text; nil when there are none.
 local COLUMN = { con = true, lbl = true, cr = true }
-local function further(T, raw)
+function op.further(T, raw)
   local parts
   for _, name in ipairs(T.order) do
     if raw[name] and not COLUMN[name] then
@@ -105,7 +105,7 @@ function op.create(req, r)
   local lt = r.lt
   r.st, r.lt = st, now
   local ops = { { "inst", r.id, st, now, values.et, i.size, r.path, values.rn,
-    values.cr and req.who, raw.lbl, further(T, raw), raw.con, i.mark } }
+    values.cr and req.who, raw.lbl, op.further(T, raw), raw.con, i.mark } }
   if r.type.arrives then ops[2] = r.type.arrives(r, i) end
   local ok
   local reaction = script.has.on and { op = "create", to = "/" .. r.path, fr = req.who, rep = body,

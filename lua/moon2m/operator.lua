@@ -121,6 +121,34 @@ function operator.replay(args)
   return { ("%d events handed to %s again"):format(park.replay(args.name), args.name) }
 end
 
+-- ---- export and import --------------------------------------------------------------------------
+
+--- Begins an export of what is at args.path (nil: the CSEBase): its first lines, then
+-- { count, csi, csn, spi, cursor }; with args.cursor the next lines, then { cursor } or {}.
+function operator.export(args)
+  local dump, tree = require "moon2m.dump", require "moon2m.tree"
+  if args.cursor then
+    local lines, cursor = dump.slice(args.cursor)
+    lines[#lines + 1] = { cursor = cursor }
+    return lines
+  end
+  local csi, csn, spi = require("moon2m.path").configured()
+  local r = tree.resolve(args.path or csn)
+  if not r or r.virtual or r.parent then
+    return nil, ("%s: no resource that can be exported"):format(args.path)
+  end
+  local lines, cursor = dump.start(r)
+  lines[#lines + 1] = { cursor = cursor, count = dump.count(r) + #lines, csi = csi, csn = csn,
+    spi = spi }
+  return lines
+end
+
+--- Imports args.rows (texts), which the CSE args.from wrote: what restore.rows tells.
+function operator.import(args)
+  if type(args.rows) ~= "table" then return nil, "rows: expected a list" end
+  return { require("moon2m.restore").rows(args.rows, args.from or {}) }
+end
+
 -- ---- the socket ---------------------------------------------------------------------------------
 
 local function refusal(why)

@@ -344,6 +344,11 @@ function tree.next_id()
   return last_id
 end
 
+--- The number id is given to a resource that comes back with it.
+function tree.claim(id)
+  last_id = math.max(last_id, id)
+end
+
 --- The highest id that was ever given.
 function tree.last_id()
   return last_id
@@ -397,6 +402,15 @@ function tree.children(r, ty)
       end
     end
   end
+end
+
+--- The child of resource number id that is no instance and comes after the child `after`: it (nil
+-- while it is being deleted) and its number; nil, nil: there are no more.  Not put into the cache.
+-- Yields.
+function tree.next_child(id, after)
+  local row = store.kids(id, 0, after, 1)[1]
+  if not row then return nil, nil end
+  return not being_deleted(row.path) and (by_id[row.id] or from_row(row)) or nil, row.id
 end
 
 --- The subscriptions of r, in a list that belongs to r.  Yields at its first use.
