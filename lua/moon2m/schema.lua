@@ -94,10 +94,14 @@ string_kind("duration", "a duration (string)", function(s)
   if us then return us end
   return nil, "not a duration (PnYnMnDTnHnMnS)"
 end)
+local MAX_AHEAD = 1e14           -- ms, from now: no time behind the year 9999
 string_kind("abs_rel_timestamp", "a timestamp or milliseconds (string)", function(s)
-  local us = sys.parse_stamp(s) or find(s, "^%d+$") and tonumber(s) * 1000
+  local us = sys.parse_stamp(s)
   if us then return us end
-  return nil, "neither a timestamp nor milliseconds"
+  local ms = find(s, "^%d+$") and tonumber(s)
+  if not ms then return nil, "neither a timestamp nor milliseconds" end
+  if ms > MAX_AHEAD then return nil, "more milliseconds than until the year 9999" end
+  return ms * 1000
 end)
 
 -- Of XML Schema, in the forms of ISO 8601 with and without separators; the zone is optional.

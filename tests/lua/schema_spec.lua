@@ -27,6 +27,8 @@ describe("kinds", function()
     assert.same(1704067200000000, value("timestamp", '"20240101T000000"'))
     assert.same(90000000, value("duration", '"PT1M30S"'))
     assert.same(5000000, value("abs_rel_timestamp", '"5000"'))
+    assert.same("more milliseconds than until the year 9999",
+      reason("abs_rel_timestamp", '"12345678901234567890"'))
     assert.same(1.5, value("number", "1.5"))
     assert.same('{"a": 1}', value("object", '{"a": 1}'))
     assert.same("[1 ]", value("any", "[1 ]"))
