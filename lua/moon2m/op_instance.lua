@@ -114,7 +114,8 @@ function op.create(req, r)
   ok, e = write.commit(ops, events, r)
   if not ok then
     if r.type.refused then r.type.refused(r, i) end
-    if r.st == st then r.st, r.lt = st - 1, lt end
+    -- who changed r meanwhile has stored this stateTag
+    if r.st == st and r.lt == now then r.st, r.lt = st - 1, lt end
     return nil, e
   end
   committed(req, r, i, body)

@@ -190,10 +190,12 @@ local function as_it_is(r)
   return { raw = r.raw, et = r.et, st = r.st, lt = r.lt }
 end
 
--- The transaction failed: r is as it was, unless something else changed it meanwhile.
-local function restore(r, was, raw)
-  if r.raw ~= raw then return end
-  r.raw, r.et, r.st, r.lt = was.raw, was.et, was.st, was.lt
+-- The transaction failed: r is as it was, unless something else changed it meanwhile; an instance
+-- that came has changed stateTag and time only.
+local function restore(r, was, is)
+  if r.raw ~= is.raw then return end
+  r.raw, r.et = was.raw, was.et
+  if r.st == is.st and r.lt == is.lt then r.st, r.lt = was.st, was.lt end
   tree.refresh(r)
 end
 
@@ -206,7 +208,7 @@ local function put(req, r, new)
   local opts = { old = old or nil, changed = changed, originator = req.who }
   if r.ty == ACP then access.changed() end
   if r.type.container then tree.forget_newest(r) end
-  local ops, raw = operations(r, new), r.raw
+  local ops, is = operations(r, new), as_it_is(r)
   local events = notices(req, r, new, opts)
   local reaction = script.has.on and { op = "update", to = "/" .. r.path, fr = req.who,
     rep = schema.encode(r.type, r), old = old, hop = req.hop, chain = req.chain } or nil
@@ -214,7 +216,7 @@ local function put(req, r, new)
   local ok, e = write.commit(ops, events, r)
   if r.type.container then tree.forget_newest(r) end
   if not ok then
-    restore(r, was, raw)
+    restore(r, was, is)
     return nil, e
   end
   if new.instance then tree.set_newest(r, new.instance) end

@@ -41,6 +41,39 @@ describe("a timeSeries", function()
   local function read(path) return expect(2000, s:retrieve(path, ME)) end
   local function update(path, attrs) return s:update(path, ME, { ["m2m:ts"] = attrs }) end
 
+  -- A value that is refused, and an UPDATE that is queued before it is.
+  local function refused_and_updated(path)
+    local ws, to, got = s:primitives(ME), path:sub(2), {}
+    assert(ws:send { op = 1, to = to, fr = ME, ty = 30, rqi = "again", rvi = "3",
+      pc = { ["m2m:tsi"] = { dgt = "20250101T000000", con = "2" } } })
+    assert(ws:send { op = 3, to = to, fr = ME, rqi = "update", rvi = "3",
+      pc = { ["m2m:ts"] = { lbl = { "x" } } } })
+    for _ = 1, 2 do
+      local a = assert(ws:receive())
+      got[a.rqi] = a.rsc
+    end
+    ws:close()
+    assert.same({ again = 4105, update = 2004 }, got)
+  end
+
+  it("is what it says that it is when a value was refused while it was updated", function()
+    local path = series()
+    add(path, "20250101T000000")
+    refused_and_updated(path)
+    local text = s:retrieve(path, ME).text
+    assert.equal(0, s:stop())
+    s:run()
+    assert.equal(text, s:retrieve(path, ME).text)
+  end)
+
+  it("takes values when one was refused while it was updated, and none is left", function()
+    local path = series()
+    add(path, "20250101T000000", "1", { rn = "first" })
+    refused_and_updated(path)
+    expect(2002, s:delete(path .. "/first", ME))
+    add(path, "20250101T000001")
+  end)
+
   it("stands below the CSEBase, an AE, a container and a remoteCSE; nothing else", function()
     series()
     expect(2001, s:create("/moon", "CAdmin", 29, { rn = "top" }))
