@@ -100,7 +100,9 @@ end
 local function is_for(rule, who)
   if rule.all or rule.names[who] then return true end
   for _, p in ipairs(rule.patterns) do
-    if who:match(p) or path.sp_relative(who):match(p) then return true end
+    if who:match(p) or path.sp_relative(who):match(p) or path.absolute(who):match(p) then
+      return true
+    end
   end
   return false
 end

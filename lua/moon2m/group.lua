@@ -116,6 +116,10 @@ function group.create(ctx, new)
   if v.spty ~= nil and mt ~= FLEX and mt ~= MGMT then
     return nil, rsc.err(rsc.BAD_REQUEST, "spty: goes with mt 13 or 28")
   end
+  if v.spty ~= nil and type(v.spty) ~= (mt == MGMT and "number" or "string") then
+    return nil, rsc.err(rsc.BAD_REQUEST, "spty: expected a %s with mt %d, got a %s",
+      mt == MGMT and "mgmtDefinition (number)" or "containerDefinition (string)", mt, type(v.spty))
+  end
   local addresses
   addresses, mt = validate(ctx.req, v.mid, mt, v.spty, csy)
   if not addresses then return nil, mt end

@@ -232,6 +232,12 @@ function path.sp_relative(id)
   return csi .. "/" .. id
 end
 
+--- Absolute form of an identifier: "Cx" -> "//sp.example/moon/Cx"; absolute ones unchanged.
+function path.absolute(id)
+  if sub(id, 1, 2) == "//" then return id end
+  return spi .. path.sp_relative(id)
+end
+
 -- ---- globs --------------------------------------------------------------------------------------
 
 local NONE = {}

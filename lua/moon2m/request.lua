@@ -16,7 +16,8 @@ local types = require "moon2m.types"
 
 local request = {}
 
-local CREATE, AE, REMOTE_CSE = 1, 2, 16
+local CREATE, RETRIEVE = 1, 2
+local AE, REMOTE_CSE = 2, 16
 local ASYNCH, BLOCKING, FLEX, NO_RESPONSE = 2, 3, 4, 5
 local MAX_TARGETS = 64           -- of an asynchronous result
 local NONE = {}
@@ -72,6 +73,25 @@ local function check_create(req, params)
     return bad("ty: %d is no resource type", req.ty)
   end
   if params.fc then return bad("fc: not permitted in a CREATE") end
+end
+
+-- Discovery is a RETRIEVE: with another operation its privilege, which is a lesser one, would be
+-- asked for where a group is the target.
+local function check_filter(req, params)
+  if req.op ~= RETRIEVE and query.discovers(params.fc) then
+    return bad("fu: %d goes with a RETRIEVE only", params.fc.fu)
+  end
+end
+
+-- The time at which the request was made and the category of its event.
+local function check_tags(req)
+  if req.ot and not sys.parse_stamp(req.ot) then
+    return bad("ot: expected a timestamp (YYYYMMDDThhmmss), got %s", req.ot)
+  end
+  local ec = req.ec and tonumber(req.ec)
+  if req.ec and not (ec and ec % 1 == 0 and (ec >= 2 and ec <= 4 or ec >= 100 and ec <= 999)) then
+    return bad("ec: expected 2, 3, 4 or a number from 100 to 999, got %s", req.ec)
+  end
 end
 
 local function check_content(req, params)
@@ -162,7 +182,7 @@ end
 --- nil, or the error that refuses the request.  Yields.
 function request.admit(req)
   req.now = sys.now()
-  local e = times.read(req)
+  local e = times.read(req) or check_tags(req)
   if e then return e end
   if not req.to or req.to == "" then return bad("to: missing") end
   e = identify(req)
@@ -171,7 +191,8 @@ function request.admit(req)
   if not params then return why end
   req.params = params
   e = check_response_type(req, params.rt)
-  return check_create(req, params) or check_content(req, params) or check_release(req) or e
+  return check_create(req, params) or check_filter(req, params) or check_content(req, params)
+    or check_release(req) or e
 end
 
 -- ---- group request identifiers -----------------------------------------------------------------

@@ -328,6 +328,14 @@ describe("conditional requests", function()
     expect(2002, s:delete("/moon/pump/rest?ty=3", ME))
   end)
 
+  it("fu 1 and 3 are for a RETRIEVE (4000)", function()
+    for _, fu in ipairs { 1, 3 } do
+      expect(4000, s:update("/moon/pump?fu=" .. fu, ME, { ["m2m:ae"] = { lbl = { "x" } } }), "fu")
+      expect(4000, s:delete("/moon/pump?fu=" .. fu, ME), "fu")
+    end
+    expect(2000, s:retrieve("/moon/pump", ME))
+  end)
+
   it("a CREATE has no conditions (4000)", function()
     expect(4000, s:create("/moon/pump?lbl=x", ME, 3, { rn = "no" }), "fc")
     expect(4004, s:retrieve("/moon/pump/no", ME))

@@ -88,6 +88,8 @@ describe("access control", function()
       { "all", true, true }, { "/moon/Cfriend", true, false },
       { "//moon2m.local/moon/Cfriend", true, false }, { "Cf*", true, false }, { "C*", true, true },
       { "Cfr", false, false }, { "/other/Cfriend", false, false },
+      { "//moon2m.local/moon/Cf*", true, false }, { "//*/moon/C*", true, true },
+      { "//other.example/*/C*", false, false }, { "/*/Cf*", true, false },
     } do
       local path = container { { acor = { case[1] }, acop = R } }
       assert.equal(case[2] and 2000 or 4103, s:retrieve(path, "Cfriend").rsc, case[1])

@@ -129,6 +129,14 @@ describe("non-blocking requests", function()
     expect(4000, with { ["x-m2m-rst"] = "1000", ["x-m2m-ret"] = "2000" }, "rset")
     expect(4000, with { ["x-m2m-oet"] = "3000", ["x-m2m-ret"] = "2000" }, "oet")
     expect(4000, with { ["x-m2m-oet"] = "soon" }, "oet")
+    expect(4000, with { ["x-m2m-ot"] = "soon" }, "ot")
+    expect(2001, with { ["x-m2m-ot"] = "20200101T000000,123" })
+    for _, ec in ipairs { "1", "5", "99", "1000", "2.5", "soon" } do
+      expect(4000, with { ["x-m2m-ec"] = ec }, "ec")
+    end
+    for _, ec in ipairs { "2", "3", "4", "100", "999" } do
+      expect(2001, with { ["x-m2m-ec"] = ec })
+    end
     expect(2001, with { ["x-m2m-ret"] = "20991231T235959", ["x-m2m-rst"] = "20991231T235959" })
   end)
 

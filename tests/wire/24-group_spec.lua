@@ -83,7 +83,13 @@ describe("group", function()
     group({ mid = { "/other/moon/x" } }, 5001)
     group({ mid = { "moon/you" }, mt = 2 }, 5105)
     group({ mid = { ABC[1] }, mt = 4711 }, 4000)
-    group({ mid = { ABC[1] }, mt = 3, spty = "x" }, 4000)
+    for _, case in ipairs { { 3, "x" }, { 13, "1006" }, { 28, 1006 } } do
+      local a = s:create("/moon/me", ME, 9, { mnm = 1, mid = { ABC[1] }, mt = case[1],
+        spty = case[2] })
+      expect(4000, a, "spty")
+    end
+    expect(4108, s:create("/moon/me/a", ME, 1, { pv = { acr = { { acor = { ME }, acop = 63 } } },
+      pvs = { acr = { { acor = { ME }, acop = 63 } } } }), "^an acp cannot be created below a c")
   end)
 
   it("creates, retrieves, updates and deletes through fopt", function()
@@ -166,6 +172,9 @@ describe("group", function()
     expect(2004, s:update(path, ME, { ["m2m:grp"] = { macp = { read } } }))
     assert.same({ 4103, 2000, 4103 }, codes(s:retrieve(path .. "/fopt", "Cyou")))
     expect(4103, s:create(path .. "/fopt", "Cyou", 4, { con = "1" }))
+    expect(2004, s:update(path, ME, { ["m2m:grp"] = { macp = { acp("pfind", 32) } } }))
+    expect(4000, s:delete(path .. "/fopt?fu=1", "Cyou"), "fu")
+    expect(2000, s:retrieve("/moon/me/b", ME))
   end)
 
   it("groups of groups; loops end with 4104", function()

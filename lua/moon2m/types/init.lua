@@ -405,15 +405,20 @@ function types.find(root)
   return spec and (types.register(spec)) or nil
 end
 
+local function with_article(name)
+  return (name:find("^[aeiou]") and "an " or "a ") .. name
+end
+
 --- Whether a resource of type T may be created below one of type P: nil, or the err that refuses
 -- it (4108; 5203 for a subscription, TS-0004 7.3.3.4).
 function types.child_error(P, T)
   if P.children[T.as or T.name] then return nil end
   if T.name == "subscription" then
-    return rsc.err(rsc.TARGET_NOT_SUBSCRIBABLE, "a %s cannot be subscribed to", P.name)
+    return rsc.err(rsc.TARGET_NOT_SUBSCRIBABLE, "%s cannot be subscribed to",
+      with_article(P.name))
   end
-  return rsc.err(rsc.INVALID_CHILD_RESOURCE_TYPE, "a %s cannot be created below a %s", T.name,
-    P.name)
+  return rsc.err(rsc.INVALID_CHILD_RESOURCE_TYPE, "%s cannot be created below %s",
+    with_article(T.name), with_article(P.name))
 end
 
 local files = { "cse_base", "ae", "container", "content_instance", "subscription", "acp",
