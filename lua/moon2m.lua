@@ -18,6 +18,7 @@ local fail = mistake.fail
 local public = {}
 
 local READ_MAX = 64 * 1024
+local LONGEST = 366 * 86400             -- seconds of a period
 
 local TYPES = { ae = 2, container = 3, content_instance = 4, subscription = 23, acp = 1,
   cnt = 3, cin = 4, sub = 23 }
@@ -47,6 +48,9 @@ local function type_of(t)
     T = types.by_ty[TYPES[t:lower()]] or types.find(t) or types.find("m2m:" .. t)
       or types.by_name[t] or types.by_name[t:gsub("(%l)(%u)", "%1_%2"):lower()]
   end
+  if not T and type(t) ~= "string" and type(t) ~= "number" then
+    fail("a resource type (its number or name) was expected, got a %s", type(t))
+  end
   if not T then fail("unknown resource type %s", tostring(t)) end
   return T
 end
@@ -58,7 +62,8 @@ end
 -- A script's path as the primitive parameter `to`: "/plant/x" is below the CSEBase, anything else
 -- is an address as on the wire.
 local function address(to)
-  if type(to) ~= "string" or to == "" then fail("a path was expected, got %s", type(to)) end
+  if to == "" then fail("a path was expected, got an empty text") end
+  if type(to) ~= "string" then fail("a path was expected, got %s", type(to)) end
   if to == "/" then return "-" end
   if to:sub(1, 1) == "/" and to:sub(1, 2) ~= "//" then return "-" .. to end
   return to
@@ -340,8 +345,8 @@ local function declarations(cse, scope, script)
   end
 
   function cse.every(seconds, fn)
-    if type(seconds) ~= "number" or seconds <= 0 then
-      fail("cse.every: seconds above 0 were expected")
+    if type(seconds) ~= "number" or not (seconds > 0 and seconds <= LONGEST) then
+      fail("cse.every: seconds above 0, %d at most, were expected", LONGEST)
     end
     script.declare(scope, "every", nil, nil, fn, nil, seconds .. " s").period = seconds
   end
@@ -401,11 +406,14 @@ local function helpers(cse, scope, script)
   function cse.now() return sys.now() / 1e6 end
   --- A oneM2M timestamp as seconds since 1970; nil when it is none.
   function cse.epoch(ct)
-    local us = type(ct) == "string" and sys.parse_stamp(ct)
+    if ct == nil then return nil end
+    if type(ct) ~= "string" then fail("cse.epoch: a timestamp was expected, got a %s", type(ct)) end
+    local us = sys.parse_stamp(ct)
     return us and us / 1e6 or nil
   end
   --- A small file that the operator allowed (`read` in the configuration); text | nil, err.
   function cse.read(file)
+    if type(file) ~= "string" then fail("cse.read: a path was expected, got a %s", type(file)) end
     if not script.may_read(file) then
       return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE,
         "reading %s is not allowed (configuration: read)", tostring(file))

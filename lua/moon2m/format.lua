@@ -13,6 +13,7 @@ local format = {}
 local by_name = {}
 
 local FRAMES = { raw = true, primitive = true }
+local OPTIONS = { per = true, frame = true, binary = true, encoded = true }
 local PERS = { event = true, target = true }
 
 --- Checks a declaration; raises at the script's line what is wrong with it.
@@ -25,6 +26,9 @@ function format.check(name, fn, opts)
     error("cse.format: the name must be letters, digits, '.', '_' or '-'", 3)
   end
   if type(fn) ~= "function" then error("cse.format: the second argument must be a function", 3) end
+  for k in pairs(opts) do
+    if not OPTIONS[k] then error(("cse.format: unknown option '%s'"):format(tostring(k)), 3) end
+  end
   if opts.per and not PERS[opts.per] then
     error("cse.format: per must be \"event\" or \"target\"", 3)
   end

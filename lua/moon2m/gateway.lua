@@ -77,7 +77,7 @@ local function option_error(name, form, v)
   end
   if form[1] == "number" and not (v >= form.min and v <= form.max and
       (not form.whole or v % 1 == 0)) then
-    return ("%s: %s from %g to %g was expected"):format(name,
+    return ("%s: %s from %.14g to %.14g was expected"):format(name,
       form.whole and "a whole number" or "a number", form.min, form.max)
   end
   if form[1] == "string" and (v == "" or v:find("%z") or #v > 255) then

@@ -127,6 +127,14 @@ local function told(kind, rule, fate)
   return ("the %s of %s %s"):format(kind, rule.scope.name, fate)
 end
 
+-- What is wrong with a verdict; nil: it is true, false or nil.  "too warm" without the false before
+-- it must not grant.
+local function no_verdict(rule, verdict)
+  if verdict == nil or type(verdict) == "boolean" then return nil end
+  return ("%s: true, false or nil was expected as the verdict, got a %s"):format(
+    rule.where_declared, type(verdict))
+end
+
 --- The scripts' policies for a request.  req = { op = "create".., to = script path, fr, ... }, res
 -- the target as plain table.  true | false, why | nil (no opinion).  A failing policy refuses.
 function hooks.policy(req, res)
@@ -137,12 +145,13 @@ function hooks.policy(req, res)
     local rule = list[i][1]
     if resting(rule) then return false, told("policy", rule, "is out of order, refused") end
     local ok, verdict, why = call(rule, req.hop, req.chain, own(req, list, i), res)
-    if not ok then
-      report(rule, verdict, about(op, to, fr), "refused (4103)")
+    local wrong = not ok and verdict or no_verdict(rule, verdict)
+    if wrong then
+      report(rule, wrong, about(op, to, fr), "refused (4103)")
       return false, told("policy", rule, "failed, refused")
     end
     succeeded(rule)
-    if verdict ~= nil then return verdict and true or false, text(why) end
+    if verdict ~= nil then return verdict, text(why) end
   end
   return nil
 end
@@ -178,6 +187,12 @@ local function opened(members)
   return pc, before
 end
 
+-- A check that failed: false, what the client is told, the response status code.
+local function broken_check(rule, wrong, event)
+  report(rule, wrong, event, "refused (5000), nothing stored")
+  return false, told("check", rule, "failed, nothing was stored"), rsc.INTERNAL_SERVER_ERROR
+end
+
 --- The scripts' checks.  req as for policy; members: attribute name -> raw JSON text of the
 -- content, changed in place when a check changes req.pc.  nil | true when it did | false, why, rsc.
 function hooks.check(req, members)
@@ -194,22 +209,18 @@ function hooks.check(req, members)
     local mine, pc, before = own(req, list, i), opened(members)
     mine.pc = pc
     local ok, verdict, why, code = call(rule, req.hop, req.chain, mine)
-    if not ok then
-      report(rule, verdict, about(op, to, fr), "refused (5000), nothing stored")
-      return false, told("check", rule, "failed, nothing was stored"),
-        rsc.INTERNAL_SERVER_ERROR
-    end
+    local wrong = not ok and verdict or no_verdict(rule, verdict)
+    if wrong then return broken_check(rule, wrong, about(op, to, fr)) end
     if verdict == false then
       succeeded(rule)
       return false, text(why) or "refused by a check", refusal(code)
     end
-    local new, wrong = false, nil
+    local new
     if members then new, wrong = write_back(before, mine.pc, members) end
     changed = changed or new
     if wrong then
-      report(rule, ("%s: %s"):format(rule.where_declared, wrong), about(op, to, fr),
-        "refused (5000), nothing stored")
-      return false, told("check", rule, "failed, nothing was stored"), rsc.INTERNAL_SERVER_ERROR
+      wrong = ("%s: %s"):format(rule.where_declared, wrong)
+      return broken_check(rule, wrong, about(op, to, fr))
     end
     succeeded(rule)
   end

@@ -167,7 +167,7 @@ function cse.type(spec) end
 ---```lua
 ---cse.every(30, function() cse.add("/host/alive", "yes") end)
 ---```
----@param seconds number above 0, the time between two calls
+---@param seconds number above 0, the time between two calls; a leap year at most
 ---@param fn fun()
 function cse.every(seconds, fn) end
 
@@ -389,8 +389,8 @@ function cse.now() end
 ---```lua
 ---local age = cse.now() - cse.epoch(cin.ct)
 ---```
----@param ct string
----@return number? seconds nil: it is no timestamp
+---@param ct? string
+---@return number? seconds nil: it is no timestamp, or there is none
 function cse.epoch(ct) end
 
 ---A small file that the operator allows scripts to read (`read = { "/proc/**" }` in the

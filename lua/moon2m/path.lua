@@ -284,6 +284,10 @@ function globs:add(pattern, value)
     if n > MAX_NAMES then error("a path pattern has at most 64 levels", 2) end
     for i = 1, n do
       if seg[i] == "" then error("empty level in the path pattern " .. pattern, 2) end
+      if seg[i]:find("**", 1, true) and seg[i] ~= "**" then
+        error(('"%s" in the path pattern %s: "**" is a level of its own'):format(seg[i], pattern),
+          2)
+      end
       if seg[i] == "**" then deep = deep + 1 end
       if deep > MAX_DEEP then error('more than four "**" in ' .. pattern, 2) end
       at = child(at, seg[i])

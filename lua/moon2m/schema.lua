@@ -252,7 +252,7 @@ function schema.as_kind(k)
     if type(k[1]) == "string" then return choice(k) end
     if type(k[1]) == "number" then return schema.enum("a number", k) end
   end
-  return kinds[k] or error(format("no attribute kind %q", tostring(k)), 2)
+  return kinds[k] or error(format("no attribute kind %q", tostring(k)), 0)
 end
 
 --- An array of k with at least min entries (default 1).
@@ -350,6 +350,9 @@ schema.common = {
 local function row(spec, r)
   if type(r) == "string" then
     return schema.common[r] or error(format("%s: no common attribute %q", spec.name, r), 0)
+  end
+  if type(r) ~= "table" or type(r[1]) ~= "string" then
+    error(format("%s: attrs: a name or { name, kind, ... } was expected", spec.name), 0)
   end
   local base = not r[2] and schema.common[r[1]]
   if not base then return r end

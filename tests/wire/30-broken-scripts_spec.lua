@@ -197,6 +197,23 @@ describe("a broken script", function()
     assert.equal(0, expect(2000, s:retrieve(TEMP, ME)).cni)
   end)
 
+  it("whose verdict is neither true, false nor nil: refused, with what it was", function()
+    local s = start [[
+      cse.policy("/home/temp", function(req)
+        if req.op == "retrieve" and req.fr == "Cother" then return "the night is for the owner" end
+        if req.op == "delete" then return 0 end
+      end)
+      cse.check("create", "/home/temp", function(req) return "too warm" end)]]
+    s:register("other")
+    expect(4103, s:retrieve(TEMP, "Cother"), "policy of bad failed, refused")
+    s:logs("bad%.lua:2: true, false or nil was expected as the verdict, got a string")
+    expect(4103, s:delete(TEMP, ME), "policy of bad failed, refused")
+    s:logs("bad%.lua:2: true, false or nil was expected as the verdict, got a number")
+    expect(5000, s:create(TEMP, ME, 4, { con = "1" }), "check of bad failed, nothing")
+    s:logs("bad%.lua:6: true, false or nil was expected as the verdict, got a string")
+    assert.equal(0, expect(2000, s:retrieve(TEMP, ME)).cni)
+  end)
+
   it("whose memory is gone gives it back", function()
     local s = start [[
       cse.check("create", "/home/temp", function(req)
@@ -327,6 +344,24 @@ describe("wrong arguments", function()
     s:logs("top level: well")
     local a = s:retrieve("/moon/tried", "CAdmin", { timeout = 30 })
     assert.equal("well", expect(2000, a).con)
+  end)
+
+  it("say what was expected", function()
+    local s = h.start { scripts = { args = HEAD .. [[
+      cse.virtual("/said", function()
+        local out = {}
+        for _, call in ipairs { function() return cse.epoch(5) end,
+          function() return cse.read({}) end, function() return cse.retrieve("") end,
+          function() return cse.create("/", {}) end } do
+          local ok, why = pcall(call)
+          out[#out + 1] = ok and "taken" or why:match("^[^\n]*args%.lua:%d+: ([^\n]*)")
+        end
+        return { con = table.concat(out, "|") }
+      end)]] } }
+    assert.equal(table.concat({ "cse.epoch: a timestamp was expected, got a number",
+      "cse.read: a path was expected, got a table", "a path was expected, got an empty text",
+      "a resource type (its number or name) was expected, got a table" }, "|"),
+      expect(2000, s:retrieve("/moon/said", "CAdmin")).con)
   end)
 
   it("of declarations: the script is not loaded, its line is named", function()

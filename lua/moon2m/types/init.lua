@@ -127,6 +127,9 @@ local FIXED = { rn = true, ty = true, ri = true, pi = true, ct = true, lt = true
 local extensions = {}            -- name -> specs that extend the type, in the order they came
 
 local function add_rows(attrs, spec)
+  if spec.attrs ~= nil and type(spec.attrs) ~= "table" then
+    error(("%s: attrs: a table was expected, got a %s"):format(spec.extends, type(spec.attrs)), 0)
+  end
   local at = {}
   for i, r in ipairs(attrs) do at[type(r) == "table" and r[1] or r] = i end
   for _, r in ipairs(spec.attrs or {}) do
