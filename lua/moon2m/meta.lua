@@ -55,7 +55,7 @@ function cse.budget(limits) end
 ---`policies = "restrict"`), `false` and a reason (refused, 4103), or nothing: no opinion, the next
 ---policy and then the resource's own decide. It may wait (2 s in all), for example for `cse.http`.
 ---
----If it fails, the request is refused: 4103.
+---If it fails, or gives another verdict than these, the request is refused: 4103.
 ---
 ---```lua
 ---cse.policy("/home/**", function(req, res)
@@ -71,7 +71,8 @@ function cse.policy(where, fn) end
 ---with 4000 or the response status code that is returned third. What it changes in `req.pc` is what
 ---is stored.
 ---
----If it fails, the request is refused with 5000 and nothing is stored.
+---If it fails, or returns anything but true, false or nil first, the request is refused with 5000 and
+---nothing is stored.
 ---
 ---```lua
 ---cse.check("create", "/home/*/temp", function(req)
