@@ -71,8 +71,8 @@ function cse.policy(where, fn) end
 ---with 4000 or the response status code that is returned third. What it changes in `req.pc` is what
 ---is stored.
 ---
----If it fails, or returns anything but true, false or nil first, the request is refused with 5000 and
----nothing is stored.
+---If it fails, or its verdict is anything but true, false or nil, the request is refused with 5000
+---and nothing is stored.
 ---
 ---```lua
 ---cse.check("create", "/home/*/temp", function(req)
