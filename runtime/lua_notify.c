@@ -197,6 +197,12 @@ static int cse_forget_sub(lua_State *L)
 	return 0;
 }
 
+static int cse_keep_newest(lua_State *L)
+{
+	notify_keep_newest(lua_check_id(L, 1));
+	return 0;
+}
+
 /* ---- polling channels ------------------------------------------------------------------------ */
 
 struct handed {
@@ -433,6 +439,7 @@ void lua_notify_functions(lua_State *L)
 		{ "routes", cse_routes },
 		{ "reroute", cse_reroute },
 		{ "forget_sub", cse_forget_sub },
+		{ "keep_newest", cse_keep_newest },
 		{ "priority", cse_priority },
 		{ "ask", cse_ask },
 		{ "poll", cse_poll },

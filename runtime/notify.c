@@ -510,3 +510,13 @@ void notify_forget_sub(int64_t sub)
 	}
 	sub_forget(s);
 }
+
+void notify_keep_newest(int64_t sub)
+{
+	struct sub *s = sub_find(sub);
+
+	for (struct member *m = s ? s->members : NULL; m; m = m->next) {
+		if (m->waiting && !m->target->lane)
+			target_keep_newest(m->target, m);
+	}
+}

@@ -158,6 +158,9 @@ void notify_reroute(void); /* the way to every such target is to be asked for an
 void notify_on_unknown_target(void (*fn)(void *arg, struct str target), void *arg);
 void notify_forget_target(
     struct str target); /* AE deregistered: what is kept is dropped, counted */
+/* latestNotify was set: of what waits for each of its targets, and is not under way, only the newest
+ * is left, the others count as "replaced" (TS-0004 7.4.8.2.2).  Lanes: see lane_drop. */
+void notify_keep_newest(int64_t sub);
 void notify_forget_sub(int64_t sub); /* subscription deleted: its waiting notices are dropped */
 
 /* A target whose only route is "pch:" fetches what is for it (TS-0001 10.2.5.12, pollingChannel),

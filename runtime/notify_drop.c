@@ -167,6 +167,36 @@ void target_sweep(struct target *t)
 	drop_where(t, is_dead, NULL, DROP_FORGOTTEN, false);
 }
 
+struct newest {
+	const struct member *m;
+	int64_t id; /* 0: nothing waits */
+};
+
+static bool is_older(const struct notice *n, void *arg)
+{
+	const struct newest *w = arg;
+
+	return n->m == w->m && n->id != w->id;
+}
+
+void target_keep_newest(struct target *t, struct member *m)
+{
+	struct newest w = { .m = m };
+
+	for (size_t i = 0; i < t->q.n; i++)
+		if (ring_at(&t->q, i)->e && ring_at(&t->q, i)->m == m)
+			w.id = ring_at(&t->q, i)->id;
+	if (!w.id)
+		return;
+	drop_where(t, is_older, &w, DROP_REPLACED, false);
+	for (size_t i = 0; i < t->q.n; i++) {
+		if (ring_at(&t->q, i)->e && ring_at(&t->q, i)->id == w.id) {
+			m->latest = t->base + i;
+			m->has_latest = true;
+		}
+	}
+}
+
 static void clear_ring(struct target *t, struct ring *r, enum drop_reason why)
 {
 	while (r->n) {

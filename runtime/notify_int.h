@@ -390,6 +390,8 @@ bool drop_expired(const struct event *e, int64_t now);
 /* Drops what waits in t and matches; returns how many. */
 size_t drop_where(struct target *t, bool (*match)(const struct notice *n, void *arg), void *arg,
 		  enum drop_reason why, bool tell);
+/* Of what waits for m and is not under way the newest is left; the next of ec 4 replaces it. */
+void target_keep_newest(struct target *t, struct member *m);
 void target_sweep(struct target *t); /* takes out the notices of dead subscriptions */
 void target_clear(struct target *t, enum drop_reason why);
 bool target_expire(struct target *t); /* drops what is too old; true: something was */

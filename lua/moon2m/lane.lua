@@ -347,6 +347,7 @@ end
 --- A subscription was updated; old: its policies before.  What waits for a target that it does not
 -- name any more is dropped.  Yields.
 function lane.changed(sub, old)
+  if not old.ln and policy.of(sub).ln then core.keep_newest(sub.id) end
   if not of_sub[sub.id] then return end
   local keys = old.raw.nu ~= sub.raw.nu and keys_of(sub)
   each(sub.id, function(l)

@@ -625,7 +625,8 @@ local function record(name)
     return true
   end
 end
-for _, name in ipairs { "routes", "reroute", "forget_target", "forget_sub", "priority", "unbind",
+for _, name in ipairs { "routes", "reroute", "forget_target", "forget_sub", "keep_newest",
+  "priority", "unbind",
   "bind", "refuse", "reply", "listen", "configure" } do
   record(name)
 end

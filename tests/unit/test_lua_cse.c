@@ -359,6 +359,11 @@ void notify_forget_target(struct str target)
 	note("forget target %.*s", STRFMT(target));
 }
 
+void notify_keep_newest(int64_t sub)
+{
+	note("keep newest %d", (int)sub);
+}
+
 void notify_forget_sub(int64_t sub)
 {
 	note("forget sub %d", (int)sub);

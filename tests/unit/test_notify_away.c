@@ -205,6 +205,34 @@ static void test_newest_only(void **state)
 	audience_unref(b);
 }
 
+static void test_keep_newest(void **state)
+{
+	struct audience *a = audience_of(1, "Ca"), *b = audience_of(2, "Ca");
+	struct event_opts newest = { .frame = FRAME_PRIMITIVE, .ec = 4 };
+	struct conn *c;
+
+	(void)state;
+	publish(a, "1");
+	publish(b, "2");
+	publish(a, "3");
+	notify_keep_newest(1);
+	notify_keep_newest(9);
+	assert_int_equal(stats().queued, 2);
+	assert_int_equal(stats().dropped, 1);
+	publish_as(a, "4", newest);
+	assert_int_equal(stats().dropped, 2);
+	notify_keep_newest(1);
+	assert_int_equal(stats().queued, 2);
+	c = connect_as("Ca", SESSION_JSON);
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":2}"));
+	assert_non_null(strstr(fake_read(c)->p, "\"pc\":4}"));
+	assert_null(fake_read(c));
+	notify_keep_newest(1); /* what is under way stays */
+	assert_int_equal(stats().dropped, 2);
+	audience_unref(a);
+	audience_unref(b);
+}
+
 static void test_forget(void **state)
 {
 	struct audience *a = audience_of(1, "Ca"), *b = audience_of(2, "Ca");
@@ -469,6 +497,7 @@ int main(void)
 		T(test_overflow),
 		T(test_overflow_bytes_and_age),
 		T(test_newest_only),
+		T(test_keep_newest),
 		T(test_forget),
 		T(test_store_trouble),
 		T(test_memory),

@@ -9,11 +9,12 @@ local expect = h.expect
 local ME = "Crow"
 
 describe("subscription", function()
-  local s, ws, other
+  local s, ws, other, row
 
   setup(function()
     s = h.start { config = "return { notification = { answer_time = 1 } }" }
-    ws = s:listen(s:register("row"))
+    row = s:register("row")
+    ws = s:listen(row)
     other = s:listen(s:register("other"))
   end)
   teardown(function()
@@ -232,6 +233,22 @@ describe("subscription", function()
       assert.same({ "3", 4 }, { con, m.ec })
       ws:expect_silence(0.2)
     end)
+
+    it("ln true: of what is kept for who is away only the newest is left, newer ones replace it",
+      function()
+        local c, d = container(), container()
+        subscribe(c, { enc = NEW })
+        subscribe(d, { enc = NEW })
+        ws:close()
+        h.wait("away", function() return s:metric("moon2m_connections", 'kind="ws"') == 1 end)
+        for i = 1, 3 do s:add(c, ME, tostring(i)) end
+        s:add(d, ME, "d")
+        expect(2004, change(c, '{"ln":true}'))
+        ws = s:listen(row)
+        assert.equal("3", (ws:content()))
+        assert.equal("d", (ws:content()))
+        ws:expect_silence(0.2)
+      end)
 
     it("nu: what waits for a target that is not named any more is dropped", function()
       local c = container()

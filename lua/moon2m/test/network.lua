@@ -184,8 +184,8 @@ end
 local function nothing() return true end
 
 local function others()
-  for _, name in ipairs { "routes", "reroute", "forget_target", "forget_sub", "priority", "unbind",
-    "bind", "refuse", "reply", "configure", "formats" } do
+  for _, name in ipairs { "routes", "reroute", "forget_target", "forget_sub", "keep_newest",
+    "priority", "unbind", "bind", "refuse", "reply", "configure", "formats" } do
     core[name] = nothing
   end
   function core.page(path, kind, body)
