@@ -626,8 +626,7 @@ local function record(name)
   end
 end
 for _, name in ipairs { "routes", "reroute", "forget_target", "forget_sub", "keep_newest",
-  "priority", "unbind",
-  "bind", "refuse", "reply", "listen", "configure" } do
+  "priority", "unbind", "bind", "refuse", "reply", "listen", "configure" } do
   record(name)
 end
 

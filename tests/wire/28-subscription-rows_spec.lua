@@ -126,6 +126,24 @@ describe("subscription", function()
       assert.equal(ME, ws:sgn().cr)
     end)
 
+    it("a URL of a protocol that is not spoken here is refused, when nu changes too", function()
+      local c = container()
+      for url, rsc in pairs { ["mqtt://127.0.0.1/x"] = 5001, ["coaps://127.0.0.1/"] = 5001,
+        ["ftp://127.0.0.1/"] = 4000 } do
+        local a = s:create(c, ME, 23, { rn = "s", nu = { ME, url }, enc = NEW })
+        expect(rsc, a)
+        assert.matches("nu: " .. url:match("^%a+"), a.body["m2m:dbg"], 1, true)
+      end
+      subscribe(c, { enc = NEW, nu = { "HTTP://127.0.0.1:9/", "https://127.0.0.1:9/?ct=cbor",
+        "ws://127.0.0.1:9/", "wss://127.0.0.1:9/" } })
+      expect(5001, change(c, '{"nu":["mqtts://127.0.0.1/"]}'))
+      expect(2004, change(c, '{"exc":3}'))
+      expect(5001, s:create(c, ME, 23, { nu = { ME }, su = "mqtt://127.0.0.1/", enc = NEW }))
+      expect(5001, s:create("/moon/row", ME, 48,
+        ('{"m2m:crs":{"nu":["mqtt://h/"],"twt":1,"tws":"PT9S","rrat":["%s"],"encs":[{"net":[3]}]}}')
+          :format(c:sub(2))))
+    end)
+
     it("what this CSE does not act on is refused (5001)", function()
       local c = container()
       for name, v in pairs { ma = '"PT5S"', daci = '["x"]' } do

@@ -3,6 +3,7 @@
 -- attributes; making the subscriptions, the windows and the notices are cross.lua's.
 
 local json = require "moon2m.json"
+local protocols = require "moon2m.protocols"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local subscription = require "moon2m.types.subscription"
@@ -56,7 +57,7 @@ local function check(values, r)
   if (eem == SOME_MISSING or eem == ALL_MISSING) and after(values, r, "twt") ~= PERIODIC then
     return bad("eem: %d goes with periodic windows (twt 1) only", eem)
   end
-  if not r then return check_resources(values) end
+  return protocols.refused(values) or not r and check_resources(values) or nil
 end
 
 -- cross.lua needs the tree, which needs the types: it is there when a hook is called.

@@ -8,6 +8,7 @@ local core = require "moon2m.core.json"
 local defaults = require "moon2m.defaults"
 local json = require "moon2m.json"
 local path = require "moon2m.path"
+local protocols = require "moon2m.protocols"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 
@@ -164,7 +165,7 @@ local function check(values, r)
     e = check_content_type(enc, nct)
   end
   if not e and enc and has(enc.net, BLOCKING) then e = check_blocking(values, r, enc) end
-  return e or check_later(values)
+  return e or protocols.refused(values) or check_later(values)
 end
 
 -- enc against the parent: events, attributes and child types must be such that an event can happen.
