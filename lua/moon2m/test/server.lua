@@ -13,6 +13,7 @@ local verbs = require "moon2m.test.verbs"
 local server = setmetatable({}, { __index = verbs })
 
 local START_TIME, STOP_TIME, ANSWER_TIME = 20, 20, 30    -- s
+local SETTLE_TIME = 1            -- s at most that a read waits for the reactions to changes
 local TURN = 0.02                -- s between looks at what is waited for
 local METHODS = { "POST", "GET", "PUT", "DELETE", "POST" }
 
@@ -151,10 +152,33 @@ local function note_service(self, req, pc, head)
   if req.ty == 2 and aei then self.urls[aei] = url end
 end
 
+-- Whether every event of the scripts was handled, or set aside.
+local function is_settled(self)
+  local list = self.folder .. "/scripts"
+  os.remove(list)
+  local pid = assert(client.spawn({ "scripts", "--json", "--data", self.folder }, list))
+  wait_for(ANSWER_TIME, function() return client.ended(pid) end)
+  for line in read(list):gmatch("[^\n]+") do
+    if line:match('"waiting":(%d+)') ~= line:match('"parked":(%d+)') then return false end
+  end
+  return true
+end
+
+-- A read sees what the scripts did about the changes before it, as it does in a host.
+local function settle(self, op)
+  if op ~= 2 then
+    self.changed = true
+  elseif self.changed then
+    wait_for(SETTLE_TIME, function() return is_settled(self) end)
+    self.changed = false
+  end
+end
+
 --- Performs a request over HTTP: rsc, content.
 function server:send(req)
   open(self)
   local root = self.root
+  settle(root, req.op)
   root.last_rqi = (root.last_rqi or 0) + 1
   local head = ("X-M2M-Origin: %s\r\nX-M2M-RI: test%d\r\nX-M2M-RVI: 3\r\n" ..
     "Accept: application/json\r\n"):format(req.fr, root.last_rqi)
