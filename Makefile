@@ -215,6 +215,12 @@ model: $(B)/moon2m
 config-table: $(B)/moon2m
 	@$(B)/moon2m lua tests/lua/config_table.lua README.md
 
+# What the README says is supported, between its marks: tried against the server.
+.PHONY: capabilities
+capabilities: $(B)/moon2m
+	@mkdir -p out && $(B)/moon2m capabilities --md out/capabilities.md --json out/capabilities.json
+	@$(B)/moon2m lua tests/lua/capabilities_table.lua README.md out/capabilities.md
+
 # ---- the reference -------------------------------------------------------------------------------
 # Made from lua/moon2m/meta.lua and lua/moon2m/meta/, which editors read too.
 META := lua/moon2m/meta

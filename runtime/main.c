@@ -6,17 +6,18 @@
 
 #include "cmd.h"
 
-static const struct cmd *const commands[] = { &cmd_run,    &cmd_listen,  &cmd_check,   &cmd_new,
-					      &cmd_test,   &cmd_notices, &cmd_scripts, &cmd_reload,
-					      &cmd_replay, &cmd_export,  &cmd_import,  &cmd_console,
-					      &cmd_eval,   &cmd_explain, &cmd_lua };
+static const struct cmd *const commands[] = {
+	&cmd_run,     &cmd_listen, &cmd_check,   &cmd_new,    &cmd_test,   &cmd_notices,
+	&cmd_scripts, &cmd_reload, &cmd_replay,  &cmd_export, &cmd_import, &cmd_capabilities,
+	&cmd_console, &cmd_eval,   &cmd_explain, &cmd_lua
+};
 
 static int help(FILE *out, int code)
 {
 	fputs("moon2m " MOON2M_VERSION ": a oneM2M CSE, scriptable in Lua\n\n", out);
 	fputs("Usage: moon2m COMMAND ...\n\n", out);
 	for (size_t i = 0; i < countof(commands); i++)
-		fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n`moon2m COMMAND --help` explains a command, `moon2m --version` names this one.\n"
 	      "Exit codes: 0 done, 1 failure, 2 wrong usage.\n",
 	      out);

@@ -26,7 +26,7 @@ local LEVELS = {
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
     "lua_gateway", "lua_host", "lua_client" },
   { "lua_config", "admin", "cmd", "options", "cmd_ask", "lua_ask", "cmd_transfer",
-    "cmd_check", "cmd_listen", "cmd_lua",
+    "cmd_capabilities", "cmd_check", "cmd_listen", "cmd_lua",
     "cmd_explain", "cmd_new", "cmd_notices", "cmd_operator", "console_link", "console_edit",
     "cmd_console", "supervise", "cmd_run", "cmd_test", "main" },
 }

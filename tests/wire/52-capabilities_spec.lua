@@ -1,0 +1,54 @@
+-- What the README claims is what a scratch server answered.
+
+local h = require "harness"
+local cjson = require "cjson"
+
+describe("moon2m capabilities", function()
+  local dir, found
+
+  setup(function()
+    dir = h.directory()
+    local text, rc = h.sh("%s capabilities --json %s/c.json --md %s/c.md", h.bin, dir, dir)
+    assert.same({ 0, "" }, { rc, text })
+    found = cjson.decode(h.read_file(dir .. "/c.json"))
+  end)
+  teardown(function()
+    h.sh("rm -rf %s", dir)
+    h.stop_all()
+  end)
+
+  it("is what the README says (`make capabilities`)", function()
+    local table_text = h.read_file("README.md"):match(
+      "<!%-%- tried by `make capabilities` %-%->\n(.-)<!%-%- end of what was tried %-%->")
+    assert.equal(h.read_file(dir .. "/c.md"), table_text)
+  end)
+
+  it("tries every type and finds none that it cannot create but those of the CSE", function()
+    local failed = {}
+    for _, row in ipairs(found.types) do
+      if row.operations.create ~= 2001 then failed[#failed + 1] = row.type end
+    end
+    assert.same({ "m2m:req", "m2m:fci" }, failed)
+  end)
+
+  it("tells what is refused, too", function()
+    local rcn, cnt = found.rcn.retrieve
+    for _, row in ipairs(found.types) do
+      if row.type == "m2m:cnt" then cnt = row end
+    end
+    assert.same({ 2000, 4000 }, { rcn["1"], rcn["2"] })
+    assert.same({ create = 2001, retrieve = 2000, update = 2004, delete = 2002 }, cnt.operations)
+    assert.same({ "CU", "C", "R", "-" }, { cnt.attributes.mni, cnt.attributes.rn,
+      cnt.attributes.cni, cnt.attributes.daci })
+    assert.same({ 2001, 2001, 4015 }, { found.serializations.json, found.serializations.cbor,
+      found.serializations.xml })
+    assert.same({ http = 2000, websocket = 2000 }, found.bindings)
+    assert.equal(4001, found.releases["1"])
+  end)
+
+  it("says when it cannot write", function()
+    local text, rc = h.sh("%s capabilities --json /nowhere/at/all", h.bin)
+    assert.equal(1, rc)
+    assert.truthy(text:find("/nowhere/at/all", 1, true), text)
+  end)
+end)
