@@ -82,6 +82,31 @@ local function committed(req, r, i, body)
   end
 end
 
+-- ---- the container's stateTag and time ----------------------------------------------------------
+
+-- r has the stateTag and the time of instance i from here on.  Until it is decided i knows the
+-- instance before it that is not either (earlier), r's time before it (replaced), and r's texts
+-- (held), which each UPDATE makes anew.
+local function take(r, i)
+  i.earlier, i.replaced, i.held = r.coming, r.lt, r.raw
+  r.coming, r.st, r.lt = i, i.st, i.ct
+end
+
+local function settle(r, i)
+  if r.coming == i then r.coming = nil end
+  i.earlier, i.replaced, i.held = nil, nil, nil
+end
+
+-- i was refused: r has the time that it had before i and before what was refused right before i.
+-- Whoever came or updated r meanwhile: then stateTag and time are theirs.
+local function give_back(r, i)
+  local e = i.earlier
+  if e and e.refused and e.held == i.held then i.replaced = e.replaced end
+  i.earlier, i.refused = nil, true
+  if r.coming == i then r.coming = nil end
+  if r.st == i.st and r.raw == i.held then r.st, r.lt = i.st - 1, i.replaced end
+end
+
 --- Creates an instance of type req.ty in container r.  rsc, pc, extra; false: r went out of the
 -- cache, resolve again; nil, err.
 function op.create(req, r)
@@ -102,8 +127,7 @@ function op.create(req, r)
   local body = schema.encode(T, i)
   local events = index.by_net[3] and
     event.prepare(r, 3, i, { rep = body, originator = req.who })
-  local lt = r.lt
-  r.st, r.lt = st, now
+  take(r, i)
   local ops = { { "inst", r.id, st, now, values.et, i.size, r.path, values.rn,
     values.cr and req.who, raw.lbl, op.further(T, raw), raw.con, i.mark } }
   if r.type.arrives then ops[2] = r.type.arrives(r, i) end
@@ -113,11 +137,11 @@ function op.create(req, r)
   if reaction then script.prepare(ops, reaction) end
   ok, e = write.commit(ops, events, r)
   if not ok then
+    give_back(r, i)
     if r.type.refused then r.type.refused(r, i) end
-    -- who changed r meanwhile has stored this stateTag
-    if r.st == st and r.lt == now then r.st, r.lt = st - 1, lt end
     return nil, e
   end
+  settle(r, i)
   committed(req, r, i, body)
   if reaction then script.committed(reaction) end
   local pc = req.rcn == 1 and body or result.created(req.rcn, i, body, members)

@@ -66,6 +66,19 @@ describe("a timeSeries", function()
     assert.equal(text, s:retrieve(path, ME).text)
   end)
 
+  it("is as it was when several values at once were refused", function()
+    local path = series()
+    add(path, "20250101T000000")
+    local text, ws = s:retrieve(path, ME).text, s:primitives(ME)
+    for n = 1, 3 do
+      assert(ws:send { op = 1, to = path:sub(2), fr = ME, ty = 30, rqi = "r" .. n, rvi = "3",
+        pc = { ["m2m:tsi"] = { dgt = "20250101T000000", con = "2" } } })
+    end
+    for _ = 1, 3 do assert.equal(4105, assert(ws:receive()).rsc) end
+    ws:close()
+    assert.equal(text, s:retrieve(path, ME).text)
+  end)
+
   it("takes values when one was refused while it was updated, and none is left", function()
     local path = series()
     add(path, "20250101T000000", "1", { rn = "first" })
