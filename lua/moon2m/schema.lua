@@ -517,7 +517,7 @@ end
 local function update_one(T, a, name, raw)
   if not a then return nil, unknown(T, name) end
   if a.update == "-" and T.retired then
-    return nil, err(BAD, "%s: the script that declares %s is not loaded", name, T.root)
+    return nil, err(BAD, "%s: not permitted in an UPDATE while no script declares %s", name, T.root)
   end
   if a.update == "-" then return nil, err(BAD, "%s: not permitted in an UPDATE", name) end
   if raw == "null" then

@@ -73,7 +73,7 @@ describe("types of scripts", function()
     assert.is_nil(types.by_ty[1002])
     local raw, e = require("moon2m.schema").check_update(T, { one = "2" }, { raw = {} })
     assert.is_nil(raw)
-    assert.equal("one: the script that declares x:gone is not loaded", e.msg)
+    assert.equal("one: not permitted in an UPDATE while no script declares x:gone", e.msg)
   end)
 
   it("wrong data is told and changes nothing", function()
