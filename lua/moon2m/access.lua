@@ -2,7 +2,7 @@
 -- TS-0003 7.1: permit overrides).  Without acpi a resource belongs to its custodian (`cstn`), or
 -- else to its creator; the hosting CSE and the administrator are always allowed.
 -- Decisions are remembered per (acpi, originator) until any ACP changes; only rules that look at
--- time, address, child type or authentication are evaluated each time.
+-- time, address, child type, attributes or authentication are evaluated each time.
 -- Never: a grant from a policy that cannot be read.
 
 local bit = require "bit"
@@ -10,6 +10,7 @@ local sys = require "moon2m.core.sys"
 local context = require "moon2m.context"
 local json = require "moon2m.json"
 local members = require "moon2m.members"
+local naming = require "moon2m.naming"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
@@ -63,7 +64,7 @@ end
 -- One access control rule, ready to be judged: who it is for, what it allows, what it asks.
 local function compile_rule(acr)
   local rule = { acop = acr.acop, all = false, names = {}, patterns = {}, acco = acr.acco,
-    acod = acr.acod, acaf = acr.acaf }
+    acod = acr.acod, acaf = acr.acaf, aca = acr.aca }
   for _, name in ipairs(acr.acor) do
     if name == "all" then
       rule.all = true
@@ -74,7 +75,7 @@ local function compile_rule(acr)
       add_names(rule, name)
     end
   end
-  rule.fixed = not (rule.acco or rule.acod or rule.acaf)
+  rule.fixed = not (rule.acco or rule.acod or rule.acaf or rule.aca)
   return rule
 end
 
@@ -146,6 +147,7 @@ local function holds(rule, op, req, r, child_ty)
     and not (rule.acaf and not req.authenticated)
     and not (rule.acod and op == access.CREATE and not some_detail(rule.acod, r, child_ty))
     and not (rule.acco and not some_context(rule.acco, req))
+    and not (rule.aca and not naming.within(req, op, rule.aca))
 end
 
 -- What the fixed rules allow an originator: a sum of operations; and the rules that are not fixed.

@@ -1,13 +1,13 @@
 -- RETRIEVE (TS-0004 7.3.3.6): one resource, some of its attributes, what is below it, discovery,
 -- the newest or oldest instance, and what scripts compute.
 
-local cjson = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local event = require "moon2m.event"
 local family = require "moon2m.family"
 local json = require "moon2m.json"
 local location = require "moon2m.location"
+local naming = require "moon2m.naming"
 local path = require "moon2m.path"
 local query = require "moon2m.query"
 local result = require "moon2m.result"
@@ -16,7 +16,6 @@ local script = require "moon2m.script"
 local tree = require "moon2m.tree"
 local view = require "moon2m.view"
 
-local MAX_NAMES = 128            -- in an attribute list
 local CONTAINER = 3
 local PERMISSIONS = 12
 local WITH_CHILDREN = { [4] = true, [8] = true }
@@ -25,29 +24,10 @@ local op = {}
 
 -- ---- partial retrieve --------------------------------------------------------------------------
 
--- The attribute list of pc, { "m2m:atrl": [...] } (the root without prefix is accepted too).
-local function listed(pc)
-  local outer, names = cjson.members(pc)
-  local raw = outer and #names == 1 and (outer["m2m:atrl"] or outer.atrl)
-  local items = raw and raw:byte() == 91 and cjson.elements(raw)
-  local list = {}
-  for i, item in ipairs(items or {}) do list[i] = cjson.string(item) end
-  if not items or #list ~= #items or #list == 0 or #list > MAX_NAMES then
-    return nil, rsc.err(rsc.BAD_REQUEST,
-      "pc: a RETRIEVE may carry m2m:atrl, a list of attribute names")
-  end
-  return list
-end
-
 -- The set of attributes asked for, nil when all are; nil, err.
 local function wanted(req, attr, T)
-  local list = attr and { attr } or req.params.atrl
-  if req.pc then
-    local e
-    list, e = listed(req.pc)
-    if not list then return nil, e end
-  end
-  if not list then return nil end
+  local list, e = naming.asked(req, attr)
+  if not list then return nil, e end
   local only = {}
   for _, name in ipairs(list) do
     if not T.attr[name] then

@@ -144,6 +144,30 @@ describe("access control", function()
     expect(4103, s:create(path, "Cfriend", 23, { nu = { "Cfriend" } }))
   end)
 
+  it("aca: a RETRIEVE or an UPDATE of attributes that the rule names, nothing else", function()
+    local path = container { { acor = { "Cfriend" }, acop = 63, aca = { "lbl", "mni" } } }
+    local function get(query, o) return s:retrieve(path .. query, "Cfriend", o) end
+    local function put(attrs) return s:update(path, "Cfriend", { ["m2m:cnt"] = attrs }) end
+    local function asks(list) return { body = { ["m2m:atrl"] = list } } end
+    expect(2000, get "?atrl=mni")
+    expect(2000, get "?atrl=mni+lbl")
+    expect(2000, get "%23lbl")
+    expect(2000, get("", asks { "lbl" }))
+    for _, query in ipairs { "", "?atrl=lbl+cni", "%23cni", "?atrl=lbl&cni=1", "?rcn=4",
+      "?rcn=4&atrl=lbl", "?rcn=12", "/la?atrl=con" } do
+      local a = get(query)
+      assert.is_true(a.rsc == 4103 or query:find("rcn=4&") and a.rsc == 4000, query .. a.text)
+    end
+    expect(4103, get("?atrl=lbl", asks { "cni" }))
+    expect(2004, put { lbl = { "x" }, mni = 5 })
+    expect(4103, put { lbl = { "x" }, mbs = 5 })
+    expect(4103, put {})
+    expect(4103, s:create(path, "Cfriend", 4, { con = "x" }))
+    expect(4103, s:create(path .. "?atrl=lbl", "Cfriend", 23, { nu = { "Cfriend" } }))
+    expect(4103, s:delete(path .. "?atrl=lbl", "Cfriend"))
+    assert.same({}, expect(2000, get "?fu=1"))
+  end)
+
   it("a subscription needs CREATE and RETRIEVE on its parent", function()
     local path = container { { acor = { "Cfriend" }, acop = C } }
     expect(4103, s:create(path, "Cfriend", 23, { nu = { "Cfriend" } }))

@@ -45,6 +45,7 @@ local rule = object("a rule (object)", {
   { "acco", context, list = 1 },
   { "acaf", "bool" },
   { "acod", details, list = 1 },
+  { "aca", "string", list = 1 },
 })
 
 local function privileges(least)

@@ -44,6 +44,7 @@
 ---@field acco? moon2m.res.acp.pv.acr.acco[] accessControlContexts
 ---@field acaf? boolean accessControlAuthenticationFlag
 ---@field acod? moon2m.res.acp.pv.acr.acod[] accessControlObjectDetails
+---@field aca? string[] a string
 
 ---The value of `pv`: privileges.
 ---@class moon2m.res.acp.pv
