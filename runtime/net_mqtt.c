@@ -203,19 +203,6 @@ static void after(struct net_mqtt *m, int rc)
 	tell(m);
 }
 
-static void on_event(struct ev_loop *loop, ev_io *w, int events)
-{
-	struct net_mqtt *m = w->data;
-	int rc = MOSQ_ERR_SUCCESS;
-
-	(void)loop;
-	if (events & EV_WRITE)
-		rc = mosquitto_loop_write(m->m, 1);
-	if (rc == MOSQ_ERR_SUCCESS && (events & EV_READ))
-		rc = mosquitto_loop_read(m->m, 1);
-	after(m, rc);
-}
-
 /* The library cannot be told to give up; its socket can. */
 static void give_up(struct net_mqtt *m, const char *why)
 {
@@ -226,6 +213,32 @@ static void give_up(struct net_mqtt *m, const char *why)
 		shutdown(fd, SHUT_RDWR);
 	mosquitto_loop_read(m->m, 1);
 	after(m, MOSQ_ERR_SUCCESS);
+}
+
+/* COMPAT: libmosquitto 2.0.11 takes a refused connection for one whose TLS is not through yet. */
+static bool has_peer(int fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof(sa);
+
+	return getpeername(fd, (struct sockaddr *)&sa, &n) == 0;
+}
+
+static void on_event(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct net_mqtt *m = w->data;
+	int rc = MOSQ_ERR_SUCCESS;
+
+	(void)loop;
+	if (m->state == RAW_OPENING && !has_peer(w->fd)) {
+		give_up(m, "no connection");
+		return;
+	}
+	if (events & EV_WRITE)
+		rc = mosquitto_loop_write(m->m, 1);
+	if (rc == MOSQ_ERR_SUCCESS && (events & EV_READ))
+		rc = mosquitto_loop_read(m->m, 1);
+	after(m, rc);
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *w, int events)

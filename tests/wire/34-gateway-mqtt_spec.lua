@@ -154,6 +154,12 @@ describe("cse.mqtt", function()
     assert.equal(0, s:stop())
   end)
 
+  it("a broker with TLS that is not there is told, too", function()
+    local s = d.start(loop(h.free_port(), 'tls = true, topics = { "x" }'))
+    s:logs "mqtt 127.0.0.1:%d+: 127.0.0.1 port %d+: .*; again in 0.1 s"
+    s:logs "again in 0.4 s"
+  end)
+
   it("TLS: the broker's certificate is verified, for its name", function()
     h.sh("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
       .. "-addext subjectAltName=DNS:localhost -keyout %s/key.pem -out %s/cert.pem", dir, dir)
