@@ -486,7 +486,7 @@ function cross.deleted(o)
   opening.set(o.id, nil)
   statistics.forget(o.id)
   core.forget_sub(o.id)
-  if o.su then verify.deleted(o.su, o.ri) end
+  if o.su then verify.deleted(o.su, o.id, o.ri) end
   timers.spawn(function()
     local csi = path.configured()
     commit({ state(o.id) }, {})

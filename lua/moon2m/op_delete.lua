@@ -98,8 +98,8 @@ local function after_subscription(id, pid, ri, su, acrs)
   lane.deleted(id)
   statistics.forget(id)
   if pid then monitor.forget(pid) end
-  if su then verify.deleted(su, ri) end
-  for _, address in ipairs(acrs or {}) do verify.deleted(address, ri) end
+  if su then verify.deleted(su, id, ri) end
+  for _, address in ipairs(acrs or {}) do verify.deleted(address, id, ri) end
   return id
 end
 

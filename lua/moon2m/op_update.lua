@@ -147,7 +147,7 @@ end
 -- subscriptions that it names no longer are told (TS-0004 7.4.8.2.3).
 local function subscription_changed(r, parent, new, policies)
   if new.values.enc ~= nil then missing.forget(r.id) end
-  for _, address in ipairs(new.left or {}) do verify.deleted(address, r.ri) end
+  for _, address in ipairs(new.left or {}) do verify.deleted(address, r.id, r.ri) end
   statistics.changed(r, new.values.nse)
   tree.subs_changed(parent, r, "update")
   event.changed(parent, r, "update")

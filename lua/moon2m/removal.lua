@@ -10,10 +10,10 @@
 -- after that the target has to ask again.  When the last target goes the subscription goes with it:
 -- `nu` cannot be empty.
 
-local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
+local aside = require "moon2m.aside"
 local encode = require("moon2m.json").encode
 local new_array = require("moon2m.json").array
 local path = require "moon2m.path"
@@ -26,14 +26,12 @@ local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
 local turns = require "moon2m.turns"
 local view = require "moon2m.view"
-local write = require "moon2m.write"
 
 local DELETE = 4
 local REFERENCE, POLICY, RULES, CSE_BASE = 25, 26, 27, 1
 local ACCEPT, REJECT, SEEK, INFORM = 1, 2, 3, 4
 local ACTIONS = { accept = ACCEPT, reject = REJECT, seek = SEEK, inform = INFORM }
 local OR = 2
-local NOBODY = 2 ^ 51            -- added to a number: no resource has it
 local MOST = 1000                -- creators that are being asked
 local RETRY_MIN, RETRY_MAX = 1, 60     -- s until a creator who gave no answer is asked again
 local PATIENCE = 86400e6         -- us
@@ -178,11 +176,7 @@ end
 local function inform(sub, key)
   local to = creator_of(sub)
   if not to then return nil end
-  local audience = core.audience()
-  audience:add(NOBODY + sub.id, path.sp_relative(sub.ri), nil, to)
-  local ok, e = write.commit({}, { core.event(audience, { frame = "primitive" },
-    message(sub, key, "trr")) })
-  return not ok and e or nil
+  return aside.tell(sub.id, sub.ri, to, message(sub, key, "trr"))
 end
 
 local dialogues, count = {}, 0   -- "subscription target" -> true: the creator is being asked

@@ -6,6 +6,7 @@
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
+local aside = require "moon2m.aside"
 local event = require "moon2m.event"
 local parallel = require "moon2m.parallel"
 local path = require "moon2m.path"
@@ -88,17 +89,18 @@ function verify.targets(nu, sur, cr, req)
   end
 end
 
---- Tells `su`, or an entry of `acrs`, that the subscription with identifier ri is gone.  Does not
--- wait; failures are ignored.
-function verify.deleted(su, ri)
+--- Tells `su`, or an entry of `acrs`, that the subscription with number id and identifier ri is
+-- gone (TS-0004 7.5.1.2.4), in a notice that is kept until it can be.  Does not wait.
+function verify.deleted(su, id, ri)
   timers.spawn(function()
     local target = event.target_of(su)
     if not target then return end
     if targets.is_local(target) then
       return require("moon2m.cross").ended(targets.local_of(target), ri)
     end
-    polling.ask(target, '{"m2m:sgn":{"sud":true,"sur":' .. json.quote(path.sp_relative(ri)) .. "}}",
-      nil, answer_time)
+    local e = aside.tell(id, ri, target,
+      '{"m2m:sgn":{"sud":true,"sur":' .. json.quote(path.sp_relative(ri)) .. "}}")
+    if e then sys.log("warn", "verify", ("su: %s is not told: %s"):format(su, e.msg)) end
   end)
 end
 

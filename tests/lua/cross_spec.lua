@@ -368,8 +368,9 @@ end)
 
 describe("the end", function()
   local function deletion(target)
-    for _, a in ipairs(w.fake.asked) do
-      if a.target == target and a.pc:find('"sud":true', 1, true) then return a.pc end
+    for _, ev in ipairs(w.fake.published) do
+      local about = ev.to[1] and ev.to[1].target == target
+      if about and ev.body:find('"sud":true', 1, true) then return ev.body end
     end
   end
 

@@ -69,7 +69,7 @@ describe("ntsr", function()
     assert.equal(2002, (leave()))
     assert.equal(4004, targets())
     w.fake.soon()
-    assert.equal('{"m2m:sgn":{"sud":true,"sur":"/moon/' .. s.ri .. '"}}', w.fake.asked[1].pc)
+    assert.equal('{"m2m:sgn":{"sud":true,"sur":"/moon/' .. s.ri .. '"}}', w.fake.published[1].body)
   end)
 
   it("is left by two at the same time", function()
