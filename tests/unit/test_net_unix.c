@@ -215,9 +215,11 @@ static int ask_big(void)
 }
 
 /* A line without end is cut off; a client that leaves is forgotten. */
+#define TOO_LONG (9u << 20) /* bytes: more than a line may have */
+
 static int too_long(void)
 {
-	static char line[70000], in[10];
+	static char line[TOO_LONG], in[10];
 	int fd = dial(), other = dial();
 
 	memset(line, 'x', sizeof(line));
@@ -265,7 +267,7 @@ static int talk(void)
 /* One that reads nothing is dropped; one whose line has no end too. */
 static int never_read(void)
 {
-	static char line[70000];
+	static char line[TOO_LONG];
 	int fd = dial();
 
 	if (write(fd, "talk\nflood\n", 11) != 11)
