@@ -14,7 +14,7 @@
 #define COLUMNS_MAX 12
 #define CELL_MAX 60 /* bytes of a text in a table */
 
-enum kind { TEXT, NUMBER, SECONDS };
+enum kind { TEXT, NUMBER, SECONDS, FAULT };
 
 struct column {
 	const char *title, *member;
@@ -25,7 +25,7 @@ static const struct column notice_columns[] = {
 	{ "STATE", "state", TEXT },         { "TARGET", "target", TEXT },
 	{ "SUBSCRIPTION", "sur", TEXT },    { "AGE", "age", SECONDS },
 	{ "ATTEMPTS", "attempts", NUMBER }, { "BYTES", "bytes", NUMBER },
-	{ "ERROR", "error", TEXT },         { NULL, NULL, TEXT },
+	{ "ERROR", "error", FAULT },        { NULL, NULL, TEXT },
 };
 static const struct column account_columns[] = {
 	{ "SUBSCRIPTION", "sur", TEXT }, { "TARGET", "target", TEXT },
@@ -33,7 +33,7 @@ static const struct column account_columns[] = {
 	{ "SENT", "sent", NUMBER },      { "ACKED", "acknowledged", NUMBER },
 	{ "FAILED", "failed", NUMBER },  { "DROPPED", "dropped", NUMBER },
 	{ "QUEUED", "queued", NUMBER },  { "OLDEST", "oldest", SECONDS },
-	{ "ERROR", "error", TEXT },      { NULL, NULL, TEXT },
+	{ "ERROR", "error", FAULT },     { NULL, NULL, TEXT },
 };
 
 static struct {
@@ -87,12 +87,25 @@ static void put_age(struct buf *b, struct str seconds)
 		buf_fmt(b, "%lud%luh", s / 86400, s / 3600 % 24);
 }
 
+/* "404 ": the code of a fault that has one. */
+static void put_code(struct buf *b, struct str row)
+{
+	struct str v;
+
+	if (!jscan_member(row, "code", &v) || str_is(v, "0"))
+		return;
+	buf_str(b, v);
+	buf_char(b, ' ');
+}
+
 /* Appends a cell; control characters of texts that clients chose do not reach the terminal. */
 static size_t put_cell(struct buf *b, struct str row, const struct column *c)
 {
 	size_t from = b->n;
 	struct str v;
 
+	if (c->kind == FAULT)
+		put_code(b, row);
 	if (!jscan_member(row, c->member, &v)) {
 		buf_char(b, '-');
 	} else if (c->kind == SECONDS) {
@@ -178,18 +191,24 @@ static bool listing(void)
 	return strcmp(ask.cmd, "notices") == 0 || strcmp(ask.cmd, "accounts") == 0;
 }
 
-static void print_verdict(struct str verdict, size_t rows)
+/* "1 notice", "2 notices". */
+static void print_count(struct str n, const char *what)
+{
+	printf("%.*s %s%s", STRFMT(n), what, str_is(n, "1") ? "" : "s");
+}
+
+static void print_verdict(struct str verdict)
 {
 	struct str v = STR("0");
+	const char *tail = "";
 
 	(void)jscan_member(verdict, "count", &v);
-	if (!listing()) {
-		printf("%.*s notices %s\n", STRFMT(v),
-		       strcmp(ask.cmd, "drop") == 0 ? "dropped" : "tried again");
-		return;
-	}
-	printf("%zu %s%s\n", rows, strcmp(ask.cmd, "notices") == 0 ? "notices" : "accounts",
-	       jscan_member(verdict, "more", &v) ? ", and more: see --limit" : "");
+	print_count(v, strcmp(ask.cmd, "accounts") == 0 ? "account" : "notice");
+	if (!listing())
+		tail = strcmp(ask.cmd, "drop") == 0 ? " dropped" : " tried again";
+	else if (jscan_member(verdict, "more", &v))
+		tail = ", and more: see --limit";
+	printf("%s\n", tail);
 }
 
 static int print_answer(struct str in)
@@ -211,7 +230,7 @@ static int print_answer(struct str in)
 			print_table(row, n - 1,
 				    strcmp(ask.cmd, "notices") == 0 ? notice_columns
 								    : account_columns);
-		print_verdict(row[n - 1], n - 1);
+		print_verdict(row[n - 1]);
 	}
 	free(row);
 	return code;

@@ -54,6 +54,8 @@ static struct sub *sub_get(int64_t id, struct str sur, struct str cr)
 
 static void sub_free(struct sub *s)
 {
+	for (int i = 0; i < FIGURES; i++)
+		ng.past[i] += s->past[i];
 	if (s->telling)
 		TAILQ_REMOVE(&ng.told, s, on_told);
 	map_del(&ng.subs, &s->by_id);
@@ -94,6 +96,16 @@ struct member *member_get(int64_t sub, struct str sur, struct str cr, struct tar
 	return m;
 }
 
+void member_figures(const struct member *m, uint64_t v[FIGURES])
+{
+	v[TALLY_SENT] += m->sent;
+	v[TALLY_DONE] += m->done;
+	v[TALLY_FAILED] += m->failed;
+	v[TALLY_DROPPED] += m->dropped;
+	v[F_EVENTS] += m->events;
+	v[F_WAITING] += m->waiting;
+}
+
 static void member_free(struct member *m)
 {
 	struct sub *s = m->sub;
@@ -103,6 +115,7 @@ static void member_free(struct member *m)
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
+	member_figures(m, s->past);
 	target_unref(m->target);
 	if (--s->refs == 0)
 		sub_free(s);

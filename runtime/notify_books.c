@@ -1,6 +1,7 @@
 /*
  * notify_books.c - what became of the notices: counters of the engine, of each target and of each
- * subscription's interest of a target; metrics, of which those by target name the busiest only.
+ * subscription's interest of a target; metrics, of which those by target and by subscription name
+ * the busiest only.
  * Guarantees: counting costs a few additions and no allocation but for the text of a fault, which
  * is replaced by the next.
  */
@@ -11,9 +12,9 @@
 #include "clock.h"
 #include "metrics.h"
 
-#define TOP 100u /* targets that metrics name */
+#define TOP 100u /* targets, and subscriptions, that metrics name */
 
-const char *const tally_name[4] = {
+static const char *const tally_name[4] = {
 	[TALLY_SENT] = "sent",
 	[TALLY_DONE] = "acknowledged",
 	[TALLY_FAILED] = "failed",
@@ -38,6 +39,11 @@ void book_failed(struct target *t, struct notice *n, int code, const char *why)
 	t->n[TALLY_FAILED]++;
 	n->m->failed += event_weight(n->e);
 	book_fault(n->m, code, why);
+}
+
+void book_dropped(struct target *t)
+{
+	(t->real ? t->real : t)->n[TALLY_DROPPED]++;
 }
 
 void book_fault(struct member *m, int code, const char *why)
@@ -179,96 +185,205 @@ static struct metric metrics[] = {
 	  .read = read_held },
 };
 
-/* ---- by target ------------------------------------------------------------------------------- */
+/* ---- by target and by subscription ----------------------------------------------------------- */
+
+struct entry {
+	struct str name;
+	uint64_t v[FIGURES];
+};
 
 /* A heap of the busiest, the least of them on top. */
 struct top {
-	const struct target *t[TOP];
+	struct entry e[TOP];
 	size_t n;
+	uint64_t rest[FIGURES]; /* of all; at last of those that are not named */
 };
 
-static bool busier(const struct target *a, const struct target *b)
+static bool busier(const struct entry *a, const struct entry *b)
 {
-	if (a->count != b->count)
-		return a->count > b->count;
-	return a->n[TALLY_SENT] > b->n[TALLY_SENT];
+	if (a->v[F_WAITING] != b->v[F_WAITING])
+		return a->v[F_WAITING] > b->v[F_WAITING];
+	return a->v[TALLY_SENT] > b->v[TALLY_SENT];
 }
 
-static void sink(struct top *top, size_t i)
+static void swap(struct entry *a, struct entry *b)
 {
-	for (size_t k; (k = 2 * i + 1) < top->n; i = k) {
-		const struct target *t = top->t[i];
+	struct entry was = *a;
 
-		if (k + 1 < top->n && busier(top->t[k], top->t[k + 1]))
+	*a = *b;
+	*b = was;
+}
+
+static void sink(struct top *top)
+{
+	for (size_t i = 0, k; (k = 2 * i + 1) < top->n; i = k) {
+		if (k + 1 < top->n && busier(&top->e[k], &top->e[k + 1]))
 			k++;
-		if (!busier(t, top->t[k]))
+		if (!busier(&top->e[i], &top->e[k]))
 			return;
-		top->t[i] = top->t[k];
-		top->t[k] = t;
+		swap(&top->e[i], &top->e[k]);
 	}
 }
 
-static void offer(struct top *top, const struct target *t)
+static void offer(struct top *top, const struct entry *e)
 {
 	size_t i = top->n;
 
 	if (top->n == TOP) {
-		if (!busier(t, top->t[0]))
+		if (!busier(e, &top->e[0]))
 			return;
-		top->t[0] = t;
-		sink(top, 0);
+		top->e[0] = *e;
+		sink(top);
 		return;
 	}
-	top->t[top->n++] = t;
-	for (; i && busier(top->t[(i - 1) / 2], t); i = (i - 1) / 2)
-		top->t[i] = top->t[(i - 1) / 2];
-	top->t[i] = t;
+	top->e[top->n++] = *e;
+	for (; i && busier(&top->e[(i - 1) / 2], &top->e[i]); i = (i - 1) / 2)
+		swap(&top->e[(i - 1) / 2], &top->e[i]);
 }
 
-static void sample(struct buf *out, const char *name, const struct target *t, const char *state,
-		   uint64_t v)
+/* Entries of one name become one, for a sample may be there once. */
+static void merge(struct top *top)
 {
-	buf_fmt(out, "%s{target=\"", name);
-	metrics_label(out, t ? t->key : STR("other"));
-	if (state)
-		buf_fmt(out, "\",state=\"%s", state);
-	buf_fmt(out, "\"} %llu\n", (unsigned long long)v);
+	for (size_t i = 0; i < top->n; i++) {
+		for (size_t j = top->n; --j > i;) {
+			if (!str_eq(top->e[i].name, top->e[j].name))
+				continue;
+			for (int k = 0; k < FIGURES; k++)
+				top->e[i].v[k] += top->e[j].v[k];
+			top->e[j] = top->e[--top->n];
+		}
+	}
 }
 
-static void collect(struct buf *out)
+static void subtract(struct top *top)
 {
-	static const char waiting[] = "moon2m_target_waiting",
-			  total[] = "moon2m_target_notices_total";
-	uint64_t rest[4] = { ng.count[C_SENT], ng.count[C_ACKNOWLEDGED], ng.count[C_FAILED],
-			     dropped_now() };
-	uint64_t others = ng.total;
+	for (size_t i = 0; i < top->n; i++) {
+		for (int k = 0; k < FIGURES; k++) {
+			uint64_t v = top->e[i].v[k];
+
+			top->rest[k] -= v < top->rest[k] ? v : top->rest[k];
+		}
+	}
+}
+
+struct family {
+	const char *name, *help, *label;
+	bool states; /* the tallies, each with its label */
+	int figure; /* otherwise this one */
+};
+
+static void sample(struct buf *out, const struct family *f, const struct entry *e, int figure,
+		   const uint64_t *rest)
+{
+	buf_fmt(out, "%s{%s=\"", f->name, f->label);
+	metrics_label(out, e ? e->name : STR("other"));
+	if (f->states)
+		buf_fmt(out, "\",state=\"%s", tally_name[figure]);
+	buf_fmt(out, "\"} %llu\n", (unsigned long long)(e ? e->v[figure] : rest[figure]));
+}
+
+static void put_family(struct buf *out, const struct family *f, const struct top *top)
+{
+	int from = f->states ? 0 : f->figure, to = f->states ? TALLY_DROPPED : f->figure;
+
+	metrics_head(out, f->name, f->help, f->figure == F_WAITING ? METRIC_GAUGE : METRIC_COUNTER);
+	for (int k = from; k <= to; k++) {
+		for (size_t i = 0; i < top->n; i++)
+			sample(out, f, &top->e[i], k, NULL);
+		sample(out, f, NULL, k, top->rest);
+	}
+}
+
+/* What lanes hold back waits for their target. */
+static void target_figures(const struct target *t, struct entry *e)
+{
+	const struct target *lane;
+
+	*e = (struct entry){ .name = t->key };
+	memcpy(e->v, t->n, sizeof(t->n));
+	e->v[F_WAITING] = t->count;
+	TAILQ_FOREACH(lane, &t->lanes, on_lanes)
+	e->v[F_WAITING] += lane->count;
+}
+
+static void collect_targets(struct buf *out)
+{
+	static const struct family family[] = {
+		{ "moon2m_target_waiting", "Notices not done, of the hundred busiest targets",
+		  "target", false, F_WAITING },
+		{ "moon2m_target_notices_total",
+		  "Notices by what became of them, of the hundred busiest targets", "target", true,
+		  0 },
+	};
 	struct top top = { .n = 0 };
+	struct entry e;
 
 	for (size_t i = 0; i < ng.targets.cap; i++) {
-		for (struct node *x = ng.targets.slot[i]; x; x = x->next)
-			offer(&top, container_of(x, struct target, by_key));
-	}
-	metrics_head(out, waiting, "Notices not done, of the hundred busiest targets",
-		     METRIC_GAUGE);
-	for (size_t i = 0; i < top.n; i++) {
-		sample(out, waiting, top.t[i], NULL, top.t[i]->count);
-		others -= top.t[i]->count;
-	}
-	sample(out, waiting, NULL, NULL, others);
-	metrics_head(out, total, "Notices by what became of them, of the hundred busiest targets",
-		     METRIC_COUNTER);
-	for (int k = 0; k < 4; k++) {
-		for (size_t i = 0; i < top.n; i++) {
-			sample(out, total, top.t[i], tally_name[k], top.t[i]->n[k]);
-			rest[k] -= top.t[i]->n[k] < rest[k] ? top.t[i]->n[k] : rest[k];
+		for (struct node *x = ng.targets.slot[i]; x; x = x->next) {
+			const struct target *t = container_of(x, struct target, by_key);
+
+			if (t->lane)
+				continue;
+			target_figures(t, &e);
+			offer(&top, &e);
 		}
-		sample(out, total, NULL, tally_name[k], rest[k]);
 	}
+	top.rest[TALLY_SENT] = ng.count[C_SENT];
+	top.rest[TALLY_DONE] = ng.count[C_ACKNOWLEDGED];
+	top.rest[TALLY_FAILED] = ng.count[C_FAILED];
+	top.rest[TALLY_DROPPED] = dropped_now();
+	top.rest[F_WAITING] = ng.total;
+	subtract(&top);
+	for (size_t i = 0; i < countof(family); i++)
+		put_family(out, &family[i], &top);
+}
+
+static void sub_figures(const struct sub *s, struct entry *e)
+{
+	*e = (struct entry){ .name = s->sur.raw };
+	memcpy(e->v, s->past, sizeof(s->past));
+	for (const struct member *m = s->members; m; m = m->next)
+		member_figures(m, e->v);
+}
+
+static void collect_subs(struct buf *out)
+{
+	static const struct family family[] = {
+		{ "moon2m_subscription_waiting",
+		  "Notices not done, of the hundred busiest subscriptions", "sub", false,
+		  F_WAITING },
+		{ "moon2m_subscription_events_total",
+		  "Events, each once for every target, of the hundred busiest subscriptions", "sub",
+		  false, F_EVENTS },
+		{ "moon2m_subscription_notices_total",
+		  "Events by what became of their notices, of the hundred busiest subscriptions",
+		  "sub", true, 0 },
+	};
+	struct top top = { .n = 0 };
+	struct entry e;
+
+	memcpy(top.rest, ng.past, sizeof(ng.past));
+	for (size_t i = 0; i < ng.subs.cap; i++) {
+		for (struct node *x = ng.subs.slot[i]; x; x = x->next) {
+			const struct sub *s = container_of(x, struct sub, by_id);
+
+			sub_figures(s, &e);
+			for (int k = 0; k < FIGURES; k++)
+				top.rest[k] += e.v[k];
+			if (!s->dead)
+				offer(&top, &e);
+		}
+	}
+	subtract(&top);
+	merge(&top);
+	for (size_t i = 0; i < countof(family); i++)
+		put_family(out, &family[i], &top);
 }
 
 void books_open(void)
 {
 	for (size_t i = 0; i < countof(metrics); i++)
 		metric_register(&metrics[i]);
-	metrics_collect(collect);
+	metrics_collect(collect_targets);
+	metrics_collect(collect_subs);
 }

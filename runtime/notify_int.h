@@ -128,6 +128,9 @@ void frame_json(struct buf *out, const struct text *to, struct str rqi, int ec, 
 
 /* ---- subscriptions, members, audiences ------------------------------------------------------- */
 
+/* What is counted; the first four: what became of a notice. */
+enum tally { TALLY_SENT, TALLY_DONE, TALLY_FAILED, TALLY_DROPPED, F_EVENTS, F_WAITING, FIGURES };
+
 struct sub {
 	struct node by_id;
 	int64_t id;
@@ -136,6 +139,7 @@ struct sub {
 	struct member *members;
 	unsigned delivered; /* not yet told */
 	unsigned priority; /* the higher the longer it is kept */
+	uint64_t past[FIGURES]; /* of members that went */
 	bool dead, telling;
 	TAILQ_ENTRY(sub) on_told;
 };
@@ -178,6 +182,7 @@ struct audience {
 
 struct member *member_get(int64_t sub, struct str sur, struct str cr, struct target *t);
 void member_unref(struct member *m);
+void member_figures(const struct member *m, uint64_t v[FIGURES]); /* adds them */
 void members_free(void); /* those that rest */
 void sub_forget(struct sub *s); /* its members that rest */
 struct sub *sub_find(int64_t id);
@@ -398,13 +403,11 @@ bool target_expire(struct target *t); /* drops what is too old; true: something 
 
 /* ---- the books ------------------------------------------------------------------------------- */
 
-enum tally { TALLY_SENT, TALLY_DONE, TALLY_FAILED, TALLY_DROPPED };
-extern const char *const tally_name[4];
-
 void books_open(void); /* registers metrics */
 void book_sent(struct notice *n); /* its frame or request left */
 void book_failed(struct target *t, struct notice *n, int code, const char *why); /* for good */
 void book_fault(struct member *m, int code, const char *why);
+void book_dropped(struct target *t); /* a lane: for its target */
 size_t held_now(void);
 size_t parked_now(void);
 
@@ -429,7 +432,7 @@ void send_turn(void); /* connections that have something may fill */
 void send_late(int64_t now); /* L_BUSY: answers that did not come */
 bool send_left(const struct conn *c); /* the kernel has all that was sent */
 bool send_json(struct conn *c, enum session_serial serial, struct buf *frame);
-void notice_answered(struct target *t, struct notice n, int rsc);
+void notice_answered(struct target *t, struct notice n, int rsc); /* or an HTTP status */
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
@@ -570,7 +573,7 @@ struct engine {
 	bool ticking, soon, restoring; /* soon: the tick comes within a millisecond */
 	bool priorities; /* some subscription has one */
 	size_t total, bytes, parked, kept_bodies;
-	uint64_t count[COUNTS], dropped[DROPS];
+	uint64_t count[COUNTS], dropped[DROPS], past[FIGURES]; /* past: of subs that went */
 	struct str *piece;
 	size_t pieces, piece_cap;
 	void (*on_delivered)(void *arg, const struct notify_count *list, size_t n);

@@ -79,7 +79,7 @@ static void drop(struct parked *p, enum drop_reason why)
 
 		m->events++;
 		m->dropped++;
-		m->target->n[TALLY_DROPPED]++;
+		book_dropped(m->target);
 		target_lost(m->target, m, 1);
 	}
 	keep_event_gone(p->id);

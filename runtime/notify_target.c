@@ -236,7 +236,7 @@ void notice_dropped(struct target *t, struct notice n, enum drop_reason why, boo
 	const struct target *to = t->real ? t->real : t;
 
 	ng.dropped[why]++;
-	t->n[TALLY_DROPPED]++;
+	book_dropped(t);
 	n.m->dropped += event_weight(n.e);
 	if (tell && !to->lane)
 		gap_count(t, n.m, event_weight(n.e));
@@ -304,10 +304,12 @@ void queue_tidy(struct target *t)
 }
 
 /* It never comes into the queue. */
-static void drop_new(struct target *t, const struct event *e, enum drop_reason why)
+static void drop_new(struct target *t, struct member *m, const struct event *e,
+		     enum drop_reason why)
 {
 	ng.dropped[why]++;
-	t->n[TALLY_DROPPED]++;
+	m->dropped += event_weight(e);
+	book_dropped(t);
 	t->unsaved++;
 	tear(t, e->id);
 }
@@ -325,13 +327,13 @@ void target_push(struct target *t, struct event *e, struct member *m)
 	m->events += e->count == 0 && !ng.restoring;
 	t->last = e->id;
 	if (target_unwanted(t, m)) {
-		drop_new(t, e, DROP_FORGOTTEN);
+		drop_new(t, m, e, DROP_FORGOTTEN);
 		target_list(t, L_DIRTY);
 		keep_soon();
 		return;
 	}
 	if (t->count && !drop_for_room(t, e->n, m->sub->priority)) {
-		drop_new(t, e, DROP_OVERFLOW);
+		drop_new(t, m, e, DROP_OVERFLOW);
 		target_lost(t, m, event_weight(e));
 		return;
 	}

@@ -207,6 +207,18 @@ int url_rsc(const struct http_answer *a)
 	return a->status >= 500 ? 5000 : 4000;
 }
 
+/* What the operator sees of an answer: a status without a response code stays the HTTP status. */
+static int outcome(const struct target *t, const struct http_answer *a)
+{
+	int rsc;
+
+	/* What a URL answers is its own business: a response is for resources (7.3.1.3). */
+	if (t->url && a->status < 300)
+		return 2000;
+	rsc = head_rsc(a->head);
+	return rsc || a->status < 300 ? url_rsc(a) : a->status;
+}
+
 bool url_retry(int status)
 {
 	return status == 0 || status == 408 || status == 429 || status >= 500;
@@ -228,8 +240,7 @@ static void posted(void *arg, const struct http_answer *a, const struct err *e)
 		url_lost(t, a->status, a->status || !e ? "not accepted" : e->msg);
 	} else if (ours) {
 		url_answered(t);
-		/* What a URL answers is its own business: a response is for resources (7.3.1.3). */
-		url_done(t, t->url && a->status < 300 ? 2000 : url_rsc(a));
+		url_done(t, outcome(t, a));
 		if (sub)
 			answer_content(t, sub, a->body);
 	}

@@ -2,6 +2,7 @@
 -- operator's command `moon2m notices`.
 
 local cjson = require "cjson"
+local socket = require "cqueues.socket"
 local h = require "harness"
 local expect = h.expect
 
@@ -84,7 +85,7 @@ describe("moon2m notices", function()
     assert.matches("^parked +Cdev +/moon/%w+ +%d+s +0 +%d+ +%-$", lines[2])
     assert.matches("http://127.0.0.1:1/x +/moon/%w+ +%d+s +%d+ +%d+", lines[4])
     assert.equal("4 notices", lines[6])
-    assert.matches("\n1 notices, and more: see %-%-limit$", (notices "--limit 1"))
+    assert.matches("\n1 notice, and more: see %-%-limit$", (notices "--limit 1"))
     assert.equal("0 notices", (notices "--target Cnone"))
   end)
 
@@ -118,14 +119,59 @@ describe("moon2m notices", function()
       { a.events, a.sent, a.answered, a.failed, a.queued, a.state })
     assert.equal(2, s:metric("moon2m_target_notices_total",
       'target="Cdev",state="acknowledged"'))
+    local of = ('sub="%s"'):format(a.sur)
+    assert.equal(2, s:metric("moon2m_subscription_events_total", of))
+    assert.equal(0, s:metric("moon2m_subscription_waiting", of))
+    assert.equal(2, s:metric("moon2m_subscription_notices_total", of .. ',state="acknowledged"'))
+    assert.equal(2, s:metric("moon2m_subscription_waiting", ('sub="%s"'):format(failed.sur)))
+    assert.matches("\n1 account$", (notices "--counters --target Cdev"))
     ws:close()
     assert.matches("SUBSCRIPTION +TARGET +IS +EVENTS", (notices "--counters"))
+  end)
+
+  it("shows the status that a URL answers", function()
+    local web = socket.listen { host = "127.0.0.1", port = 0 }
+    web:settimeout(10)
+    web:listen()
+    local _, _, port = web:localname()
+    local url = ("http://127.0.0.1:%d/gone"):format(port)
+    expect(2001, s:create("/moon/dev", "Cdev", 3, { rn = "d" }))
+    expect(2001, s:create("/moon/dev/d", "Cdev", 23, { nu = { url }, enc = { net = { 3 } } }))
+    s:add("/moon/dev/d", "Cdev", "v")
+    local c = assert(web:accept(10))
+    c:setmode("b", "bn")
+    c:settimeout(10)
+    assert(c:read("*l"))
+    c:write("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    c:flush()
+    local a = h.wait("the failure", function()
+      local x = rows("--counters --target " .. url)[1]
+      return x and x.failed == 1 and x
+    end)
+    c:close()
+    web:close()
+    assert.same({ 404, "refused" }, { a.code, a.error })
+    assert.matches(" 404 refused\n1 account$", (notices("--counters --target " .. url)))
+  end)
+
+  it("counts what a policy holds back to its target", function()
+    expect(2001, s:create("/moon/dev", "Cdev", 3, { rn = "e" }))
+    expect(2001, s:create("/moon/dev/e", "Cdev", 23, { nu = { "Cdev" }, bn = { num = 100 },
+      enc = { net = { 3 }, chty = { 4 } } }))
+    for i = 1, 3 do s:add("/moon/dev/e", "Cdev", "v" .. i) end
+    h.wait("three to be held", function() return s:metric("moon2m_notices_held") == 3 end)
+    assert.equal(3, s:metric("moon2m_target_waiting", 'target="Cdev"'))
+    assert.is_nil(s:metric("moon2m_target_waiting", "lane:"))
+    local sub = rows("--counters --target Cdev")
+    local held
+    for _, a in ipairs(sub) do held = a.held == 3 and a or held end
+    assert.equal(3, s:metric("moon2m_subscription_waiting", ('sub="%s"'):format(held.sur)))
   end)
 
   it("tries again and drops", function()
     local text, rc = notices "--replay --target http://127.0.0.1:1/x"
     assert.equal(0, rc)
-    assert.matches("^%d+ notices tried again$", text)
+    assert.matches("^%d+ notices? tried again$", text)
     text, rc = notices "--drop"
     assert.equal(2, rc)
     assert.matches("%-%-target, %-%-sub or %-%-all", text)
