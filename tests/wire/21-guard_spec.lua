@@ -2,6 +2,7 @@
 -- declaring in a handler, calling verbs where nothing can wait, loading in part.
 
 local cqueues = require "cqueues"
+local beside = require "beside"
 local h = require "harness"
 local expect = h.expect
 
@@ -15,26 +16,6 @@ local function start(text, o)
   s:register("home")
   expect(2001, s:create("/moon/home", ME, 3, { rn = "temp" }))
   return s
-end
-
--- Runs fn while another client retrieves all the time; the longest that this one waited (of wall
--- time: the bounds below leave room for a busy machine; the bench has the figure).
-local function beside(s, fn)
-  local cq, slowest, done = cqueues.new(), 0, false
-  cq:wrap(function()
-    fn()
-    done = true
-  end)
-  cq:wrap(function()
-    while not done do
-      local at = cqueues.monotime()
-      expect(2000, s:retrieve("/moon", "CAdmin"))
-      slowest = math.max(slowest, cqueues.monotime() - at)
-      h.sleep(0.01)
-    end
-  end)
-  assert(cq:loop(20))
-  return slowest
 end
 
 -- Ways of never ending, as the body of a function; line 1 of the body is the script's line 3.

@@ -2,6 +2,7 @@
 -- happened to the data, what the client is told; and that others are served meanwhile.
 
 local cqueues = require "cqueues"
+local beside = require "beside"
 local h = require "harness"
 local expect = h.expect
 
@@ -16,26 +17,6 @@ local function start(text, o)
   s:register("home")
   expect(2001, s:create("/moon/home", ME, 3, { rn = "temp" }))
   return s
-end
-
--- Runs fn while another client retrieves all the time; the longest that this one waited (of wall
--- time: the bounds below leave room for a busy machine; the bench has the figure).
-local function beside(s, fn)
-  local cq, slowest, done = cqueues.new(), 0, false
-  cq:wrap(function()
-    fn()
-    done = true
-  end)
-  cq:wrap(function()
-    while not done do
-      local at = cqueues.monotime()
-      expect(2000, s:retrieve("/moon", "CAdmin"))
-      slowest = math.max(slowest, cqueues.monotime() - at)
-      h.sleep(0.01)
-    end
-  end)
-  assert(cq:loop(20))
-  return slowest
 end
 
 -- The body of a handler (its first line is the script's line 3) and the text of its error, a
