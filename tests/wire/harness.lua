@@ -31,13 +31,22 @@ function harness.quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 function harness.sleep(s) cqueues.sleep(s) end
 
+-- Below the ports that the kernel gives to outgoing connections, which could take one before the
+-- server does; where the search begins differs by process.
+local FIRST_PORT, LAST_PORT = 10000, 32000
+local next_port
+
 --- A TCP port of 127.0.0.1 that nobody used a moment ago.
 function harness.free_port()
-  local s = socket.listen { host = "127.0.0.1", port = 0 }
-  assert(s:listen())
-  local _, _, port = s:localname()
-  s:close()
-  return port
+  next_port = next_port or FIRST_PORT + cqueues.monotime() * 1e6 % (LAST_PORT - FIRST_PORT)
+  for _ = 1, 1000 do
+    next_port = next_port < LAST_PORT and math.floor(next_port) + 1 or FIRST_PORT
+    local s = socket.listen { host = "127.0.0.1", port = next_port }
+    local free = pcall(function() assert(s:listen()) end)
+    s:close()
+    if free then return next_port end
+  end
+  error("no free port of 127.0.0.1")
 end
 
 local function read_file(name)
@@ -105,7 +114,7 @@ function harness.directory() return (sh "mktemp -d /tmp/moon2m-test.XXXXXX") end
 --- Starts a server.  o = { config = text of a configuration file, scripts = { name = text }, apps =
 -- { files }, args = "more options", dir = a directory to use again, listen = "host:port", env =
 -- "NAME=value ..." }.  Listens
--- on a port that the system chose.  o.wait == false: does not wait until it is ready.
+-- on a free port, after a restart on the same.  o.wait == false: does not wait until it is ready.
 function harness.start(o)
   o = o or {}
   local s = setmetatable({ dir = o.dir or harness.directory(), o = o, starts = 0 }, Server)
@@ -132,7 +141,8 @@ function Server:run()
   local pid_file = ("%s/pid.%d"):format(self.dir, self.starts)
   local command = ("%s %s run %s --data %s --listen %s %s %s"):format(o.env or "", bin,
     o.config and ("-c " .. self.dir .. "/config.lua") or "", self.data,
-    o.listen or ("127.0.0.1:" .. (self.port or 0)), o.args or "", table.concat(self.apps, " "))
+    o.listen or ("127.0.0.1:" .. (self.port or harness.free_port())), o.args or "",
+    table.concat(self.apps, " "))
   local started = cqueues.monotime()
   sh("( %s >%s 2>&1 </dev/null & echo $! >%s; wait $!; echo $? >%s ) >/dev/null 2>&1 &", command,
     self.log, pid_file, self.rc_file)
