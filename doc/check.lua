@@ -12,6 +12,7 @@ end)
 
 local reference = require "moon2m.reference"
 local resources = require "resources"
+local sealed = require "moon2m.sealed"
 local sys = require "moon2m.core.sys"
 
 local problems = {}
@@ -66,7 +67,7 @@ end
 local function functions_in(t, prefix, out)
   for k, v in pairs(t) do
     if type(v) == "function" then out[prefix .. k] = v end
-    if type(v) == "table" then functions_in(v, prefix .. k .. ".", out) end
+    if type(v) == "table" then functions_in(sealed.contents(v), prefix .. k .. ".", out) end
   end
   return out
 end
@@ -111,7 +112,7 @@ end
 
 local function check_cse()
   local cse = require("moon2m").new({}, {})
-  compare("moon2m.cse", functions_in(cse, "", {}))
+  compare("moon2m.cse", functions_in(sealed.contents(cse), "", {}))
   local http = require("moon2m.gateway.http").new(function() end)
   compare_fields("moon2m.http.options", upvalue(http.get, "FORMS"))
 end

@@ -12,6 +12,7 @@ local mistake = require "moon2m.mistake"
 local page = require "moon2m.page"
 local rsc = require "moon2m.rsc"
 local rule = require "moon2m.rule"
+local sealed = require "moon2m.sealed"
 
 local fail = mistake.fail
 
@@ -240,12 +241,13 @@ local function verbs(cse, scope, script)
     return sys.sleep(math.max(0, math.min(seconds, rule.time_left() + 0.001)))
   end
 
-  cse.http = require("moon2m.gateway.http").new(guarded)
+  cse.http = sealed.new(require("moon2m.gateway.http").new(guarded), "cse.http")
 
   function cse.spawn(fn)
     guarded()
     if type(fn) ~= "function" then fail("cse.spawn: a function was expected") end
-    script.run(scope, fn, "cse.spawn")
+    local _, at = mistake.frame()
+    script.run(scope, fn, "cse.spawn", at and ("%s:%d"):format(at.short_src, at.currentline))
   end
 end
 
@@ -423,22 +425,17 @@ local function helpers(cse, scope, script)
     return text
   end
 
-  cse.log = {}
+  local log = {}
   for _, level in ipairs { "debug", "info", "warn", "error" } do
-    cse.log[level] = function(fmt, ...)
+    log[level] = function(fmt, ...)
       if select("#", ...) == 0 then return scope.log(level, tostring(fmt)) end
       local ok, text = pcall(string.format, tostring(fmt), ...)
       if not ok then fail("cse.log.%s: %s", level, text) end
       scope.log(level, text)
     end
   end
+  cse.log = sealed.new(log, "cse.log")
 end
-
-local STRICT = {
-  __index = function(_, k)
-    error(("cse has no function '%s'"):format(tostring(k)), 2)
-  end,
-}
 
 --- A script's own view of the server.
 function public.new(scope, script)
@@ -446,7 +443,7 @@ function public.new(scope, script)
   declarations(cse, scope, script)
   verbs(cse, scope, script)
   helpers(cse, scope, script)
-  return setmetatable(cse, STRICT)
+  return sealed.new(cse, "cse")
 end
 
 return public

@@ -160,6 +160,33 @@ static bool in_user_code(lua_Debug *ar)
 	return true;
 }
 
+struct str guard_declared_at(const char *rule)
+{
+	const char *open = rule ? strrchr(rule, '(') : NULL,
+		   *colon = open ? strrchr(open, ':') : NULL;
+	size_t n = open ? strlen(open) : 0;
+
+	if (!colon || n < 3 || colon[1] < '0' || colon[1] > '9' || open[n - 1] != ')')
+		return str_of("");
+	return (struct str){ open + 1, n - 2 };
+}
+
+/* A function that was called in place of the last one of the user's has no line: then it is the
+ * rule's. */
+static void refuse(const lua_Debug *ar, size_t more)
+{
+	struct str rule = guard_declared_at(g.rule);
+	char place[sizeof(g.refusal) / 2] = "";
+
+	if (ar->currentline >= 0)
+		snprintf(place, sizeof(place), "%s:%d: ", ar->short_src, ar->currentline);
+	else if (rule.n)
+		snprintf(place, sizeof(place), "%.*s: ", (int)rule.n, rule.p);
+	snprintf(g.refusal, sizeof(g.refusal),
+		 "%snot enough memory: %u MiB more wanted, %u MiB allowed", place, mib(more),
+		 mib(g.allowed));
+}
+
 /* Inside the allocator: more bytes would be beyond the limit.  The hook stops the run at its next
  * instruction; what cannot wait until then is refused.  Library code may go on to the cap. */
 static bool may_exceed(size_t more)
@@ -178,11 +205,7 @@ static bool may_exceed(size_t more)
 		return true;
 	if (!in_user_code(&ar))
 		return true;
-	snprintf(g.refusal, sizeof(g.refusal),
-		 "%s%s%.0d%snot enough memory: %u MiB more wanted, %u MiB allowed",
-		 ar.currentline < 0 ? "" : ar.short_src, ar.currentline < 0 ? "" : ":",
-		 ar.currentline < 0 ? 0 : ar.currentline, ar.currentline < 0 ? "" : ": ", mib(more),
-		 mib(g.allowed));
+	refuse(&ar, more);
 	return false;
 }
 

@@ -43,6 +43,10 @@ void guard_leave_inner(const struct guard_inner *outer);
 /* The traceback of the run that was stopped last; n is 0 when there is none. */
 struct str guard_trace(void);
 
+/* "file:line" at the end of a rule's name, where it was declared: "on create /x (file:line)"; empty
+ * when there is none (rule may be NULL).  Part of the name. */
+struct str guard_declared_at(const char *rule);
+
 /* "file:line: not enough memory: ..." when the run that just ended was refused memory; else NULL.
  * Valid until the next run. */
 const char *guard_refusal(void);

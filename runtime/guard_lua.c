@@ -62,9 +62,11 @@ static int give_results(lua_State *L, lua_State *co)
 
 /* ---- errors as text -------------------------------------------------------------------------- */
 
-/* "file:line: " of the innermost user frame of a coroutine that has failed; "" when it has none. */
-static void push_place(lua_State *L, lua_State *co)
+/* "file:line: " of the innermost user frame of a coroutine that has failed; when it has none, as of a
+ * function that was called in place of the last one, where the rule was declared, if that is known. */
+static void push_place(lua_State *L, lua_State *co, const char *rule)
 {
+	struct str at = guard_declared_at(rule);
 	lua_Debug ar;
 
 	for (int level = 0; level < 50 && lua_getstack(co, level, &ar); level++) {
@@ -73,7 +75,11 @@ static void push_place(lua_State *L, lua_State *co)
 		lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
 		return;
 	}
-	lua_pushliteral(L, "");
+	lua_pushlstring(L, at.p, at.n);
+	if (at.n) {
+		lua_pushliteral(L, ": ");
+		lua_concat(L, 2);
+	}
 }
 
 /* "file:12: ..." */
@@ -96,19 +102,19 @@ static bool on_purpose(lua_State *co)
 
 /* Replaces the error value at the top by a text, without running anything of the user's.  What a C
  * function raised (a bad pattern) or the VM (stack overflow) gets the place that it lacks. */
-static void make_text(lua_State *L, lua_State *co)
+static void make_text(lua_State *L, lua_State *co, const char *rule)
 {
 	int type = lua_type(L, -1);
 
 	if (type == LUA_TSTRING) {
 		if (has_place(lua_tostring(L, -1)) || on_purpose(co))
 			return;
-		push_place(L, co);
+		push_place(L, co, rule);
 		lua_insert(L, -2);
 		lua_concat(L, 2);
 		return;
 	}
-	push_place(L, co);
+	push_place(L, co, rule);
 	if (type == LUA_TTABLE) {
 		lua_pushliteral(L, "msg");
 		lua_rawget(L, -3);
@@ -136,7 +142,7 @@ static bool is_out_of_memory(lua_State *L, int rc)
 				    strcmp(lua_tostring(L, -1), "not enough memory") == 0);
 }
 
-static int give_error(lua_State *L, lua_State *co, int rc, bool stopped)
+static int give_error(lua_State *L, lua_State *co, int rc, bool stopped, const char *rule)
 {
 	lua_pushboolean(L, 0);
 	lua_xmove(co, L, 1);
@@ -148,7 +154,7 @@ static int give_error(lua_State *L, lua_State *co, int rc, bool stopped)
 		lua_replace(L, -2);
 		return 2;
 	}
-	make_text(L, co);
+	make_text(L, co, rule);
 	if (stopped && guard_trace().n) {
 		vm_collect_soon();
 		vm_push_str(L, guard_trace());
@@ -175,7 +181,9 @@ static int guard_resume(lua_State *L)
 	guard_enter(&outer, m, rule, co);
 	rc = lua_resume(co, nargs);
 	stopped = guard_leave(&outer, m);
-	return rc == 0 || rc == LUA_YIELD ? give_results(L, co) : give_error(L, co, rc, stopped);
+	if (rc == 0 || rc == LUA_YIELD)
+		return give_results(L, co);
+	return give_error(L, co, rc, stopped, rule);
 }
 
 static int guard_inner(lua_State *L)

@@ -71,7 +71,8 @@ local function configure()
   require("moon2m.aggregate").configure(cfg.notification.agn_key)
   require("moon2m.lane").configure(cfg.notification.max_count)
   configure_scripts()
-  require("moon2m.park").configure { waiting = cfg.limits.parked }
+  require("moon2m.park").configure { waiting = cfg.limits.parked,
+    watched = arguments.watch == true }
   require("moon2m.gateway").configure(cfg.gateways)
   require("moon2m.tree").limit(cfg.limits.cache)
 end

@@ -235,18 +235,18 @@ function hooks.virtual(to)
   local match = list[1]
   local rule = match[1]
   return function(req, write)
-    if resting(rule) then return false, "the script is out of order" end
+    if resting(rule) then return false, told("virtual resource", rule, "is out of order") end
     local ok, value = call(rule, req.hop, req.chain, hooks.copy_with(req, match))
     if not ok then
-      report(rule, value, ("retrieve %s by %s"):format(to, tostring(req.fr)), "answered 5000")
-      return false, "the script failed"
+      report(rule, value, about("retrieve", to, req.fr), "answered 5000")
+      return false, told("virtual resource", rule, "failed")
     end
     local good, written = true, nil
     if value ~= nil then good, written = pcall(write, value) end
     if not good then
       report(rule, ("%s: what it returned is no JSON: %s"):format(rule.where_declared, written),
-        ("retrieve %s by %s"):format(to, tostring(req.fr)), "answered 5000")
-      return false, "the script failed"
+        about("retrieve", to, req.fr), "answered 5000")
+      return false, told("virtual resource", rule, "failed")
     end
     succeeded(rule)
     return true, written

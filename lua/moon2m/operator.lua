@@ -8,6 +8,7 @@ local park = require "moon2m.park"
 local reload = require "moon2m.reload"
 local rule = require "moon2m.rule"
 local script = require "moon2m.script"
+local words = require "moon2m.words"
 
 local operator = {}
 
@@ -30,8 +31,9 @@ end
 local function describe(s)
   local waits = park.state(s.name)
   local d = { name = s.name, file = s.file, loads = s.loads, loaded_at = clock(s.loaded_at),
-    rules = {}, calls = 0, errors = s.errors, waiting = waits.waiting, parked = waits.parked,
-    dropped = waits.dropped, failed_reload = s.failed_reload }
+    rules = {}, types = #s.types, pages = #s.pages, calls = 0, errors = s.errors,
+    waiting = waits.waiting, parked = waits.parked, dropped = waits.dropped,
+    failed_reload = s.failed_reload }
   for i, r in ipairs(s.rules) do
     local rest = rule.rest_left(r)
     d.calls = d.calls + r.calls
@@ -48,10 +50,10 @@ local function add(lines, fmt, ...)
   lines[#lines + 1] = fmt:format(...)
 end
 
-local function print_one(lines, d)
+local function print_one(lines, d, declared)
   add(lines, "%s %s version %d of %s", d.name, d.file, d.loads, d.loaded_at)
-  add(lines, "  %d rules, %d calls, %d errors, %d events wait, %d parked, %d dropped", #d.rules,
-    d.calls, d.errors, d.waiting, d.parked, d.dropped)
+  add(lines, "  %s, %s, %s, %s, %d parked, %d dropped", declared, words.count(d.calls, "call"),
+    words.count(d.errors, "error"), words.of(d.waiting, "event", "wait"), d.parked, d.dropped)
   for _, r in ipairs(d.rules) do
     if r.rests then add(lines, "  rests for %d s: %s", r.rests, r.name) end
   end
@@ -87,7 +89,7 @@ function operator.scripts(args)
     if not args.name or args.name == s.name then
       found = true
       local d = describe(s)
-      if args.json then lines[#lines + 1] = d else print_one(lines, d) end
+      if args.json then lines[#lines + 1] = d else print_one(lines, d, script.declares(s)) end
     end
   end
   for _, a in ipairs(absentees()) do
@@ -97,7 +99,7 @@ function operator.scripts(args)
         lines[#lines + 1] = a
       else
         add(lines, "%s %s off: %s", a.name, a.file or "-", a.off)
-        if a.waiting > 0 then add(lines, "  %d events wait", a.waiting) end
+        if a.waiting > 0 then add(lines, "  %s", words.of(a.waiting, "event", "wait")) end
       end
     end
   end
@@ -113,12 +115,13 @@ function operator.replay(args)
   if not loaded and park.state(args.name).waiting == 0 then
     return nil, ("no script named %s is loaded, and no events wait for it"):format(args.name)
   end
-  if args.drop then return { ("%d events dropped"):format(park.drop(args.name)) } end
+  if args.drop then return { words.count(park.drop(args.name), "event") .. " dropped" } end
   if not loaded then
-    return nil, ("%s is not loaded, its %d events wait until it is"):format(args.name,
-      park.state(args.name).waiting)
+    return nil, ("%s is not loaded: %s until it is"):format(args.name,
+      words.of(park.state(args.name).waiting, "event", "wait"))
   end
-  return { ("%d events handed to %s again"):format(park.replay(args.name), args.name) }
+  local n = park.replay(args.name)
+  return { ("%s handed to %s again"):format(words.count(n, "event"), args.name) }
 end
 
 -- ---- export and import --------------------------------------------------------------------------

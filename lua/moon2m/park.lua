@@ -15,6 +15,7 @@ local hooks = require "moon2m.hooks"
 local json = require "moon2m.json"
 local rules = require "moon2m.rule"
 local timers = require "moon2m.timers"
+local words = require "moon2m.words"
 
 local park = {}
 
@@ -26,11 +27,12 @@ local SLOW_TIME = 10             -- seconds that they wait at most
 local TURN = 5000                -- us of handlers until others have their turn
 
 local max_waiting = 1000         -- events that wait for one script
+local watched = false            -- a script is reloaded when its file is written
 local books = {}                 -- script name -> { queues by rule key, waiting, bytes, dropped }
 
---- waiting: how many events may wait for one script.
+--- waiting: how many events may wait for one script; watched: writing a script's file reloads it.
 function park.configure(o)
-  max_waiting = o.waiting
+  max_waiting, watched = o.waiting, o.watched == true
 end
 
 local function book_of(name)
@@ -53,10 +55,15 @@ local function queue_of(name, key)
   return q
 end
 
-local function show(b)
+local function count_aside(b)
   local n = 0
+  for _, q in pairs(b.queues) do n = n + #q.aside end
+  return n
+end
+
+local function show(b)
+  local n = count_aside(b)
   for _, q in pairs(b.queues) do
-    n = n + #q.aside
     if q.head <= q.tail and (not q.rule or q.rule.resting) then n = n + q.tail - q.head + 1 end
   end
   sys.gauge("moon2m_script_parked", ('script="%s"'):format(b.name), n,
@@ -93,11 +100,12 @@ local function put_first(q, item)
   end
 end
 
--- The queue and the place of the script's oldest event.
-local function oldest(b)
+-- The queue of the script's oldest event, the event, and whether it is set aside; aside: of those
+-- only.
+local function oldest(b, aside)
   local found, item, parked
   for _, q in pairs(b.queues) do
-    local a, w = q.aside[1], q.list[q.head]
+    local a, w = q.aside[1], not aside and q.list[q.head]
     if a and (not item or a.at < item.at) then found, item, parked = q, a, true end
     if w and (not item or w.at < item.at) then found, item, parked = q, w, false end
   end
@@ -110,17 +118,22 @@ local function count_dropped(b, n)
     "Events that were dropped because too many waited for a script, or nobody wanted them")
 end
 
+local function drop_oldest(b, aside)
+  local q, item, parked = oldest(b, aside)
+  if not q then return false end
+  if parked then table.remove(q.aside, 1) else take_first(q) end
+  release(q, item)
+  count_dropped(b, 1)
+  return true
+end
+
 local function keep_bound(b, most)
   while b.waiting > most or b.bytes > MAX_BYTES and b.waiting > 1 do
-    local q, item, parked = oldest(b)
-    if not q then return end
-    if parked then table.remove(q.aside, 1) else take_first(q) end
-    release(q, item)
-    count_dropped(b, 1)
+    if not drop_oldest(b) then return end
     if not b.full then
       b.full = true
-      sys.log("warn", "script", ("%s: more than %d events wait, the oldest are dropped"):format(
-        b.name, max_waiting))
+      sys.log("warn", "script", ("%s: more than %s, the oldest are dropped"):format(b.name,
+        words.of(max_waiting, "event", "wait")))
     end
   end
   if b.waiting * 2 < max_waiting then b.full = nil end
@@ -171,6 +184,12 @@ local kick
 
 local STORES = { create = true, update = true, delete = true }
 
+-- How an operator has the events of a script handled that wait for its next version.
+local function cure(name)
+  if watched then return "fix and save to replay" end
+  return ("fix, and `moon2m reload %s` replays"):format(name)
+end
+
 -- The handler failed: the event is set aside, or goes to the rule that has come meanwhile.
 local function failed(q, rule, item, what)
   local data = STORES[item.op] and "stored" or "answered"
@@ -182,8 +201,9 @@ local function failed(q, rule, item, what)
   end
   q.aside[#q.aside + 1] = item
   if #q.aside > 1 then table.sort(q.aside, by_age) end
-  rules.report(rule, what, about, ("%s; event parked, %d waiting; fix and save to replay"):format(
-    data, q.book.waiting))
+  while count_aside(q.book) > max_waiting do drop_oldest(q.book, true) end
+  rules.report(rule, what, about, ("%s; event parked, %d waiting; %s"):format(data,
+    count_aside(q.book), cure(rule.scope.name)))
   show(q.book)
   if not item.id then
     local text
@@ -355,8 +375,8 @@ local function bequeath(q, scope, known)
   if ops[1] then timers.spawn(function() backlog.save(ops) end) end
   if lost > 0 then
     count_dropped(q.book, lost)
-    sys.log("warn", "script", ("%s: %d events of `on %s` dropped, the script has no such rule")
-      :format(scope.name, lost, q.key))
+    sys.log("warn", "script", ("%s: %s of `on %s` dropped, the script has no such rule"):format(
+      scope.name, words.count(lost, "event"), q.key))
   end
 end
 
@@ -445,7 +465,8 @@ function park.open()
     if item.held then set_aside_last(q) end
   end)
   for _, b in pairs(books) do
-    sys.log("info", "script", ("%s: %d events of the last run wait"):format(b.name, b.waiting))
+    sys.log("info", "script", ("%s: %s"):format(b.name,
+      words.of(b.waiting, "event", "wait", "of the last run")))
     show(b)
   end
 end
@@ -459,7 +480,7 @@ park.close = backlog.flush
 function park.state(name)
   local b = books[name]
   local s = { waiting = b and b.waiting or 0, parked = 0, dropped = b and b.dropped or 0 }
-  for _, q in pairs(b and b.queues or {}) do s.parked = s.parked + #q.aside end
+  if b then s.parked = count_aside(b) end
   return s
 end
 

@@ -136,7 +136,7 @@ local function load(file, lines, failed)
   if s then s, why = script.load(file) end
   if s then
     script.start(s)
-    lines[#lines + 1] = ("%s loaded: %d rules"):format(s.file, #s.rules)
+    lines[#lines + 1] = ("%s loaded: %s"):format(s.file, script.declares(s))
     return
   end
   script.keep_out(file, why)

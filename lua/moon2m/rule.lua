@@ -229,15 +229,18 @@ function rule.next_hop(to)
   local hop = running.hop + 1
   local chain = running.chain and running.chain .. " -> " .. to or to
   if hop > MAX_HOPS then
-    sys.log("error", "script", ("script loop through %s, stopped"):format(chain))
+    local r = running.rule
+    sys.log("error", "script", ("%s: script loop through %s, stopped in %s"):format(r.scope.name,
+      chain, r.name))
     return nil, rsc.err(rsc.BAD_REQUEST, "script loop through %s, stopped", chain)
   end
   return hop, chain
 end
 
---- Runs user code of a scope that is no declared rule, in a task of its own (cse.spawn).
-function rule.spawn(scope, fn, name)
-  local r = rule.new(scope, "on", name, fn)
+--- Runs user code of a scope that is no declared rule, in a task of its own (cse.spawn).  at:
+-- "file:line" of the call, nil when it has none.
+function rule.spawn(scope, fn, name, at)
+  local r = rule.new(scope, "on", name, fn, at)
   scope.spawned = scope.spawned or meter_of(r)
   r.meter = scope.spawned
   local current = running

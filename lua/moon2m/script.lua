@@ -12,6 +12,7 @@ local parts = require "moon2m.parts"
 local rules = require "moon2m.rule"
 local scopes = require "moon2m.scope"
 local timers = require "moon2m.timers"
+local words = require "moon2m.words"
 
 local script = { has = hooks.has, policy = hooks.policy, check = hooks.check,
   virtual = hooks.virtual, matching = hooks.matching,
@@ -59,6 +60,27 @@ local function warn(s)
   for _, text in ipairs(s.undeclared) do s.log("warn", text) end
 end
 
+-- How many of each kind of declaration a scope has: calls fn(how many, "rule") and so on.
+local function count(s, fn)
+  fn(#s.rules, "rule")
+  fn(#s.types, "type")
+  fn(#s.pages, "page")
+end
+
+--- "2 rules, 1 type": what a loaded script declares.
+function script.declares(s)
+  local list = {}
+  count(s, function(n, thing) if n > 0 then list[#list + 1] = words.count(n, thing) end end)
+  return list[1] and table.concat(list, ", ") or "no declarations"
+end
+
+-- " rules=2 types=1", for the log.
+local function pairs_of(s)
+  local text = ""
+  count(s, function(n, thing) if n > 0 then text = ("%s %ss=%d"):format(text, thing, n) end end)
+  return text
+end
+
 --- Loads a script file.  scope | nil, message with file and line; on failure nothing has changed.
 function script.load(file)
   local taken = script.find(scopes.name_of(file))
@@ -76,7 +98,7 @@ function script.load(file)
   swap(list)
   park.attach(s, nil)
   script.let_in(file)
-  sys.log("info", "script", ("%s loaded rules=%d"):format(file, #s.rules))
+  sys.log("info", "script", ("%s loaded%s"):format(file, pairs_of(s)))
   warn(s)
   return s
 end
@@ -138,10 +160,10 @@ end
 
 --- "stats.lua reloaded: 2 rules, state kept", with what was parked.
 function script.summary(s)
-  return ("%s reloaded: %d rules%s%s"):format(
-    s.file:match("[^/]+/init%.lua$") or s.file:match("[^/]*$"), #s.rules,
+  return ("%s reloaded: %s%s%s"):format(
+    s.file:match("[^/]+/init%.lua$") or s.file:match("[^/]*$"), script.declares(s),
     next(s.state) ~= nil and ", state kept" or "",
-    s.replayed > 0 and (", %d waiting events replayed"):format(s.replayed) or "")
+    s.replayed > 0 and (", %s replayed"):format(words.count(s.replayed, "waiting event")) or "")
 end
 
 -- The staged scope takes the place of `old`.

@@ -4,6 +4,7 @@
 
 local core = require "moon2m.core.json"
 local json = require "moon2m.json"
+local sealed = require "moon2m.sealed"
 
 local show = {}
 
@@ -167,6 +168,7 @@ local function one_line(list, room)
 end
 
 local function nested(out, t, depth)
+  t = sealed.contents(t)
   if out.open[t] then return "<cycle>" end
   if next(t) == nil then return json.is_array(t) and "[]" or "{}" end
   if depth >= DEPTH then return "{..}" end

@@ -50,6 +50,15 @@ local BROKEN = {
     "3: %d+ MiB of memory used, 4 MiB allowed, stopped" },
   ["a string of a billion"] = { 'return #("x"):rep(1e9)',
     "3: not enough memory: %d+ MiB more wanted, 4 MiB allowed" },
+  ["a string of a billion, in a tail call"] = { 'return ("x"):rep(1e9)',
+    "%d+: not enough memory: %d+ MiB more wanted, 4 MiB allowed" },
+  ["a bad pattern in a tail call"] = { 'return ("x"):find("%")', "%d+: [^\n]*malformed pattern" },
+  ["an assignment to a function of the server"] = { "cse.config = 5",
+    "3: cse%.config cannot be assigned: it is the server's" },
+  ["an assignment to one of cse.log"] = { "cse.log.warn = print",
+    "3: cse%.log%.warn cannot be assigned: it is the server's" },
+  ["a function that cse.http has not"] = { "return cse.http.patch",
+    "3: cse%.http has no function 'patch'" },
   ["a deep recursion"] = { "local function f(n) return 1 + f(n + 1) end\nreturn f(1)",
     "3: stack overflow" },
   ["coroutines without end"] = { "local function f() coroutine.wrap(f)() end f()",
@@ -144,7 +153,8 @@ describe("a broken script", function()
         if not made then cse.log.info("refused: %s", err.msg) end
       end)]]
     s:add(TEMP, ME, "0")
-    s:logs("script loop through /home/temp [^\n]*, stopped")
+    s:logs("bad: script loop through /home/temp [^\n]*, stopped in on create /home/temp " ..
+      "%(%S+bad%.lua:2%)")
     s:logs("refused: script loop through /home/temp")
     assert.equal("0" .. ("+"):rep(8), expect(2000, s:retrieve(TEMP .. "/la", ME)).con)
   end)
@@ -173,7 +183,8 @@ describe("a broken script", function()
     expect(4000, s:create(TEMP, ME, 4, { con = "code" }), "no")
     local a = s:retrieve("/moon/home/endless", ME)
     assert.is_true(a.rsc == 2000 or a.rsc == 5000)
-    expect(5000, s:retrieve("/moon/home/bad", ME), "the script failed")
+    expect(5000, s:retrieve("/moon/home/bad", ME), "the virtual resource of bad failed")
+    s:logs("bad: in virtual /home/bad %(%S+bad%.lua:14%), retrieve /home/bad by Chome")
     s:logs("bad%.lua:14: what it returned is no JSON: cannot encode a function")
     assert.equal(0, expect(2000, s:retrieve(TEMP, ME)).cni)
   end)
@@ -193,6 +204,15 @@ describe("a broken script", function()
     expect(5000, s:create(TEMP, ME, 4, { con = "1" }), "check of bad failed, nothing")
     s:logs("bad%.lua:6: true, false or nil was expected as the verdict, got a string")
     assert.equal(0, expect(2000, s:retrieve(TEMP, ME)).cni)
+  end)
+
+  it("whose function beside a handler fails: the line of cse.spawn is named", function()
+    local s = start [[
+      cse.on("create", "/home/temp", function(ev)
+        cse.spawn(function() error("lost") end)
+      end)]]
+    s:add(TEMP, ME, "1")
+    s:logs("bad: in cse%.spawn %(%S+bad%.lua:3%), spawned")
   end)
 
   it("whose memory is gone gives it back", function()

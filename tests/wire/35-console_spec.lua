@@ -77,7 +77,7 @@ describe("moon2m eval", function()
     assert.equal('{"a":[1,2]}', (eval("{ a = { 1, 2 } }", "--json")))
     assert.equal("", (eval("x = 1")))
     text = eval("scripts()")
-    assert.matches("^name +rules +calls +errors", text)
+    assert.matches("^name +declares +calls +errors", text)
     assert.matches("\nstats +2 +2 +0 ", text)
   end)
 

@@ -10,6 +10,7 @@ local profile = require "moon2m.console.profile"
 local reference = require "moon2m.help"
 local rule = require "moon2m.rule"
 local script = require "moon2m.script"
+local sealed = require "moon2m.sealed"
 local show = require "moon2m.show"
 local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
@@ -81,13 +82,14 @@ local function describe(s)
     if rule.rest_left(r) > 0 then resting = resting + 1 end
   end
   local waits = park.state(s.name)
-  return { name = s.name, rules = #s.rules, calls = calls, errors = s.errors,
+  return { name = s.name, declares = #s.rules + #s.types + #s.pages, calls = calls,
+    errors = s.errors,
     p50 = duration(quantile(hist, 0.5)), p99 = duration(quantile(hist, 0.99)),
     memory = size(rule.memory(s).kept), waiting = waits.waiting, parked = waits.parked,
     resting = resting, file = s.file }
 end
 
-local ALL = { "name", "rules", "calls", "errors", "p50", "p99", "memory", "waiting", "parked",
+local ALL = { "name", "declares", "calls", "errors", "p50", "p99", "memory", "waiting", "parked",
   "resting", "file" }
 
 local function all_scripts()
@@ -204,7 +206,9 @@ end
 
 local function help(s, what)
   if what == nil then return help_list() end
-  local world = { cse = s.scope.api }
+  local cse = {}
+  for name, v in pairs(sealed.contents(s.scope.api)) do cse[name] = sealed.contents(v) end
+  local world = { cse = cse }
   for name, fn in pairs(s.commands) do world[name] = fn end
   local text, why = reference.text(what, world)
   if not text then fail("help: %s", why) end

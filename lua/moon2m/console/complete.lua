@@ -2,6 +2,7 @@
 -- table's name and "." or ":" its fields; else commands, names of the session, words of Lua. Reads
 -- tables raw: nothing of the user's runs.
 
+local sealed = require "moon2m.sealed"
 local tree = require "moon2m.tree"
 
 local complete = {}
@@ -60,7 +61,7 @@ end
 
 local function field(t, name)
   if type(t) == "string" then return string[name] end
-  return type(t) == "table" and rawget(t, name) or nil
+  return type(t) == "table" and sealed.contents(rawget(t, name)) or nil
 end
 
 local function add_keys(set, t, prefix, before)

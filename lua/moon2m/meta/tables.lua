@@ -37,7 +37,9 @@
 ---@field fr string the originator
 ---@field res? moon2m.resource the new resource, the changed one, or the one that is gone
 ---@field old? moon2m.resource of an update: as it was
----@field at integer number of the change, ascending: a repeat has the same
+---number of the change, ascending: a repeat has the same. It has 16 digits, of which `tostring`,
+---`..` and `%s` show 14: `("%d"):format(ev.at)` and `cse.json(ev.at)` show them all
+---@field at integer
 
 ---An event, as `cse.format` sees it.
 ---@class moon2m.notice
@@ -45,7 +47,8 @@
 ---@field res? moon2m.resource that resource; not with `encoded`
 ---@field old? moon2m.resource of an update: as it was; not with `encoded`
 ---@field rep? string with `encoded`: the representation as JSON text, wrapper included
----@field at integer number of the change, ascending
+---number of the change, ascending; see `moon2m.event`
+---@field at integer
 ---@field event moon2m.notice.event what happened
 ---@field sur string address of the subscription; filled in for each target
 ---@field rqi string request identifier of the notification; filled in for each target
