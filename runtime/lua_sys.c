@@ -62,7 +62,8 @@ static int sys_stamp(lua_State *L)
 	double us = luaL_checknumber(L, 1);
 	char text[CLOCK_STAMP_MAX];
 
-	luaL_argcheck(L, us >= 0 && us < 253402300800e6, 1, "not a time between 1970 and 9999");
+	luaL_argcheck(L, us >= -62167219200e6 && us < 253402300800e6, 1,
+		      "not a time of the years 0 to 9999");
 	lua_pushlstring(L, text, clock_stamp((int64_t)us, text));
 	return 1;
 }

@@ -76,12 +76,15 @@ tsan: deps-test
 	@set -e; for t in $(TSAN_TESTS); do build-tsan/unit/test_$$t; done
 
 # ---- fuzz ----------------------------------------------------------------------------------------
-# Each target runs FUZZ_TIME seconds from the seeds in tests/fuzz/corpus/TARGET; what it finds to be
-# interesting stays in build-fuzz/corpus, what breaks it in build-fuzz/found.
-FUZZ_TIME ?= 60
-FUZZ := jscan cbor http1 http_primitive ws_primitive
+# Each target runs FUZZ_RUNS inputs, for FUZZ_TIME seconds at most, from the seeds in
+# tests/fuzz/corpus/TARGET; what it finds to be interesting stays in build-fuzz/corpus, what breaks it
+# in build-fuzz/found.  Then as many broken texts for each reader in Lua, in a sanitized binary.
+FUZZ_TIME ?= 600
+FUZZ_RUNS ?= 1000000
+FUZZ := jscan cbor clock http1 http_primitive ws_primitive
 FUZZ_jscan := $(GROUND)
 FUZZ_cbor := $(GROUND)
+FUZZ_clock := base clock
 FUZZ_http1 := base buf err $(HTTP1)
 FUZZ_EXTRA_http1 := $(LLOBJ)
 FUZZ_http_primitive := $(GROUND) bind_media bind_http_text
@@ -102,9 +105,16 @@ fuzz: deps-fuzz
 		SAN="-fsanitize=fuzzer-no-link $(SAN_ADDRESS)" fuzz-build
 	@mkdir -p build-fuzz/found; rc=0; for t in $(FUZZ); do echo "== $$t"; \
 		mkdir -p build-fuzz/corpus/$$t; \
-		build-fuzz/fuzz/$$t -max_total_time=$(FUZZ_TIME) -max_len=4096 -timeout=10 \
+		build-fuzz/fuzz/$$t -runs=$(FUZZ_RUNS) -max_total_time=$(FUZZ_TIME) -max_len=4096 -timeout=10 \
 			-print_final_stats=1 -verbosity=0 -artifact_prefix=build-fuzz/found/$$t- \
 			build-fuzz/corpus/$$t tests/fuzz/corpus/$$t || rc=1; done; exit $$rc
+	@$(MAKE) --no-print-directory fuzz-rules
+
+.PHONY: fuzz-rules
+fuzz-rules: deps-test
+	@$(MAKE) --no-print-directory $(ASAN) all
+	@rm -f $(ASAN_LOG).*; $(ASAN_ENV) build-asan/moon2m lua tests/fuzz/rules.lua all $(FUZZ_RUNS) $(SEED); \
+	rc=$$?; $(asan_verdict) && exit $$rc
 
 # SOCKETS_COUNT broken messages, HTTP and WebSocket, against a sanitized server; SEED repeats a run.
 SOCKETS_COUNT ?= 20000

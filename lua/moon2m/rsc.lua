@@ -6,6 +6,9 @@
 -- traceback.
 
 local setmetatable, format, select = setmetatable, string.format, select
+local find, gsub = string.find, string.gsub
+
+local CONTROL = "[%z\1-\31\127]"
 
 local codes = {
   { 1000, "ACCEPTED", 202 },
@@ -107,9 +110,11 @@ local error_mt = {
 }
 
 --- An error value: code is a number of this table, the rest is a format and its arguments;
--- without arguments the text is taken as it is (a "%" in it is harmless).
+-- without arguments the text is taken as it is (a "%" in it is harmless).  Control characters of
+-- what a client sent become spaces: the text goes into answers and lines of the log.
 function rsc.err(code, fmt, ...)
   local msg = select("#", ...) > 0 and format(fmt, ...) or fmt or rsc.name(code)
+  if find(msg, CONTROL) then msg = gsub(msg, CONTROL, " ") end
   return setmetatable({ rsc = code, msg = msg }, error_mt)
 end
 

@@ -51,6 +51,8 @@ local CASES = {
   { "unknown attribute", "POST", "/c", 4, '{"m2m:cin":{"con":1,"zz":1}}', 4000, "zz" },
   { "a long name", "POST", "", 3, '{"m2m:cnt":{"maxNrOfInstances":1}}', 4000, "maxNrOfInstances" },
   { "missing con", "POST", "/c", 4, '{"m2m:cin":{"cnf":"text/plain:0"}}', 4000, "con" },
+  { "an attribute with a line feed", "POST", "/c", 4, '{"m2m:cin":{"con":1,"z\\n\\u0007z":1}}', 4000,
+    "z  z: " },
   { "null con", "POST", "/c", 4, '{"m2m:cin":{"con":null}}', 4000, "con" },
   { "cnf without encoding", "POST", "/c", 4, '{"m2m:cin":{"con":1,"cnf":"text/plain"}}', 4000,
     "cnf" },
