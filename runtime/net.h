@@ -21,6 +21,7 @@ struct net_limits { /* hardening: each is named when it is hit, and counted */
 	unsigned header_count; /* 100 */
 	size_t body; /* HTTP body and WebSocket message, bytes; 1 MiB */
 	unsigned pipeline; /* requests waiting per connection; 32, then reading stops */
+	double handshake_time; /* s for TLS; 10 */
 	double header_time, body_time, idle_time; /* s; 10, 30, 30 */
 	double body_rate; /* bytes/s after body_time started; 1024 */
 	double ping, hangup; /* s; 30, 40; ping 0: never */
@@ -52,6 +53,7 @@ void net_timer_free(struct net_timer *t);
 struct net_counts {
 	unsigned http, ws, ws_out, http_out, unidentified;
 	uint64_t accepted, refused_total, refused_address, refused_unidentified;
+	uint64_t tls_handshakes, tls_failed; /* of accepted connections: done, given up */
 	uint64_t bytes_in, bytes_out, frames_in, frames_out,
 	    writes; /* WebSocket frames, kernel writes */
 };
@@ -71,6 +73,8 @@ struct http_req {
 	struct str body;
 	struct str peer; /* "127.0.0.1" */
 	uint16_t local_port;
+	bool tls;
+	const char *const *tls_names; /* see TLS below; gone with the client: NULL then */
 	bool gone; /* the client left; a reply is still due, and is dropped */
 	void *user; /* the owner's */
 };
@@ -97,6 +101,8 @@ struct ws_hello { /* the handshake, valid during `open` */
 	struct str protocols; /* Sec-WebSocket-Protocol as offered, comma list, or empty */
 	struct str authorization, browser_origin, peer;
 	uint16_t local_port;
+	bool tls;
+	const char *const *tls_names; /* see TLS below */
 };
 
 struct ws_cb {
@@ -130,6 +136,7 @@ void conn_set_user(struct conn *c, void *user);
 void *conn_user(const struct conn *c);
 struct str conn_protocol(const struct conn *c); /* as negotiated, "" if none */
 struct str conn_peer(const struct conn *c);
+const char *const *conn_tls_names(const struct conn *c); /* see TLS below */
 uint64_t conn_id(const struct conn *c);
 
 /* ---- listening ------------------------------------------------------------------------------- */
@@ -138,6 +145,7 @@ struct net_listen {
 	const char *host; /* address, e.g. "127.0.0.1", "::1", "0.0.0.0" */
 	int port; /* 0: any free one; see net_port */
 	bool http, ws; /* both: one port, WebSocket by hand-over */
+	bool tls; /* after net_tls_serve */
 };
 struct net_handlers {
 	const struct http_server_cb *http;
@@ -150,6 +158,37 @@ int net_listen(struct net *n, const struct net_listen *l, const struct net_handl
 void net_unlisten(struct net *n); /* accept nothing more; connections stay */
 void net_drain(struct net *n); /* HTTP keep-alive off; idle HTTP connections close */
 void net_close_all(struct net *n, int ws_code); /* close frames to all WebSockets */
+
+/* ---- TLS ------------------------------------------------------------------------------------- */
+
+/* Whom the other end of an accepted connection proved to be is a NULL-terminated list of
+ * "uri:URI" and "dns:NAME" (the subjectAltNames of a certificate from `ca`) or one "psk:IDENTITY";
+ * printable ASCII without blanks; NULL when it proved nothing. */
+
+struct net_tls_site {
+	const char
+	    *name; /* "cse.example", "*.example": one label; NULL: without or for other names */
+	const char *cert, *key; /* PEM files: the chain, its first certificate's key */
+};
+
+enum net_tls_client { NET_TLS_NO, NET_TLS_OPTIONAL, NET_TLS_REQUIRED };
+
+struct net_tls_opts {
+	const char *profile; /* "intermediate", "modern", "onem2m" */
+	const char *ca; /* PEM file: authorities of client certificates; NULL with NET_TLS_NO */
+	enum net_tls_client client; /* REQUIRED: a certificate or a pre-shared key */
+	const struct net_tls_site *site; /* the first has no name */
+	size_t nsites;
+};
+/* Sets up TLS for what is accepted from now on, or replaces all of it; false: as it was before. */
+bool net_tls_serve(struct net *n, const struct net_tls_opts *o, struct err *e) MUSTCHECK;
+/* Finds the key of an identity: *len is the room at key, then its length (16 to 64 bytes). */
+typedef bool (*net_psk)(const char *identity, unsigned char *key, size_t *len);
+void net_tls_psk(struct net *n, net_psk find); /* before net_tls_serve; without it: no PSK */
+
+/* The authorities that servers we connect to are verified by, for connections made from now on; a
+ * PEM file, NULL: the system's.  For wss only before the first of them. */
+bool net_tls_trust(struct net *n, const char *file, struct err *e) MUSTCHECK;
 
 /* ---- outgoing -------------------------------------------------------------------------------- */
 

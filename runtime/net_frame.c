@@ -61,6 +61,7 @@ void net_conn_end(struct conn *c)
 		c->cb->closed(c->arg, c, c->code);
 	link_drop(&c->dirty);
 	link_drop(&c->all);
+	net_wss_free(c);
 	net_dial_cancel(c);
 	net_peer_put(n, c->peer);
 	buf_free(&c->out);
@@ -89,6 +90,33 @@ void net_conn_dirty(struct conn *c)
 {
 	if (link_alone(&c->dirty))
 		link_add(&c->net->conns_dirty, &c->dirty);
+}
+
+/* ---- its carrier: lws, or with TLS net_wss.c --------------------------------------------------- */
+
+static bool full(const struct conn *c)
+{
+	return c->wss ? net_wss_full(c) : lws_partial_buffered(c->wsi);
+}
+
+static int descriptor(const struct conn *c)
+{
+	return c->wss ? net_wss_fd(c) : lws_get_socket_fd(c->wsi);
+}
+
+static void set_reading(struct conn *c, bool on)
+{
+	c->paused = !on;
+	if (c->wss)
+		net_wss_pause(c, !on);
+	else
+		lws_rx_flow_control(c->wsi, on);
+}
+
+void net_conn_pause(struct conn *c)
+{
+	if (!c->paused)
+		set_reading(c, false);
 }
 
 /* ---- frames ---------------------------------------------------------------------------------- */
@@ -180,10 +208,8 @@ static void queue_frame(struct conn *c, bool binary, const struct str *piece, si
 	} else {
 		c->out.n += put_frame(c, p, binary ? OP_BINARY : OP_TEXT, piece, n, sum);
 	}
-	if (c->stuck > 0 && c->out.n > OUT_PAUSE && !c->paused) {
-		c->paused = true; /* it asks without reading the answers */
-		lws_rx_flow_control(c->wsi, 0);
-	}
+	if (c->stuck > 0 && c->out.n > OUT_PAUSE)
+		net_conn_pause(c); /* it asks without reading the answers */
 	net_conn_dirty(c);
 }
 
@@ -225,13 +251,13 @@ static uint64_t bytes_acked(const struct conn *c)
 	socklen_t len = sizeof(info);
 
 	memset(&info, 0, sizeof(info));
-	if (getsockopt(lws_get_socket_fd(c->wsi), IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+	if (getsockopt(descriptor(c), IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
 		return 0;
 	return info.tcpi_bytes_acked;
 }
 
-/* The kernel did not take everything: lws keeps the rest and goes on; we watch the peer read. */
-static void became_stuck(struct conn *c)
+/* The kernel did not take everything: the carrier keeps the rest and goes on. */
+void net_conn_stuck(struct conn *c)
 {
 	if (c->stuck > 0)
 		return;
@@ -252,23 +278,28 @@ static size_t write_direct(struct conn *c, const unsigned char *p, size_t len)
 	return k > 0 ? (size_t)k : 0;
 }
 
+/* False: broken. */
+static bool carry(struct conn *c, unsigned char *p, size_t len)
+{
+	size_t k;
+
+	if (c->wss)
+		return net_wss_write(c, p, len);
+	k = write_direct(c, p, len);
+	return k == len || lws_write(c->wsi, p + k, len - k, LWS_WRITE_RAW) >= 0;
+}
+
 static bool write_raw(struct conn *c, unsigned char *p, size_t len)
 {
-	size_t k = write_direct(c, p, len);
-
 	c->unmarked = true;
 	c->net->counts.writes++;
 	c->net->counts.bytes_out += len;
-	if (k == len)
-		return true;
-	p += k;
-	len -= k;
-	if (lws_write(c->wsi, p, len, LWS_WRITE_RAW) < 0) {
+	if (!carry(c, p, len)) {
 		c->broken = true;
 		return false;
 	}
-	if (lws_partial_buffered(c->wsi))
-		became_stuck(c);
+	if (full(c))
+		net_conn_stuck(c);
 	return true;
 }
 
@@ -297,7 +328,7 @@ static bool write_round(struct conn *c)
 	else if (n->tx_len)
 		alive = write_raw(c, n->tx + LWS_PRE, n->tx_len);
 	buf_free(&out);
-	return alive && !lws_partial_buffered(c->wsi);
+	return alive && !full(c);
 }
 
 static bool waiting(const struct conn *c)
@@ -305,16 +336,20 @@ static bool waiting(const struct conn *c)
 	return c->out.n || (c->want && !c->closing);
 }
 
-static void ask_close(struct conn *c)
+/* False: broken. */
+static bool ask_close(struct conn *c)
 {
 	if (!c->closing_since) {
 		c->closing_since = net_now(c->net);
 		net_conn_arm(c);
 	}
-	if (c->close_asked || lws_partial_buffered(c->wsi) || c->out.n || c->held)
-		return;
-	c->close_asked = true; /* the close itself has to come out of a callback */
-	lws_callback_on_writable(c->wsi);
+	if (c->close_asked || full(c) || c->out.n || c->held)
+		return true;
+	c->close_asked = true;
+	if (c->wss)
+		return net_wss_close(c, c->code, c->reason ? str_of(c->reason) : STR(""));
+	lws_callback_on_writable(c->wsi); /* the close itself has to come out of a callback */
+	return true;
 }
 
 void net_conn_flush(struct conn *c)
@@ -334,18 +369,14 @@ void net_conn_flush(struct conn *c)
 			lws_callback_on_writable(c->wsi);
 	} else {
 		for (int i = 0; i < ROUNDS && waiting(c); i++) {
-			if (lws_partial_buffered(c->wsi) || !write_round(c))
+			if (full(c) || !write_round(c))
 				break;
 		}
-		if (waiting(c) && !c->broken && !lws_partial_buffered(c->wsi))
+		if (waiting(c) && !c->broken && !full(c))
 			net_conn_dirty(c);
 	}
-	if (c->broken) {
+	if (c->broken || (c->closing && !ask_close(c)))
 		net_conn_kill(c, 1006);
-		return;
-	}
-	if (c->closing)
-		ask_close(c);
 }
 
 void net_ws_flush(struct net *n)
@@ -391,7 +422,7 @@ static int write_held(struct conn *c)
 		      head & 1 ? LWS_WRITE_BINARY : LWS_WRITE_TEXT) < 0)
 		return -1;
 	if (lws_partial_buffered(c->wsi))
-		became_stuck(c);
+		net_conn_stuck(c);
 	lws_callback_on_writable(c->wsi); /* for the next one, or to let go of held */
 	return 0;
 }
@@ -400,9 +431,8 @@ int net_conn_writeable(struct conn *c)
 {
 	c->stuck = 0;
 	if (c->paused)
-		lws_rx_flow_control(c->wsi, 1);
-	c->paused = false;
-	if (c->close_asked && !c->out.n) {
+		set_reading(c, true);
+	if (!c->wss && c->close_asked && !c->out.n) {
 		struct str why = str_of(c->reason);
 
 		lws_close_reason(c->wsi, (enum lws_close_status)c->code, (unsigned char *)why.p,
@@ -518,7 +548,7 @@ void conn_want_write(struct conn *c)
 
 bool conn_writable(const struct conn *c)
 {
-	return c->open && !c->closing && !c->shut && !lws_partial_buffered(c->wsi);
+	return c->open && !c->closing && !c->shut && !full(c);
 }
 
 size_t conn_queued(const struct conn *c)
@@ -548,26 +578,4 @@ void conn_close(struct conn *c, int code, const char *reason)
 	c->code = (uint16_t)code;
 	c->reason = reason ? xstrdup(reason) : NULL;
 	net_conn_dirty(c);
-}
-
-void net_close_all(struct net *n, int ws_code)
-{
-	for (struct link *at = n->conns.next; at != &n->conns; at = at->next)
-		conn_close(container_of(at, struct conn, all), ws_code, "shutting down");
-}
-
-/* What lws knows of is closed with it. */
-void net_ws_free(struct net *n)
-{
-	struct link *at = n->conns.next;
-
-	while (at != &n->conns) {
-		struct conn *c = container_of(at, struct conn, all);
-
-		at = at->next;
-		c->code = 1001;
-		c->shut = true;
-		if (!c->wsi)
-			net_conn_end(c);
-	}
 }

@@ -5,6 +5,8 @@
  */
 #include "net_http.h"
 
+#include "log.h"
+
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +22,8 @@ static double deadline(const struct hconn *hc)
 {
 	const struct net_limits *lim = &hc->net->lim;
 
+	if (hc->state == H_TLS)
+		return hc->since + lim->handshake_time;
 	if (hc->state == H_LINGER)
 		return hc->since + LINGER_TIME;
 	if (hc->blocked)
@@ -49,6 +53,20 @@ static void arm(struct hconn *hc)
 	ev_timer_start(hc->net->loop, &hc->timer);
 }
 
+/* One line for the first of each burst: a scanner must not fill the log. */
+static void tell_failure(struct hconn *hc, const char *why)
+{
+	static double quiet_until;
+	double now = net_now(hc->net);
+
+	hc->net->counts.tls_failed++;
+	if (now < quiet_until)
+		return;
+	quiet_until = now + 1;
+	log_info("tls", "no connection peer=%s reason=%s", hc->a.peer->text,
+		 log_quote(str_of(why)));
+}
+
 static void on_deadline(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct hconn *hc = container_of(w, struct hconn, timer);
@@ -60,6 +78,8 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int events)
 		arm(hc);
 		return;
 	}
+	if (hc->state == H_TLS)
+		tell_failure(hc, "the handshake was not done in time");
 	if (hc->state == H_OPEN && !hc->blocked && http1_where(hc->parser) != HTTP1_BETWEEN)
 		hconn_refuse(hc, 408, STR_NONE, "the request did not arrive in time");
 	else
@@ -71,7 +91,11 @@ void hconn_watch(struct hconn *hc)
 	bool room = hc->state == H_LINGER ||
 		    (hc->state == H_OPEN && !hc->upgrade && !hc->in.n &&
 		     hc->nreq < hc->net->lim.pipeline && hc->out.n - hc->sent < OUT_MAX);
-	int want = (room && !hc->eof ? EV_READ : 0) | (hc->out.n > hc->sent ? EV_WRITE : 0);
+	int want =
+	    (room && !hc->eof ? EV_READ : 0) | (hc->out.n > hc->sent || hc->crossed ? EV_WRITE : 0);
+
+	if (hc->state == H_TLS)
+		want = hc->crossed ? EV_WRITE : EV_READ;
 
 	if ((hc->io.events & (EV_READ | EV_WRITE)) != want || !ev_is_active(&hc->io)) {
 		ev_io_stop(hc->net->loop, &hc->io);
@@ -80,6 +104,26 @@ void hconn_watch(struct hconn *hc)
 			ev_io_start(hc->net->loop, &hc->io);
 	}
 	arm(hc);
+}
+
+bool hconn_handshake(struct hconn *hc)
+{
+	struct err e = { 0 };
+	enum tls_wants w = net_tls_handshake(hc->a.tls, &e);
+
+	hc->crossed = w == TLS_WRITE;
+	if (w == TLS_FAILED) {
+		tell_failure(hc, e.msg);
+		hconn_close(hc);
+		return false;
+	}
+	if (w == TLS_OK) {
+		hc->net->counts.tls_handshakes++;
+		hc->state = H_OPEN;
+		hc->since = net_now(hc->net);
+	}
+	hconn_watch(hc);
+	return true;
 }
 
 static struct http1_limits parse_limits(const struct net_limits *l)
@@ -94,6 +138,7 @@ void net_http_accept(struct net *n, const struct net_accepted *a)
 
 	hc->net = n;
 	hc->a = *a;
+	hc->state = a->tls ? H_TLS : H_OPEN;
 	hc->parser = http1_new(HTTP1_REQUEST, &lim);
 	hc->since = net_now(n);
 	link_init(&hc->dirty);
@@ -126,9 +171,11 @@ void hconn_close(struct hconn *hc)
 {
 	struct net *n = hc->net;
 	struct peer *peer = hc->a.peer;
+	struct tls *tls = hc->a.tls;
 	int fd = hc->a.fd;
 
 	hconn_release(hc);
+	net_tls_free(tls);
 	net_peer_put(n, peer);
 	close(fd);
 }
@@ -142,8 +189,9 @@ void net_drain(struct net *n)
 		struct hconn *hc = container_of(at, struct hconn, all);
 
 		at = at->next;
-		if (hc->state == H_OPEN && !hc->nreq && !hc->upgrade && hc->out.n == hc->sent &&
-		    http1_where(hc->parser) == HTTP1_BETWEEN)
+		if (hc->state == H_TLS ||
+		    (hc->state == H_OPEN && !hc->nreq && !hc->upgrade && hc->out.n == hc->sent &&
+		     http1_where(hc->parser) == HTTP1_BETWEEN))
 			hconn_close(hc);
 	}
 }

@@ -10,7 +10,6 @@
 
 #include "log.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -84,6 +83,8 @@ static struct hreq *add_request(struct hconn *hc)
 	memcpy(q->peer, hc->a.peer->text, sizeof(q->peer));
 	q->pub.peer = str_of(q->peer);
 	q->pub.local_port = hc->a.port;
+	q->pub.tls = hc->a.tls != NULL;
+	q->pub.tls_names = net_tls_names(hc->a.tls);
 	if (hc->last)
 		hc->last->next = q;
 	else
@@ -200,13 +201,17 @@ static void on_bytes(struct hconn *hc, const char *data, size_t n)
 static void on_readable(struct hconn *hc)
 {
 	struct net *n = hc->net;
-	ssize_t got = recv(hc->io.fd, n->rx, NET_READ_MAX, 0);
+	size_t got;
+	enum tls_wants w = net_sock_read(hc->a.tls, hc->io.fd, n->rx, NET_READ_MAX, &got);
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	hc->crossed = w == TLS_WRITE;
+	if (w == TLS_WRITE)
+		hconn_watch(hc);
+	if (w == TLS_READ || w == TLS_WRITE)
 		return;
-	if (got > 0) {
-		on_bytes(hc, n->rx, (size_t)got);
-	} else if (got < 0 || hc->state == H_LINGER ||
+	if (w == TLS_OK) {
+		on_bytes(hc, n->rx, got);
+	} else if (w == TLS_FAILED || hc->state == H_LINGER ||
 		   (!hc->nreq && !hc->upgrade && hc->out.n == hc->sent)) {
 		hconn_close(hc);
 	} else { /* it may have closed its side only: the answers still go out */
@@ -220,21 +225,20 @@ static void on_readable(struct hconn *hc)
 static bool write_out(struct hconn *hc)
 {
 	while (hc->sent < hc->out.n) {
-		ssize_t put =
-		    send(hc->io.fd, hc->out.p + hc->sent, hc->out.n - hc->sent, MSG_NOSIGNAL);
+		size_t put;
+		enum tls_wants w = net_sock_write(hc->a.tls, hc->io.fd, hc->out.p + hc->sent,
+						  hc->out.n - hc->sent, &put);
 
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0 && errno != EAGAIN) {
+		if (w == TLS_FAILED || w == TLS_END) {
 			hconn_close(hc);
 			return false;
 		}
 		if (put > 0 || !hc->blocked)
 			hc->moved = net_now(hc->net);
-		hc->blocked = put < 0;
-		if (put < 0)
+		hc->blocked = w != TLS_OK;
+		if (hc->blocked)
 			return true;
-		hc->sent += (size_t)put;
+		hc->sent += put;
 	}
 	if (hc->out.n && http1_where(hc->parser) == HTTP1_BETWEEN)
 		hc->since = net_now(hc->net);
@@ -275,6 +279,8 @@ static void linger(struct hconn *hc)
 	hc->state = H_LINGER;
 	hc->since = net_now(hc->net);
 	buf_free(&hc->in);
+	if (hc->a.tls)
+		net_tls_finish(hc->a.tls);
 	shutdown(hc->io.fd, SHUT_WR);
 	hconn_watch(hc);
 }
@@ -356,9 +362,11 @@ void hconn_event(struct ev_loop *loop, ev_io *w, int events)
 	struct hconn *hc = w->data;
 
 	(void)loop;
+	if (hc->state == H_TLS && !hconn_handshake(hc))
+		return;
 	if (events & EV_WRITE)
 		hconn_dirty(hc);
-	if (events & EV_READ)
+	if (hc->state != H_TLS && (events & EV_READ || hc->crossed))
 		on_readable(hc); /* may free hc */
 }
 
@@ -371,6 +379,7 @@ void hconn_orphan(struct hconn *hc)
 		hc->first = q->next;
 		q->conn = NULL;
 		q->pub.gone = true;
+		q->pub.tls_names = NULL;
 		if (q->answered)
 			free_request(q);
 		else

@@ -13,6 +13,7 @@
 #define LINGER_TIME 2.0 /* s */
 
 enum hstate {
+	H_TLS, /* the handshake is not done */
 	H_OPEN,
 	H_LAST, /* no further request will be read */
 	H_LINGER, /* all is answered; input is dropped until its end */
@@ -39,6 +40,7 @@ struct hconn {
 	bool closing; /* the last answer is in out */
 	bool eof;
 	bool blocked; /* the socket is full */
+	bool crossed; /* TLS has to write before it can go on reading */
 };
 
 struct hreq {
@@ -52,6 +54,7 @@ struct hreq {
 	bool answered, last, keep_alive, head_only, old;
 };
 
+bool hconn_handshake(struct hconn *hc); /* goes on with it; false: the connection is gone */
 void hconn_dirty(struct hconn *hc); /* flushed at the end of the turn */
 void hconn_watch(struct hconn *hc); /* watches for what it now waits for, with a deadline */
 void hconn_close(struct hconn *hc);

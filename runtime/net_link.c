@@ -209,34 +209,6 @@ void out_start(struct pool *p)
 
 /* ---- a request and its answer ---------------------------------------------------------------- */
 
-static enum tls_wants put(struct out *o, const char *p, size_t n, size_t *done)
-{
-	ssize_t rc;
-
-	if (o->tls)
-		return net_tls_write(o->tls, p, n, done);
-	rc = send(o->fd, p, n, MSG_NOSIGNAL);
-	*done = rc > 0 ? (size_t)rc : 0;
-	if (rc >= 0)
-		return TLS_OK;
-	return errno == EAGAIN || errno == EINTR ? TLS_WRITE : TLS_FAILED;
-}
-
-static enum tls_wants get(struct out *o, char *p, size_t n, size_t *got)
-{
-	ssize_t rc;
-
-	if (o->tls)
-		return net_tls_read(o->tls, p, n, got);
-	rc = recv(o->fd, p, n, 0);
-	*got = rc > 0 ? (size_t)rc : 0;
-	if (rc > 0)
-		return TLS_OK;
-	if (rc == 0)
-		return TLS_END;
-	return errno == EAGAIN || errno == EINTR ? TLS_READ : TLS_FAILED;
-}
-
 /* A failed write shows up as a failed read soon enough, from the loop. */
 static void write_more(struct out *o)
 {
@@ -246,7 +218,7 @@ static void write_more(struct out *o)
 	while (o->sent < b->n && w == TLS_OK) {
 		size_t n;
 
-		w = put(o, b->p + o->sent, b->n - o->sent, &n);
+		w = net_sock_write(o->tls, o->fd, b->p + o->sent, b->n - o->sent, &n);
 		o->sent += n;
 	}
 	watch(o, w == TLS_WRITE ? EV_READ | EV_WRITE : EV_READ);
@@ -304,7 +276,7 @@ static void read_more(struct out *o)
 	for (int i = 0; i < TLS_READS; i++) {
 		size_t got;
 
-		switch (get(o, n->rx, NET_READ_MAX, &got)) {
+		switch (net_sock_read(o->tls, o->fd, n->rx, NET_READ_MAX, &got)) {
 		case TLS_OK:
 			if (o->state != OUT_BUSY) {
 				out_broken(o, "bytes that were not asked for");

@@ -27,6 +27,7 @@ struct listener {
 	ev_io io;
 	ev_timer rest;
 	struct net_accepted proto; /* what an accepted connection starts with */
+	bool tls;
 };
 
 /* ---- addresses ------------------------------------------------------------------------------- */
@@ -100,7 +101,7 @@ void net_peer_put(struct net *n, struct peer *p)
 /* ---- accepting ------------------------------------------------------------------------------- */
 
 /* One write into an empty socket: it fits or the peer is gone already. */
-static void turn_away(int fd, const char *why)
+static void say_no(int fd, const char *why)
 {
 	char text[240];
 	int n =
@@ -114,6 +115,15 @@ static void turn_away(int fd, const char *why)
 	close(fd);
 }
 
+/* A client that expects TLS would not understand a line of text. */
+static void turn_away(const struct listener *l, int fd, const char *why)
+{
+	if (l->tls)
+		close(fd);
+	else
+		say_no(fd, why);
+}
+
 static void admit(struct listener *l, int fd, const struct sockaddr_storage *sa)
 {
 	struct net *n = l->net;
@@ -122,7 +132,7 @@ static void admit(struct listener *l, int fd, const struct sockaddr_storage *sa)
 
 	if (n->counts.http + n->counts.ws >= n->max_conns) {
 		n->counts.refused_total++;
-		turn_away(fd, "too many connections");
+		turn_away(l, fd, "too many connections");
 		return;
 	}
 	a.fd = fd;
@@ -130,10 +140,15 @@ static void admit(struct listener *l, int fd, const struct sockaddr_storage *sa)
 	if (!a.peer->loopback && a.peer->count > n->lim.per_address) {
 		n->counts.refused_address++;
 		net_peer_put(n, a.peer);
-		turn_away(fd, "too many connections from this address");
+		turn_away(l, fd, "too many connections from this address");
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (l->tls && !(a.tls = net_tls_accept(n, fd))) {
+		net_peer_put(n, a.peer);
+		close(fd);
+		return;
+	}
 	n->counts.accepted++;
 	net_http_accept(n, &a);
 }
@@ -149,7 +164,7 @@ static void no_descriptor(struct listener *l)
 		close(n->reserve);
 		fd = accept4(l->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			turn_away(fd, "no descriptor left");
+			turn_away(l, fd, "no descriptor left");
 		n->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	}
 	ev_io_stop(n->loop, &l->io);
@@ -246,6 +261,10 @@ int net_listen(struct net *n, const struct net_listen *l, const struct net_handl
 		err_set(e, "listen %s port %d: a port is 0 to 65535", l->host, l->port);
 		return -1;
 	}
+	if (l->tls && !n->nsites) {
+		err_set(e, "listen %s port %d: TLS without a certificate", l->host, l->port);
+		return -1;
+	}
 	fd = open_listener(l, e);
 	if (fd < 0)
 		return -1;
@@ -255,6 +274,7 @@ int net_listen(struct net *n, const struct net_listen *l, const struct net_handl
 	li->proto.port = port_of(fd);
 	li->proto.http = l->http && h->http;
 	li->proto.ws = l->ws && h->ws;
+	li->tls = l->tls;
 	ev_io_init(&li->io, on_accept, fd, EV_READ);
 	li->io.data = li;
 	ev_timer_init(&li->rest, on_rested, REST, 0);

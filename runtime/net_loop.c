@@ -27,6 +27,7 @@ const struct net_limits NET_LIMITS = {
 	.header_count = 100,
 	.body = 1024 * 1024,
 	.pipeline = 32,
+	.handshake_time = 10,
 	.header_time = 10,
 	.body_time = 30,
 	.idle_time = 30,
@@ -290,6 +291,10 @@ static struct lws_vhost *new_vhost(struct net *n, const char *name, uint64_t opt
 	info.retry_and_idle_policy = &no_keepalive;
 	info.alpn = "http/1.1";
 	info.user = n;
+	if (n->trust && (options & LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT)) {
+		info.client_ssl_ca_filepath = n->trust;
+		info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
+	}
 	return lws_create_vhost(n->lws, &info);
 }
 
@@ -392,6 +397,7 @@ void net_free(struct net *n)
 			lws_context_destroy(n->lws);
 		net_dns_free(n);
 		net_tls_end(n);
+		net_tls_serve_end(n);
 		for (unsigned i = 0; i < n->nsignal; i++)
 			ev_signal_stop(n->loop, &n->on_signal[i].watch);
 		ev_prepare_stop(n->loop, &n->prepare);

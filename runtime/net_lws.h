@@ -109,6 +109,10 @@ struct net {
 	struct link failed; /* outgoing requests to be told of their failure */
 	unsigned out_waiting;
 	void *tls; /* net_tls.c */
+	char *trust; /* file of the authorities of servers; NULL: the system's */
+	struct tls_site *sites; /* net_tls_serve.c; the first is who is shown without a name */
+	size_t nsites;
+	net_psk psk; /* keys of PSK identities; NULL: none */
 	struct link streams; /* net_stream.c */
 };
 
@@ -128,6 +132,7 @@ void net_listen_free(struct net *n);
 /* net_http.c */
 struct net_accepted {
 	int fd;
+	struct tls *tls; /* NULL: a bare connection */
 	struct peer *peer;
 	uint16_t port;
 	bool http, ws;
@@ -151,12 +156,17 @@ int net_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		    size_t len);
 void net_ws_flush(struct net *n);
 void net_ws_free(struct net *n);
+/* What a connection tells, whoever carries it: it is open, a message, a pong. */
+int net_ws_open(struct conn *c, const struct ws_hello *hello);
+void net_conn_deliver(struct conn *c, struct str data);
+int net_conn_ponged(struct conn *c, struct str payload);
 
 /* net_frame.c: a connection and what leaves through it */
 struct conn {
 	struct link all, dirty;
 	struct net *net;
-	struct lws *wsi; /* NULL while a name is resolved */
+	struct lws *wsi; /* NULL while a name is resolved, and with wss */
+	struct wss *wss; /* accepted over TLS: carries it instead of lws */
 	const struct ws_cb *cb;
 	void *arg, *user;
 	uint64_t id;
@@ -190,8 +200,21 @@ void net_conn_kill(struct conn *c, int code); /* no close frame; not from its ow
 void net_conn_end(struct conn *c); /* tells `closed` if it was open, frees */
 void net_conn_arm(struct conn *c);
 void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events);
-int net_conn_writeable(struct conn *c); /* from lws; -1 closes */
+int net_conn_writeable(struct conn *c); /* from lws; -1 closes; else: a full socket drained */
 void net_conn_flush(struct conn *c);
+void net_conn_stuck(struct conn *c); /* its socket is full: the peer is watched reading */
+void net_conn_pause(struct conn *c); /* not read until its socket drains */
+
+/* net_wss.c: carries a connection that was accepted over TLS */
+void net_wss_begin(struct conn *c, const struct net_accepted *a, struct str key,
+		   const struct ws_hello *hello, struct str rest);
+bool net_wss_write(struct conn *c, const unsigned char *p, size_t n); /* false: broken */
+bool net_wss_full(const struct conn *c);
+bool net_wss_close(struct conn *c, int code, struct str why); /* false: broken */
+void net_wss_pause(struct conn *c, bool on);
+int net_wss_fd(const struct conn *c);
+const char *const *net_wss_names(const struct conn *c);
+void net_wss_free(struct conn *c);
 
 /* net_dns.c: names to addresses on threads of their own */
 #define NET_ADDRS_MAX 4
@@ -232,18 +255,29 @@ int net_dial_headers(struct conn *c, unsigned char **p, unsigned char *end);
 void net_dial_failed(struct conn *c, const char *why);
 void net_dial_open(struct conn *c, struct lws *wsi); /* the server said yes */
 
-/* net_tls.c: a TLS client over a non-blocking descriptor */
+/* net_tls.c: TLS over a non-blocking descriptor */
 struct tls;
 enum tls_wants { TLS_OK, TLS_READ, TLS_WRITE, TLS_END, TLS_FAILED };
 struct tls *net_tls_new(struct net *n, int fd, const char *host, struct err *e);
 enum tls_wants net_tls_handshake(struct tls *t, struct err *e);
 enum tls_wants net_tls_read(struct tls *t, char *p, size_t n, size_t *got);
 enum tls_wants net_tls_write(struct tls *t, const char *p, size_t n, size_t *put);
-void net_tls_free(struct tls *t);
+void net_tls_finish(struct tls *t); /* tells the peer that nothing more comes */
+void net_tls_free(struct tls *t); /* with net_tls_finish */
 void net_tls_end(struct net *n);
+/* The same over TLS, or with t NULL over the bare descriptor. */
+enum tls_wants net_sock_read(struct tls *t, int fd, char *p, size_t n, size_t *got);
+enum tls_wants net_sock_write(struct tls *t, int fd, const char *p, size_t n, size_t *put);
+/* NULL: the peer proved nothing; valid as long as t. */
+const char *const *net_tls_names(const struct tls *t);
+
+/* net_tls_serve.c: the server's side */
+struct tls_site; /* certificates and rules, replaced as a whole */
+struct tls *net_tls_accept(struct net *n, int fd); /* NULL: TLS is not set up, or no memory */
+void net_tls_serve_end(struct net *n);
 /* A SSL_CTX for sessions with this host that somebody else makes, verified like ours; NULL: no
  * memory. */
-void *net_tls_for(const char *host);
+void *net_tls_for(struct net *n, const char *host);
 void net_tls_done(void *ctx);
 
 /* net_stream.c */

@@ -290,7 +290,7 @@ void net_mqtt_reopen(struct net_mqtt *m)
 
 static bool use_tls(struct net_mqtt *m, struct err *e)
 {
-	m->tls = net_tls_for(m->host);
+	m->tls = net_tls_for(m->net, m->host);
 	if (m->tls &&
 	    mosquitto_int_option(m->m, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0) == MOSQ_ERR_SUCCESS &&
 	    mosquitto_void_option(m->m, MOSQ_OPT_SSL_CTX, m->tls) == MOSQ_ERR_SUCCESS)

@@ -1,28 +1,38 @@
 /*
- * net_tls.c - a TLS client over a non-blocking descriptor, for outgoing HTTP.  TLS 1.2 or newer,
- * the system's certificate authorities, the certificate must be the host's.
+ * net_tls.c - TLS over a non-blocking descriptor: the bytes of both sides, and the client's context.
+ * A client takes TLS 1.2 or newer and verifies: the certificate must be the host's, from the
+ * authorities that were configured, or the system's.
  * COMPAT: libwebsockets 4.1.6 starts TLS on a raw client before it has a socket.
  */
-#include "net_lws.h"
+#include "net_tls_int.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 
-struct tls {
-	SSL *ssl;
-};
+const char *net_tls_why(void)
+{
+	unsigned long code = ERR_get_error();
+	const char *why = code ? ERR_reason_error_string(code) : NULL;
 
-static SSL_CTX *new_context(void)
+	ERR_clear_error();
+	return why ? why : "unknown reason";
+}
+
+static SSL_CTX *new_context(const struct net *n)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
 	if (!ctx)
 		return NULL;
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	SSL_CTX_set_default_verify_paths(ctx);
+	if (n->trust ? SSL_CTX_load_verify_file(ctx, n->trust) != 1
+		     : SSL_CTX_set_default_verify_paths(ctx) != 1) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_RELEASE_BUFFERS);
@@ -32,7 +42,7 @@ static SSL_CTX *new_context(void)
 static SSL_CTX *context(struct net *n)
 {
 	if (!n->tls)
-		n->tls = new_context();
+		n->tls = new_context(n);
 	return n->tls;
 }
 
@@ -40,6 +50,28 @@ void net_tls_end(struct net *n)
 {
 	SSL_CTX_free(n->tls);
 	n->tls = NULL;
+	free(n->trust);
+	n->trust = NULL;
+}
+
+bool net_tls_trust(struct net *n, const char *file, struct err *e)
+{
+	char *before = n->trust;
+	SSL_CTX *ctx;
+
+	ERR_clear_error();
+	n->trust = file ? xstrdup(file) : NULL;
+	ctx = new_context(n);
+	if (!ctx) {
+		err_set(e, "authorities %s: %s", file ? file : "of the system", net_tls_why());
+		free(n->trust);
+		n->trust = before;
+		return false;
+	}
+	free(before);
+	SSL_CTX_free(n->tls);
+	n->tls = ctx;
+	return true;
 }
 
 static bool expect_host(SSL *ssl, const char *host)
@@ -68,14 +100,28 @@ struct tls *net_tls_new(struct net *n, int fd, const char *host, struct err *e)
 	return t;
 }
 
+void net_tls_finish(struct tls *t)
+{
+	ERR_clear_error();
+	if (SSL_is_init_finished(t->ssl))
+		SSL_shutdown(t->ssl);
+	ERR_clear_error();
+}
+
 void net_tls_free(struct tls *t)
 {
 	if (!t)
 		return;
-	ERR_clear_error();
-	SSL_shutdown(t->ssl);
+	net_tls_finish(t);
 	SSL_free(t->ssl);
+	for (size_t i = 0; t->names[i]; i++)
+		free((char *)(uintptr_t)t->names[i]);
 	free(t);
+}
+
+const char *const *net_tls_names(const struct tls *t)
+{
+	return t && t->names[0] ? t->names : NULL;
 }
 
 static enum tls_wants wants(struct tls *t, int rc)
@@ -101,11 +147,14 @@ enum tls_wants net_tls_handshake(struct tls *t, struct err *e)
 
 	ERR_clear_error();
 	w = wants(t, SSL_do_handshake(t->ssl));
+	if (w == TLS_OK && t->server)
+		net_tls_read_names(t);
 	if (w != TLS_FAILED && w != TLS_END)
 		return w;
 	verify = SSL_get_verify_result(t->ssl);
 	err_set(e, "TLS: %s",
 		verify != X509_V_OK ? X509_verify_cert_error_string(verify)
+		: t->server         ? net_tls_why()
 				    : "the handshake failed");
 	return TLS_FAILED;
 }
@@ -134,6 +183,36 @@ enum tls_wants net_tls_write(struct tls *t, const char *p, size_t n, size_t *put
 	return wants(t, rc);
 }
 
+/* ---- with TLS or without -------------------------------------------------------------------- */
+
+enum tls_wants net_sock_write(struct tls *t, int fd, const char *p, size_t n, size_t *put)
+{
+	ssize_t rc;
+
+	if (t)
+		return net_tls_write(t, p, n, put);
+	rc = send(fd, p, n, MSG_NOSIGNAL);
+	*put = rc > 0 ? (size_t)rc : 0;
+	if (rc >= 0)
+		return TLS_OK;
+	return errno == EAGAIN || errno == EINTR ? TLS_WRITE : TLS_FAILED;
+}
+
+enum tls_wants net_sock_read(struct tls *t, int fd, char *p, size_t n, size_t *got)
+{
+	ssize_t rc;
+
+	if (t)
+		return net_tls_read(t, p, n, got);
+	rc = recv(fd, p, n, 0);
+	*got = rc > 0 ? (size_t)rc : 0;
+	if (rc > 0)
+		return TLS_OK;
+	if (rc == 0)
+		return TLS_END;
+	return errno == EAGAIN || errno == EINTR ? TLS_READ : TLS_FAILED;
+}
+
 /* ---- for a library that makes its own sessions ----------------------------------------------- */
 
 /* The library names the numeric address it connected to; the server is told the real name. */
@@ -150,9 +229,9 @@ static void say_name(const SSL *ssl, int where, int value)
 	SSL_set_tlsext_host_name((SSL *)(uintptr_t)ssl, host);
 }
 
-void *net_tls_for(const char *host)
+void *net_tls_for(struct net *n, const char *host)
 {
-	SSL_CTX *ctx = new_context();
+	SSL_CTX *ctx = new_context(n);
 	X509_VERIFY_PARAM *p = ctx ? SSL_CTX_get0_param(ctx) : NULL;
 	struct in6_addr any;
 	bool number = inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;

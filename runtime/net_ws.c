@@ -125,6 +125,8 @@ int net_ws_check(struct net *n, const struct net_accepted *a, const struct http1
 	hello->browser_origin = or_empty(header(m, "Origin"));
 	hello->peer = str_of(a->peer->text);
 	hello->local_port = a->port;
+	hello->tls = a->tls != NULL;
+	hello->tls_names = net_tls_names(a->tls);
 	protocol[0] = 0;
 	status = a->h.ws->accept(a->h.arg, hello, protocol, size);
 	*reason = "the connection was refused";
@@ -152,6 +154,10 @@ void net_ws_adopt(struct net *n, const struct net_accepted *a, const struct http
 	c->protocol = *protocol ? xstrdup(protocol) : NULL;
 	n->counts.ws++;
 	n->counts.unidentified++;
+	if (a->tls) {
+		net_wss_begin(c, a, key, hello, rest);
+		return;
+	}
 	buf_fmt(&text,
 		"GET / HTTP/1.1\r\nHost: m\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n%s\r\n",
@@ -186,17 +192,16 @@ static int add_headers(struct conn *c, struct lws_process_html_args *args)
 	return fits ? 0 : -1;
 }
 
-static int established(struct conn *c)
+int net_ws_open(struct conn *c, const struct ws_hello *hello)
 {
 	static const struct ws_hello none;
-	const struct ws_hello *hello = c->hello ? c->hello : &none;
 
 	c->hello = NULL;
 	c->open = true;
 	c->heard = net_now(c->net);
 	net_dial_cancel(c);
 	net_conn_arm(c);
-	c->cb->open(c->arg, c, hello, conn_protocol(c));
+	c->cb->open(c->arg, c, hello ? hello : &none, conn_protocol(c));
 	return 0;
 }
 
@@ -242,7 +247,7 @@ static int refuse_message(struct conn *c, int code, const char *why)
 	return -1;
 }
 
-static void deliver(struct conn *c, struct str data)
+void net_conn_deliver(struct conn *c, struct str data)
 {
 	c->net->counts.frames_in++;
 	if (!c->closing)
@@ -266,7 +271,7 @@ static int received(struct conn *c, const char *p, size_t len)
 	if (c->rx.n + len > c->net->lim.body || coming > c->net->lim.body - c->rx.n - len)
 		return refuse_message(c, 1009, "message larger than allowed");
 	if (first && last) {
-		deliver(c, (struct str){ len ? p : "", len });
+		net_conn_deliver(c, (struct str){ len ? p : "", len });
 		return 0;
 	}
 	if (len)
@@ -275,7 +280,7 @@ static int received(struct conn *c, const char *p, size_t len)
 		return 0;
 	if (!c->binary && !valid_utf8(buf_view(&c->rx)))
 		return refuse_message(c, 1007, "bad utf8");
-	deliver(c, c->rx.n ? buf_view(&c->rx) : STR(""));
+	net_conn_deliver(c, c->rx.n ? buf_view(&c->rx) : STR(""));
 	buf_free(&c->rx);
 	return 0;
 }
@@ -337,6 +342,11 @@ struct str conn_peer(const struct conn *c)
 	return c->peer ? str_of(c->peer->text) : STR("");
 }
 
+const char *const *conn_tls_names(const struct conn *c)
+{
+	return c->wss ? net_wss_names(c) : NULL;
+}
+
 uint64_t conn_id(const struct conn *c)
 {
 	return c->id;
@@ -347,7 +357,7 @@ uint64_t conn_passed(const struct conn *c)
 	return c->passed;
 }
 
-static int ponged(struct conn *c, struct str payload)
+int net_conn_ponged(struct conn *c, struct str payload)
 {
 	uint64_t mark;
 
@@ -356,6 +366,28 @@ static int ponged(struct conn *c, struct str payload)
 	if (str_u64(payload, &mark) && mark <= c->mark && mark > c->passed)
 		c->passed = mark;
 	return 0;
+}
+
+void net_close_all(struct net *n, int ws_code)
+{
+	for (struct link *at = n->conns.next; at != &n->conns; at = at->next)
+		conn_close(container_of(at, struct conn, all), ws_code, "shutting down");
+}
+
+/* What lws knows of is closed with it. */
+void net_ws_free(struct net *n)
+{
+	struct link *at = n->conns.next;
+
+	while (at != &n->conns) {
+		struct conn *c = container_of(at, struct conn, all);
+
+		at = at->next;
+		c->code = 1001;
+		c->shut = true;
+		if (!c->wsi)
+			net_conn_end(c);
+	}
 }
 
 /* ---- lws ------------------------------------------------------------------------------------- */
@@ -417,7 +449,7 @@ static int dialled(struct lws *wsi, struct conn *c, enum lws_callback_reasons re
 	case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
 		return net_dial_headers(c, in, *(unsigned char **)in + len);
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
-		return established(c);
+		return net_ws_open(c, c->hello);
 	case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
 		net_dial_open(c, wsi);
 		return 0;
@@ -461,13 +493,13 @@ static int on_conn(struct lws *wsi, struct conn *c, enum lws_callback_reasons re
 		c->deflate = true;
 		return 0;
 	case LWS_CALLBACK_ESTABLISHED:
-		return established(c);
+		return net_ws_open(c, c->hello);
 	case LWS_CALLBACK_RECEIVE:
 	case LWS_CALLBACK_CLIENT_RECEIVE:
 		return received(c, in, len);
 	case LWS_CALLBACK_RECEIVE_PONG:
 	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
-		return ponged(c, (struct str){ in, len });
+		return net_conn_ponged(c, (struct str){ in, len });
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 		return net_conn_writeable(c);

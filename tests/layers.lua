@@ -9,7 +9,8 @@ local LEVELS = {
   { "store.h", "store_engine", "store", "store_tx", "store_read", "store_sqlite", "store_schema",
     "store_sql", "store_sqlite_cs", "store_sqlite_gc", "store_sqlite_ops", "store_sqlite_read" },
   { "net", "http1.h", "http1_priv", "http1", "http1_body", "http1_msg", "net_lws", "net_loop",
-    "net_listen", "net_url", "net_dns", "net_tls", "net_http", "net_hconn", "net_frame", "net_ws",
+    "net_listen", "net_url", "net_dns", "net_tls_int", "net_tls",
+    "net_tls_serve", "net_http", "net_hconn", "net_frame", "net_wss", "net_ws",
     "net_dial", "net_out", "net_link", "net_unix", "net_watch", "net_child", "net_raw",
     "net_raw_int", "net_raw_addr",
     "net_udp", "net_stream", "net_serial", "net_tcp", "net_mqtt" },
@@ -34,6 +35,7 @@ local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",
   ["sqlite3.h"] = "^store_sqlite", ["lua.h"] = "^vm$ ^guard ^task$ ^lua_",
   ["lauxlib.h"] = "^vm$ ^guard ^task$ ^lua_", ["cbor.h"] = "^cbor",
+  ["wslay.h"] = "^net_wss$", ["ssl.h"] = "^net_tls",
   ["mosquitto.h"] = "^net_mqtt$",
   ["histedit.h"] = "^console_edit$",
 }

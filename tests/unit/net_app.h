@@ -7,6 +7,7 @@
  *   /send/PATH   http_send to itself, its result    /dial/PATH   ws_dial to itself, its result
  *   /nobody      204                                /stop        ends the loop with code 7
  *   /drain       shuts down as main does, and ends with code 7 half a second later
+ * With OVER_TLS all of it is over TLS, also what the server dials itself.
  */
 #pragma once
 
@@ -29,6 +30,15 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#ifdef OVER_TLS
+#include "tls_client.h"
+#define S "s"
+#else
+#define S ""
+#define start_tls(fd)
+#define end_tls()
+#endif
 
 /* ---- the server ------------------------------------------------------------------------------ */
 
@@ -159,10 +169,10 @@ static void app_request(void *arg, struct http_req *r)
 		if (strncmp(t + 6, "http", 4) == 0)
 			snprintf(url, sizeof(url), "%s", t + 6);
 		else
-			snprintf(url, sizeof(url), "http://localhost:%d%s", app.port, t + 5);
+			snprintf(url, sizeof(url), "http%s://localhost:%d%s", S, app.port, t + 5);
 		http_send(app.net, "POST", url, STR("X-C: d\r\n"), r->body, 0.5, sent, r);
 	} else if (strncmp(t, "/dial/", 6) == 0) {
-		snprintf(url, sizeof(url), "ws://localhost:%d%s", app.port, t + 5);
+		snprintf(url, sizeof(url), "ws%s://localhost:%d%s", S, app.port, t + 5);
 		if (!ws_dial(app.net, url, "a.b", STR("X-M2M-Origin: Cdial\r\n"), &dial_cb, r, &e))
 			reply_text(r, 200, "failed %s", e.msg);
 	} else if (strcmp(t, "/drain") == 0) {
@@ -318,8 +328,8 @@ static void app_turn(void *arg)
 
 static int serve(const struct net_limits *lim, int fd)
 {
-	struct net_listen both = { "127.0.0.1", 0, true, true },
-			  ws = { "127.0.0.1", 0, false, true };
+	struct net_listen both = { "127.0.0.1", 0, true, true, *S },
+			  ws = { "127.0.0.1", 0, false, true, *S };
 	struct net_handlers h = { &app_http, &app_ws, NULL };
 	struct err e = { 0 };
 	int ports[2], code;
@@ -331,6 +341,9 @@ static int serve(const struct net_limits *lim, int fd)
 		fprintf(stderr, "%s\n", e.msg);
 		return 1;
 	}
+#ifdef OVER_TLS
+	use_certificates(app.net);
+#endif
 	app.port = ports[0] = net_listen(app.net, &both, &h, &e);
 	app.ws_port = ports[1] = net_listen(app.net, &ws, &h, &e);
 	net_on_turn(app.net, app_turn, NULL);
@@ -349,6 +362,9 @@ static void start_server(const struct net_limits *lim)
 {
 	int fd[2], ports[2];
 
+#ifdef OVER_TLS
+	make_certificates();
+#endif
 	assert_int_equal(pipe(fd), 0);
 	server = fork();
 	if (server == 0) {
@@ -363,6 +379,13 @@ static void start_server(const struct net_limits *lim)
 }
 
 /* ---- the client ------------------------------------------------------------------------------ */
+
+#ifdef OVER_TLS
+#define send tls_send
+#define recv tls_recv
+#define close tls_close
+#define shutdown tls_shutdown
+#endif
 
 static double seconds(void)
 {
@@ -382,6 +405,7 @@ static int dial(int to)
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	start_tls(fd);
 	return fd;
 }
 

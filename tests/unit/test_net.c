@@ -26,6 +26,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	assert_int_equal(stop_server(), 7);
+	end_tls();
 	return 0;
 }
 
