@@ -173,6 +173,17 @@ local function granted(rules, op, req, r, child_ty)
   return false
 end
 
+--- The rules of a set of access control rules (decoded setOfAcrs), ready to be judged by `granted`.
+-- Yields when one names a group.
+function access.rules(set)
+  local rules = {}
+  for i, acr in ipairs(set.acr or {}) do rules[i] = compile_rule(acr) end
+  return rules
+end
+
+--- Whether rules (from `rules`) let req.who do `op` on r; child_ty for CREATE.
+access.granted = granted
+
 -- ---- acpi --------------------------------------------------------------------------------------
 
 local remembered, count = {}, 0  -- acpi text -> { rules, mask by originator, open by originator }
@@ -250,6 +261,13 @@ function access.allowed(r, op, req, child_ty)
   return owns(who, r)
 end
 
+local others                     -- asked when the policies of a resource refuse
+
+--- fn(r, op, req, child_ty): true: granted all the same, false: not, or nil, err.  May yield.
+function access.when_refused(fn)
+  others = fn
+end
+
 local function refused(r, op, req, why)
   local where = path.structured((r.parent or r).path)
   return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "%s may not %s %s%s", req.who, NAME[op],
@@ -279,7 +297,7 @@ function access.permissions(r, req)
   return sum
 end
 
---- true, or nil and a 4103: policies of scripts, then ACPs.  Yields.
+--- true, or nil and a 4103: policies of scripts, then ACPs, then dynamic authorization.  Yields.
 function access.check(r, op, req, child_ty)
   if script.has.policy then
     local ok, grants = access.policies(r, op, req)
@@ -287,11 +305,15 @@ function access.check(r, op, req, child_ty)
     if grants then return true end
   end
   if access.allowed(r, op, req, child_ty) then return true end
+  local ok, e
+  if others then ok, e = others(r.parent or r, op, req, child_ty) end
+  if ok then return true end
+  if e then return nil, e end
   return refused(r, op, req)
 end
 
---- Whether req.who may replace r's acpi: UPDATE in the pvs of the ACPs it names now, or the owner
--- when it names none (TS-0001 9.6.1.3.2).  Yields.
+--- Whether req.who may replace r's acpi or daci: UPDATE in the pvs of the ACPs it names now, or the
+-- owner when it names none (TS-0001 9.6.1.3.2).  Yields.
 function access.check_acpi(r, req)
   local acpi = r.raw.acpi
   local ok
@@ -303,7 +325,8 @@ function access.check_acpi(r, req)
     ok = owns(req.who, r)
   end
   if ok then return true end
-  return refused(r, access.UPDATE, req, "acpi is changed by the selfPrivileges of its policies")
+  return refused(r, access.UPDATE, req,
+    "acpi and daci are changed by the selfPrivileges of its policies")
 end
 
 return access

@@ -19,13 +19,14 @@ local function supported_types()
 end
 
 -- What the start-up tree gave it (startup.lua).
-local KEPT = { "acpi", "lbl", "_boot" }
+local KEPT = { "acpi", "cstn", "daci", "lbl", "loc", "_boot" }
 
 -- The attributes as they are now, was: as they were; poa stays when the sockets are not known yet.
 local function attributes(o, was)
   local csi, _, spi = path.configured()
   local raw = {
-    cst = "1", csi = json.encode(csi), spi = json.encode(spi), srt = json.encode(supported_types()),
+    cst = "1", csi = json.encode(csi), ici = json.encode(csi), spi = json.encode(spi),
+    srt = json.encode(supported_types()),
     csz = '["application/json","application/cbor"]', srv = json.encode(json.array(o.releases)),
     poa = was and was.poa, _cr = json.encode(csi),
   }

@@ -55,6 +55,7 @@ local function configure()
   require("moon2m.earlier").configure(cfg.limits.earlier)
   require("moon2m.op_notify").configure(cfg.notification.answer_time)
   require("moon2m.beacon").configure(cfg.notification.answer_time)
+  require("moon2m.consult").configure(cfg.notification.answer_time)
   require("moon2m.blocking").configure { answer_time = cfg.notification.answer_time,
     wait_time = cfg.request_time }
   require("moon2m.event").configure { om_net = cfg.notification.om_net }

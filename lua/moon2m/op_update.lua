@@ -41,7 +41,8 @@ local function not_allowed(what)
   return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED, "%s cannot be updated", what)
 end
 
--- Access, then what can be updated at all.
+-- Access, then what can be updated at all.  Who is asked for more privileges (daci) is decided by
+-- whoever decides on the policies.
 local function check_target(req, target, members)
   local r = target.virtual and target.parent or target
   local ok, e
@@ -49,6 +50,7 @@ local function check_target(req, target, members)
     ok, e = access.check_acpi(r, req)
   else
     ok, e = access.check(r, access.UPDATE, req)
+    if ok and members and members.daci then ok, e = access.check_acpi(r, req) end
   end
   if not ok then return nil, e end
   if target.virtual then return not_allowed(target.virtual) end

@@ -334,7 +334,7 @@ schema.common = {
   et = { "et", "timestamp", create = "O", update = "O" },
   acpi = { "acpi", "id", list = 1, create = "O", update = "O" },
   lbl = { "lbl", "label", list = 1, create = "O", update = "O" },
-  daci = { "daci", "uri", list = 1, create = "O", update = "O", later = true },
+  daci = { "daci", "uri", list = 1, create = "O", update = "O" },
   at = { "at", "uri", list = 1, create = "O", update = "O", later = true },
   aa = { "aa", "string", list = 1, create = "O", update = "O", later = true },
   ast = { "ast", schema.range("an announcement mode", 1, 2), create = "O", update = "O",

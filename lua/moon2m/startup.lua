@@ -1,5 +1,5 @@
 -- The start-up tree: a Lua file of the operator (configuration key `boot`) with who this CSE is
--- (`cse`, read by config.lua), the CSEBase's acpi and lbl, and the resources of an empty store.
+-- (`cse`, read by config.lua), the CSEBase's own attributes and the resources of an empty store.
 --
 --   resources = { { ["m2m:acp"] = { rn = "...", pv = ... }, fr = "CAdmin", children = { ... } } }
 --
@@ -11,7 +11,9 @@ local concat = table.concat
 
 local startup = {}
 
-local TOP = { boot = false, cse = true, acpi = true, lbl = true, resources = true }
+local TOP = { boot = false, cse = true, resources = true }
+local OWN = { "acpi", "cstn", "daci", "lbl", "loc" }            -- of the CSEBase
+for _, name in ipairs(OWN) do TOP[name] = true end
 local ENTRY = { fr = true, children = true }
 local PENDING = '"pending"'
 local AE, REMOTE_CSE = 2, 16
@@ -67,10 +69,11 @@ end
 function startup.read(given, complain, digest)
   for k in pairs(given) do
     if not TOP[k] then
-      complain(tostring(k), "unknown key; known here: acpi, cse, lbl, resources")
+      complain(tostring(k), "unknown key; known here: acpi, cse, cstn, daci, lbl, loc,"
+        .. " resources")
     end
   end
-  return { acpi = given.acpi, lbl = given.lbl, digest = digest, complain = complain,
+  return { own = given, digest = digest, complain = complain,
     resources = read_list(given.resources or {}, "resources", complain, 1) }
 end
 
@@ -115,9 +118,9 @@ end
 -- Texts of the CSEBase's own attributes, checked.
 local function own(plan)
   local T, out = require("moon2m.types").by_ty[5], {}
-  for _, name in ipairs { "acpi", "lbl" } do
-    if plan[name] ~= nil then
-      local text = encoded(plan, name, T.attr[name].kind, plan[name])
+  for _, name in ipairs(OWN) do
+    if plan.own[name] ~= nil then
+      local text = encoded(plan, name, T.attr[name].kind, plan.own[name])
       local v, why = T.attr[name].check(text)
       if v == nil then plan.complain(name, why) end
       out[name] = text

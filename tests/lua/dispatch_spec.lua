@@ -432,10 +432,12 @@ describe("attributes the CSE keeps", function()
     for i, to in ipairs { "moon", "moon/alice", "moon/alice/c", "moon/alice/s" } do
       local _, pc = w:retrieve("CAdmin", to)
       before[i] = pc
+      if to == "moon" then pc["m2m:cb"].ctm = nil end
     end
     require("moon2m.tree").drop()
     for i, to in ipairs { "moon", "moon/alice", "moon/alice/c", "moon/alice/s" } do
       local _, pc = w:retrieve("CAdmin", to)
+      if to == "moon" then pc["m2m:cb"].ctm = nil end
       assert.same(before[i], pc)
     end
   end)

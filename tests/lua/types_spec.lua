@@ -58,6 +58,7 @@ local VALUES = {
   et = { '"20991231T235959"', unpack(STAMP) },
   lbl = { '["a","k:v"]', unpack(LIST) },
   acpi = { '["15"]', unpack(LIST) },
+  daci = { '["x"]', unpack(LIST) },
   loc = { '{"typ":1,"crd":"[1,2]"}', "5", "{}", '{"typ":1,"crd":"x"}', '{"typ":2,"crd":"[1,2]"}',
     '{"typ":9,"crd":"x"}', '{"typ":1}', '{"typ":1,"crd":"x","z":1}' },
   apn = { '"app"', unpack(STRING) },
@@ -159,7 +160,7 @@ local OWN = {
 }
 VALUES.eeno = { "true", "1" }
 local LATER = {
-  daci = { '["x"]', unpack(LIST) }, at = { '["/cse"]', unpack(LIST) }, aa = { '["lbl"]', "[]" },
+  at = { '["/cse"]', unpack(LIST) }, aa = { '["lbl"]', "[]" },
   ast = { "1", "3" }, esi = { "{}", "5" }, trps = { "true", unpack(BOOL) },
   mtcc = { "{}", "5" }, egid = { '"x"', "5" },
   dcnt = { "1", "0" }, ma = { '"PT1S"', "5", '"x"' },

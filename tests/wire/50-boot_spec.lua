@@ -69,6 +69,21 @@ describe("a start-up tree", function()
     expect(2001, s:create("/plant/line", "Cline", 3, { rn = "more" }))
   end)
 
+  it("has all that the CSEBase may be given", function()
+    local s = start [[
+cstn = "Cwarden"
+daci = { "plant/dac" }
+loc = { typ = 1, crd = "[127.0, 37.5]" }
+resources = { { ["m2m:dac"] = { rn = "dac", dae = false, dap = { "http://h/das" } } } }]]
+    local base = expect(2000, s:retrieve("/moon", "CAdmin"))
+    assert.same({ "Cwarden", { "plant/dac" }, { typ = 1, crd = "[127.0, 37.5]" } },
+      { base.cstn, base.daci, base.loc })
+    assert.equal(base.csi, base.ici)
+    assert.matches("^%d%d%d%d%d%d%d%dT%d%d%d%d%d%d", base.ctm)
+    h.sleep(0.01)
+    assert.is_true(base.ctm < expect(2000, s:retrieve("/moon?atrl=ctm", "CAdmin")).ctm)
+  end)
+
   it("is made once: a later start leaves what was changed, and says when the file did", function()
     local s = start(TREE)
     expect(2002, s:delete("/plant/halls", "Croot"))
@@ -145,7 +160,7 @@ resources = {
     { "resources = {\n { ['m2m:cnt'] = { rn = 'x' },\n kids = {} } }",
       "tree.lua:3: resources.1.kids: " },
     { "\ncse = { nam = 'x' }", "tree.lua:2: cse.nam: unknown key" },
-    { "\nresource = {}", "tree.lua:2: resource: unknown key; known here: acpi, cse, lbl" },
+    { "\nresource = {}", "tree.lua:2: resource: unknown key; known here: acpi, cse, cstn" },
     { "acpi = 'x'", "tree.lua:1: acpi: expected an array, got a string" },
     { "resources = {\n { ['m2m:cnt'] = { rn = 'x',\n nix = 1 } } }",
       "tree.lua:3: resources.1.m2m:cnt.nix: unknown attribute of m2m:cnt" },

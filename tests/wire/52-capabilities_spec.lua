@@ -38,7 +38,7 @@ describe("moon2m capabilities", function()
     end
     assert.same({ 2000, 4000 }, { rcn["1"], rcn["2"] })
     assert.same({ create = 2001, retrieve = 2000, update = 2004, delete = 2002 }, cnt.operations)
-    assert.same({ "CU", "C", "R", "-" }, { cnt.attributes.mni, cnt.attributes.rn,
+    assert.same({ "CU", "C", "R", "CU" }, { cnt.attributes.mni, cnt.attributes.rn,
       cnt.attributes.cni, cnt.attributes.daci })
     assert.same({ 2001, 2001, 4015 }, { found.serializations.json, found.serializations.cbor,
       found.serializations.xml })

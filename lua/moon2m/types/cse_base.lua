@@ -1,26 +1,35 @@
 -- CSEBase (TS-0001 9.6.3, TS-0004 7.4.3): the root.  Nothing of it can be written by a request:
 -- the operations refuse CREATE, UPDATE and DELETE with 4005; the CSE fills the attributes at
--- start.
+-- start, some of them from the start-up tree; currentTime when it is looked at.  There are no
+-- esi (end-to-end security) and no ncp (congestion policy): no value was given.
 
 local schema = require "moon2m.schema"
+local sys = require "moon2m.core.sys"
 
 local cse_type = schema.enum("a CSE type", { 1, 2, 3 })
 
 return {
   ty = 5, name = "cse_base", short = "m2m:cb",
   children = { "ae", "container", "acp", "subscription" },
+  getters = { ctm = function() return '"' .. sys.stamp(sys.now()) .. '"' end },
   attrs = {
     { "rn", create = "-" }, "ty", "ri", "pi", "ct", "lt",
     { "lbl", create = "-", update = "-" },
     { "acpi", create = "-", update = "-" },
+    { "daci", create = "-", update = "-" },
+    { "cstn", create = "-", update = "-" },
     { "cst", cse_type },
     { "csi", "id", one = true },
     { "srt", "uint", list = 1, one = true },
     { "poa", "poa", list = 1, one = true },
     { "nl", "uri" },
     { "csz", "serialization", list = 1 },
+    { "esi", "object" },
     { "srv", "release", list = 1 },
+    { "ncp", "any" },
+    { "ctm", "timestamp" },
     { "spi", "id" },
+    { "ici", "id" },
     { "loc", create = "-", update = "-" },
   },
 }

@@ -17,7 +17,8 @@ return {
   delete = delete,
   attrs = {
     { "rn", create = "-" }, "ty", "ri", "pi", "ct", "lt", { "et", create = "-", update = "-" },
-    { "lbl", create = "-", update = "-" }, "acpi",
+    { "lbl", create = "-", update = "-" }, { "acpi", create = "-" }, { "daci", create = "-" },
+    "cstn",
     { "op", schema.range("an operation", 1, 5), one = true },
     { "tg", "uri", one = true },
     { "org", "id", one = true },

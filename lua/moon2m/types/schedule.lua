@@ -64,7 +64,7 @@ return {
   parents = { "cse_base" }, children = { "subscription" },
   create = create, update = update,
   attrs = {
-    "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", { "daci", later = true }, "at", "aa",
+    "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa",
     "ast", "cstn",
     { "se", element, create = "M", update = "O" },
     { "nco", "bool", create = "O", update = "O" },

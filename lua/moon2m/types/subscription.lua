@@ -17,7 +17,7 @@ local err, BAD, null, after = rsc.err, rsc.BAD_REQUEST, json.null, schema.after
 
 -- What the standard has and this release does not act on: the form is checked (4000), then 5001.
 local later = {
-  attrs = { ma = true, daci = true },
+  attrs = { ma = true },
 }
 
 -- notificationContentType that goes with each notificationEventType (TS-0001 Table 9.6.8-4), the
@@ -285,7 +285,7 @@ return {
   check = check, create = create, update = update, child_created = child_created,
   getters = { nsi = statistics },
   attrs = {
-    "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", { "daci", later = false }, "cr",
+    "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "cr",
     "cstn",
     { "enc", criteria, create = "O", update = "O" },
     { "exc", "posint", create = "O", update = "O" },

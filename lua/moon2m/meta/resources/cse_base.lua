@@ -10,7 +10,8 @@
 ---`location_policy`, `node`, `notification_target_policy`, `remote_cse`, `request`, `schedule`,
 ---`subscription`, `time_series`, `time_sync_beacon`.
 ---
----Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `lbl` `acpi` `loc`.
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `lbl` `acpi` `daci` `cstn`
+---`loc`.
 ---@class moon2m.res.cse_base: moon2m.resource
 ---@field cst? 1 | 2 | 3 cseType; the server's
 ---@field csi? string CSE-ID; the server's
@@ -18,5 +19,9 @@
 ---@field poa? string[] pointOfAccess; the server's
 ---@field nl? string nodeLink; the server's
 ---@field csz? string[] contentSerialization; the server's
+---@field esi? table e2eSecInfo; the server's
 ---@field srv? string[] supportedReleaseVersions; the server's
+---@field ncp? any notificationCongestionPolicy; the server's
+---@field ctm? string currentTime; the server's
 ---@field spi? string SP-ID; the server's
+---@field ici? string IN-CSE-ID; the server's

@@ -7,7 +7,8 @@
 ---
 ---Type 17, `m2m:req` (TS-0001 9.6.12, TS-0004 7.4.12). Below it: `subscription`.
 ---
----Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi`.
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`cstn`.
 ---@class moon2m.res.request: moon2m.resource
 ---@field op? integer operation; the server's
 ---@field tg? string target; the server's
