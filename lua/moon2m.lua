@@ -13,6 +13,7 @@ local page = require "moon2m.page"
 local rsc = require "moon2m.rsc"
 local rule = require "moon2m.rule"
 local sealed = require "moon2m.sealed"
+local waiters = require "moon2m.waiters"
 
 local fail = mistake.fail
 
@@ -110,6 +111,13 @@ local function check_request(r)
   if r.pc ~= nil and type(r.pc) ~= "table" and type(r.pc) ~= "string" then
     fail("cse.request: pc: a table or a text was expected, got a %s", type(r.pc))
   end
+end
+
+-- What cse.wait returns.
+local function waited(seconds, ok, ...)
+  if ok then return true, ... end
+  if ok == nil then return nil, rsc.err(rsc.INTERNAL_SERVER_ERROR, "too many handlers wait") end
+  return nil, rsc.err(rsc.REQUEST_TIMEOUT, "not woken in %g s", seconds or 0)
 end
 
 local function verbs(cse, scope, script)
@@ -239,6 +247,28 @@ local function verbs(cse, scope, script)
       fail("cse.sleep: seconds were expected")
     end
     return sys.sleep(math.max(0, math.min(seconds, rule.time_left() + 0.001)))
+  end
+
+  local function check_key(what, key)
+    if key == nil or key ~= key then fail("%s: a key was expected, got %s", what, tostring(key)) end
+  end
+
+  -- The others go on meanwhile; true and what cse.wake hands over | nil, err when it did not come.
+  function cse.wait(key, seconds)
+    guarded()
+    check_key("cse.wait", key)
+    if seconds ~= nil and not (type(seconds) == "number" and seconds >= 0) then
+      fail("cse.wait: seconds: a number from 0 on was expected, got a %s", type(seconds))
+    end
+    local most = math.min(rule.time_left() + 0.001, LONGEST)
+    return waited(seconds, waiters.wait(scope.waiters, key, math.max(0, math.min(seconds or most,
+      most))))
+  end
+
+  function cse.wake(key, ...)
+    check_key("cse.wake", key)
+    if scope.staging then guarded() end
+    return waiters.wake(scope.waiters, key, ...)
   end
 
   cse.http = sealed.new(require("moon2m.gateway.http").new(guarded), "cse.http")

@@ -41,10 +41,11 @@ local busy = setmetatable({}, { __mode = "k" })   -- one request at a time on a 
 
 -- What the device answers: the words of registers; nil, why, true when the connection is lost.
 local function ask(conn, pdu)
-  while busy[conn] do cse.sleep(0.01) end
+  while busy[conn] do cse.wait(conn, cfg.timeout) end
   busy[conn] = true
   local ok, words, why, lost = pcall(exchange, conn, pdu)
   busy[conn] = nil
+  cse.wake(conn)
   if not ok then return nil, words, true end
   return words, why, lost
 end

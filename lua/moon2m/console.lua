@@ -23,6 +23,7 @@ local rules = require "moon2m.rule"
 local scopes = require "moon2m.scope"
 local show = require "moon2m.show"
 local timers = require "moon2m.timers"
+local waiters = require "moon2m.waiters"
 
 local console = {}
 
@@ -91,7 +92,7 @@ local function open(id)
   local s = setmetatable({ id = id, width = 100 }, session)
   s.scope = { name = "(console)", file = "console", folder = ".", rules = {}, formats = {},
     pages = {}, types = {}, keys = {}, filled = {}, state = {}, files = {}, errors = 0,
-    console = true, log = function(level, text) sys.log(level, "script.console", text) end }
+    waiters = waiters.new(), console = true, log = function(level, text) sys.log(level, "script.console", text) end }
   function s.send(message) return core.send(id, json.encode(message) .. "\n") end
   function s.print(text)
     s.printed = (s.printed or 0) + #text

@@ -329,6 +329,37 @@ function cse.request(r) end
 ---@param seconds number from 0 on
 function cse.sleep(seconds) end
 
+---Waits until another handler of the script says `cse.wake` for the same key: for an answer that
+---comes another way, or for its turn. Everything else goes on meanwhile, so what was true before it
+---may be otherwise after it: look again. Without `seconds` as long as the handler may last.
+---
+---```lua
+---while busy[line] do cse.wait(line) end      -- one at a time on a line
+---busy[line] = true
+---local ok, err = pcall(ask, line)
+---busy[line] = nil
+---cse.wake(line)
+---```
+---@async
+---@param key any what both mean: a text, a number, a table such as a connection
+---@param seconds? number how long to wait at most, from 0 on
+---@return true? woken
+---@return any value what `cse.wake` handed over, one or several; else the error, 4008: not woken
+function cse.wait(key, seconds) end
+
+---Lets all handlers of the script that wait for the key go on, in the order they came; what follows
+---the key is handed to each. Never waits.
+---
+---```lua
+---cse.mqtt({ host = "broker", topics = { "answer/+" } }, function(topic, payload)
+---  cse.wake(topic, payload)                 -- whoever said cse.wait("answer/pump1", 5)
+---end)
+---```
+---@param key any
+---@param ... any
+---@return integer count how many waited
+function cse.wake(key, ...) end
+
 ---Runs a function beside the handler, at once; the handler does not wait for it. It has the budget
 ---of `cse.on`. Its failure is in the log.
 ---

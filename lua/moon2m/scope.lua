@@ -9,6 +9,7 @@ local parts = require "moon2m.parts"
 local path = require "moon2m.path"
 local rules = require "moon2m.rule"
 local undeclared = require "moon2m.undeclared"
+local waiters = require "moon2m.waiters"
 
 local scope = {}
 
@@ -130,6 +131,7 @@ local function new_scope(file, previous)
   local s = { name = name, file = file, folder = file:match("^(.*)/[^/]*$") or ".", rules = {},
     formats = {}, pages = {}, types = {}, type_places = {}, keys = {},
     filled = {}, state = previous and previous.state or {},
+    waiters = previous and previous.waiters or waiters.new(),
     errors = 0, files = { [file] = true }, chunks = {}, loaded_at = sys.now(),
     loads = previous and previous.loads + 1 or 1, staging = true }
   function s.log(level, text) sys.log(level, "script." .. name, text) end

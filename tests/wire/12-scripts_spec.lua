@@ -1,5 +1,6 @@
 -- Scripts on a running server: each hook, what its failure means, budgets, loading.
 
+local cqueues = require "cqueues"
 local h = require "harness"
 local expect = h.expect
 
@@ -542,6 +543,28 @@ describe("a script's world", function()
         'cse.start(function() cse.log.info("two %s", tostring(rawget(string, "trim"))) end)' } }
     s:logs("one one")
     s:logs("two nil")
+  end)
+end)
+
+describe("a handler that waits for another", function()
+  teardown(h.stop_all)
+
+  it("goes on when that wakes it, with what it hands over; others are served meanwhile", function()
+    local s = with [[
+      cse.virtual("/home/answer", function()
+        return { con = tostring(select(2, cse.wait("answer", 1.5))) }
+      end)
+      cse.on("create", "/home/temp", function(ev) cse.wake("answer", ev.res.con) end)]]
+    local cq, said = cqueues.new()
+    cq:wrap(function() said = expect(2000, s:retrieve("/moon/home/answer", ME)).con end)
+    cq:wrap(function()
+      for i = 1, 100 do
+        if said then break end
+        s:add(TEMP, ME, "now " .. i)
+      end
+    end)
+    assert(cq:loop(10))
+    assert.matches("^now %d+$", said)
   end)
 end)
 
