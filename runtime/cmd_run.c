@@ -424,6 +424,8 @@ static const char help[] =
     "      --listen ADDRESS:PORT[,http|,ws]\n"
     "                      listen here, for HTTP and WebSocket or one of them; may be repeated;\n"
     "                      IPv6 in brackets, port 0: any free one (default: 127.0.0.1:8080)\n"
+    "      --set KEY=VALUE one key of the configuration, above the file: --set limits.parked=100,\n"
+    "                      --set scripts.stats.window=60; a Lua value, else a text; may be repeated\n"
     "      --strict        exit when a script does not load, instead of running without it\n"
     "      --safe          load no script\n"
     "      --supervise     run the server in a process of its own and start it again when it crashes\n"

@@ -32,7 +32,7 @@ static void set_list(lua_State *L, const char *name, const char *const *value, s
 	lua_setfield(L, -2, name);
 }
 
-/* {config=, data=, log_level=, strict=, safe=, watch=, listen={...}, apps={...}} */
+/* {config=, data=, log_level=, strict=, safe=, watch=, listen={...}, set={...}, apps={...}} */
 static void push_options(lua_State *L, const struct run_options *o)
 {
 	lua_newtable(L);
@@ -46,6 +46,7 @@ static void push_options(lua_State *L, const struct run_options *o)
 	lua_pushboolean(L, o->watch);
 	lua_setfield(L, -2, "watch");
 	set_list(L, "listen", o->listen, o->nlisten);
+	set_list(L, "set", o->set, o->nset);
 	set_list(L, "apps", (const char *const *)o->apps, o->napps);
 }
 

@@ -12,6 +12,7 @@
 #include "store.h"
 
 #define LISTEN_MAX 16
+#define SET_MAX 64
 
 struct run_options { /* of `moon2m run`; strings are argv's */
 	const char *config, *data, *lua_dir, *log;
@@ -19,6 +20,8 @@ struct run_options { /* of `moon2m run`; strings are argv's */
 	bool supervise; /* not for Lua */
 	const char *listen[LISTEN_MAX]; /* "ADDRESS:PORT[,http|,ws]", read by config.lua */
 	size_t nlisten;
+	const char *set[SET_MAX]; /* "KEY=VALUE", read by config.lua */
+	size_t nset;
 	char **apps;
 	size_t napps;
 };

@@ -15,6 +15,14 @@ static bool add_listen(struct run_options *o, const char *text, struct err *e)
 	return true;
 }
 
+static bool add_set(struct run_options *o, const char *text, struct err *e)
+{
+	if (o->nset == countof(o->set))
+		return err_set(e, "--set: at most %zu", countof(o->set));
+	o->set[o->nset++] = text;
+	return true;
+}
+
 static bool set_log(struct run_options *o, const char *name, struct err *e)
 {
 	enum log_level level;
@@ -36,6 +44,8 @@ static bool set_option(struct run_options *o, int c, const char *value, struct e
 		return true;
 	case 'l':
 		return add_listen(o, value, e);
+	case 'k':
+		return add_set(o, value, e);
 	case 'L':
 		return set_log(o, value, e);
 	case 'u':
@@ -61,6 +71,7 @@ int options_run(const struct cmd *c, int argc, char **argv, struct run_options *
 		{ "config", required_argument, NULL, 'c' },
 		{ "data", required_argument, NULL, 'd' },
 		{ "listen", required_argument, NULL, 'l' },
+		{ "set", required_argument, NULL, 'k' },
 		{ "log", required_argument, NULL, 'L' },
 		{ "lua", required_argument, NULL, 'u' },
 		{ "strict", no_argument, NULL, 's' },

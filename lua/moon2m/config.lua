@@ -22,10 +22,11 @@ for _, k in ipairs(keys.list) do by_key[k[1]] = k end
 
 -- ---- reading against the schema -----------------------------------------------------------------
 
--- Where a mistake is: "config.lua:12: key: ".
+-- Where a mistake is: "config.lua:12: key: ", or "--set key=value: key: ".
 local function complain(from, key, why)
   local k, line = key, nil
   while k and not line do
+    if from.set and from.set[k] then error(("%s: %s: %s"):format(from.set[k], key, why), 0) end
     line = from.at[k]
     k = k:match("^(.*)%.[^.]*$")
   end
@@ -168,6 +169,40 @@ local function run(name)
   return env, { name = name, at = lines.of(source), digest = sys.sha256(source) }
 end
 
+-- The value of --set: what it is in Lua, else the text itself.
+local function value_of(text)
+  local chunk = text:byte() ~= 27 and loadstring("return " .. text, "=value")
+  local ok, v = pcall(chunk and setfenv(chunk, {}) or error)
+  if ok and v ~= nil then return v end
+  return text
+end
+
+local function set_one(given, option, key, text)
+  local t, name = given, nil
+  for part in (key .. "."):gmatch("([^.]*)%.") do
+    if part == "" then error(option .. ": expected KEY=VALUE", 0) end
+    if name ~= nil then
+      if t[name] == nil then t[name] = {} end
+      t = t[name]
+    end
+    if type(t) ~= "table" then error(("%s: %s is a %s"):format(option, name, type(t)), 0) end
+    name = tonumber(part) or part
+  end
+  t[name] = value_of(text)
+end
+
+-- Puts what the command line sets (a list of "KEY=VALUE") above what the file assigns.
+local function set_all(given, from, list)
+  from.set = {}
+  for _, one in ipairs(list or {}) do
+    local key, text = one:match("^([^=]+)=(.*)$")
+    local option = "--set " .. one
+    if not key then error(option .. ": expected KEY=VALUE", 0) end
+    set_one(given, option, key, text)
+    from.set[key] = option
+  end
+end
+
 -- The boot file: its `cse` stands below that of the configuration.
 local function read_boot(cfg, name)
   if type(name) ~= "string" or name == "" then return end
@@ -241,18 +276,21 @@ end
 
 --- The configuration: defaults, the file (nil: none; a table: what a file would assign), then the
 -- command line's
--- argv = { data, listen = {...}, apps = {...}, strict, safe, log_level }.  A complete table: every
+-- argv = { data, listen = {...}, set = {"KEY=VALUE", ...}, apps = {...}, strict, safe, log_level }.
+-- A complete table: every
 -- section, list and map of the schema is there; `limits.origins` empty means any.  `startup` is the
 -- plan of the boot file (startup.lua), when there is one.
 -- Raises the text for the user (without position) at the first mistake.
 function config.load(file, argv)
   local cfg = defaults()
-  if file then
-    local given, from = run(file)
+  argv = argv or {}
+  if file or argv.set and argv.set[1] then
+    local given, from = run(file or {})
+    set_all(given, from, argv.set)
     read_boot(cfg, given.boot)
     fill(cfg, from, "", given)
   end
-  command_line(cfg, argv or {})
+  command_line(cfg, argv)
   check_whole(cfg)
   return cfg
 end

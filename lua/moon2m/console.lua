@@ -92,7 +92,8 @@ local function open(id)
   local s = setmetatable({ id = id, width = 100 }, session)
   s.scope = { name = "(console)", file = "console", folder = ".", rules = {}, formats = {},
     pages = {}, types = {}, keys = {}, filled = {}, state = {}, files = {}, errors = 0,
-    waiters = waiters.new(), console = true, log = function(level, text) sys.log(level, "script.console", text) end }
+    waiters = waiters.new(), console = true,
+    log = function(level, text) sys.log(level, "script.console", text) end }
   function s.send(message) return core.send(id, json.encode(message) .. "\n") end
   function s.print(text)
     s.printed = (s.printed or 0) + #text

@@ -171,6 +171,35 @@ local x = 1 == 1
       { host = "127.0.0.1", port = 3, http = true, ws = false } }, c.listen)
   end)
 
+  it("puts single keys of the command line above the file: Lua values, else texts", function()
+    local name = file('limits = { parked = 5, body = "1M" }\n' ..
+      'scripts = { s = { a = 1, b = 2 } }\nlisten = { { port = 1, ws = false } }')
+    local c = config.load(name, { set = { "limits.parked=7", "limits.body=64K", "cse.name=plant",
+      'cse.sp="//x.example"', "scripts.s.a=9", "scripts.t.list={1,2}", "listen.1.port=2",
+      "routes./other=http://o.example:8080", "strict=true", "notification.format=a=b" } })
+    assert.same({ 7, 65536, "plant", "//x.example", true, "a=b" }, { c.limits.parked, c.limits.body,
+      c.cse.name, c.cse.sp, c.strict, c.notification.format })
+    assert.same({ s = { a = 9, b = 2 }, t = { list = { 1, 2 } } }, c.scripts)
+    assert.same({ { host = "127.0.0.1", port = 2, http = true, ws = false } }, c.listen)
+    assert.same({ ["/other"] = "http://o.example:8080" }, c.routes)
+    assert.same("x", config.load(nil, { set = { "data=x" } }).data)
+    assert.same("y", config.load(nil, { set = { "data=x" }, data = "y" }).data)
+  end)
+
+  it("says what is wrong with a single key", function()
+    local function wrong(one) return mistake("limits = { parked = 5 }", { set = { one } }) end
+    assert.equal("--set limits.parked=many: limits.parked: expected an integer from 1 to " ..
+      "1000000, got a string", wrong "limits.parked=many")
+    assert.matches("^%-%-set limits.x=1: limits.x: unknown key; known here: ", wrong "limits.x=1")
+    assert.matches("^%-%-set x=1: x: unknown key; known here: ", wrong "x=1")
+    assert.equal("--set limits.parked.x=1: parked is a number", wrong "limits.parked.x=1")
+    for _, one in ipairs { "limits", "=1", "limits.=1", ".=1", "a..b=1" } do
+      assert.equal("--set " .. one .. ": expected KEY=VALUE", wrong(one))
+    end
+    assert.matches("^c:1: limits.parked: ", mistake("limits = { parked = {} }",
+      { set = { "limits.body=5K" } }))
+  end)
+
   it("says what is wrong with the command line", function()
     assert.same("--listen x: expected HOST:PORT[,http|,ws]", mistake(nil, { listen = { "x" } }))
     assert.matches("^%-%-listen 1:99999: ", mistake(nil, { listen = { "1:99999" } }))

@@ -49,6 +49,9 @@ describe("the command line", function()
       ["run --listen here"] = "%-%-listen here: expected HOST:PORT",
       ["run --listen 127.0.0.1:99999"] = "%-%-listen 127.0.0.1:99999",
       ["run --listen 127.0.0.1:0,ftp"] = "%-%-listen 127.0.0.1:0,ftp",
+      ["run --set limits.parked"] = "%-%-set limits.parked: expected KEY=VALUE",
+      ["run --set limits.parked=many"] =
+        "%-%-set limits.parked=many: limits.parked: expected an integer",
       ["listen"] = "which URL%?",
       ["listen --count 0 ws://127.0.0.1:1"] = "%-%-count 0",
       ["listen --origin 'a b' ws://127.0.0.1:1"] = "%-%-origin",

@@ -161,6 +161,37 @@ describe("the supervisor", function()
     assert.equal(1, rc, text)
   end)
 
+  it("passes HUP on: the server reads its scripts again and stays", function()
+    local s = supervised()
+    local pid = child(s)
+    s:signal("HUP")
+    s:logs("SIGHUP: reading configuration and scripts again")
+    s:logs("good%.lua reloaded: 1 rule")
+    assert.equal(pid, child(s))
+    expect(2000, s:retrieve(TEMP, ME))
+  end)
+
+  it("passes INT on, and ends with the server's code", function()
+    local s = supervised()
+    s:signal("INT")
+    assert.equal(0, s:exit_code())
+    assert.matches("run stopping signal=INT", s:text())
+    assert.matches("run stopped code=0", s:text())
+  end)
+
+  it("ends once when a terminal interrupts both", function()
+    local dir = h.sh("mktemp -d /tmp/moon2m-tty.XXXXXX")
+    local text = h.sh("cd %s; till() { for i in $(seq 400); do grep -q \"$1\" out && break; " ..
+      "sleep 0.05; done; }; { till 'boot ready'; printf '\\003'; till 'run stopped'; } | " ..
+      "timeout 50 socat - EXEC:'%s run --supervise --listen 127.0.0.1\\:0 --data d'," ..
+      "pty,setsid,ctty,stderr >out; cat out", dir, h.sh("readlink -f %s", h.bin))
+    h.sh("rm -rf %s", dir)
+    assert.matches("run stopping signal=INT", text)
+    assert.matches("run stopped code=0", text)
+    assert.not_matches("second signal", text)
+    assert.not_matches("supervise", text)
+  end)
+
   it("that is killed takes the server along", function()
     local s = supervised()
     local pid = child(s)
