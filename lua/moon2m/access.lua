@@ -268,6 +268,17 @@ function access.when_refused(fn)
   others = fn
 end
 
+--- Whether the policies of an acpi text let req.who do `op`, no CREATE, on whatever resource names
+-- them.  Yields when one is not in memory.
+function access.by_policies(acpi, op, req)
+  local mask, open = decide(acpi, req.who)
+  if band(mask, op) ~= 0 then return true end
+  for _, rule in ipairs(open or {}) do
+    if holds(rule, op, req) then return true end
+  end
+  return false
+end
+
 local function refused(r, op, req, why)
   local where = path.structured((r.parent or r).path)
   return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "%s may not %s %s%s", req.who, NAME[op],

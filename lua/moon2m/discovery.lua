@@ -32,17 +32,18 @@ local PAGE_MIN, PAGE_MAX = 32, 1000
 
 -- ---- rows ---------------------------------------------------------------------------------------
 
--- A row of the store as a result: path, ty, rn, ri; pid: the parent's number; of an instance id
+-- A row of the store as a result: path, ty, rn, ri, acpi (of an instance its container's); pid: the
+-- parent's number; of an instance id
 -- is its container's number and st its stateTag, of others st is nil.
 local function result(row)
   if row.st == 0 then
     return { path = row.path, ty = row.ty, id = row.id, pid = row.pid, rn = row.rn,
-      spty = row.spty, ri = row.ty == 2 and row.aei or path.ri(row.id) }
+      spty = row.spty, acpi = row.acpi, ri = row.ty == 2 and row.aei or path.ri(row.id) }
   end
   local ri = path.ri_inst(row.id, row.st)
   local rn = row.rn or ri
   return { path = row.path .. "/" .. rn, ty = row.ty, id = row.id, pid = row.id, rn = rn, ri = ri,
-    st = row.st }
+    acpi = row.acpi, st = row.st }
 end
 
 -- What leads a search by time.  Yields.
@@ -56,9 +57,9 @@ local function led_by(scope, fc)
   return sql_time.choose(store.find(statement, params, 1)[1], count)
 end
 
---- The rows that match, one after the other, in order.  Yields.
-local function rows(root, fc, page)
-  local scope = { id = root.id, path = root.path, now = sys.now() }
+-- The rows that match, one after the other, in order.  Yields.
+local function rows(root, fc, page, view)
+  local scope = { id = root.id, path = root.path, now = sys.now(), view = view }
   scope.by = led_by(scope, fc)
   local list, i, more = {}, 0, true
   return function()
@@ -139,6 +140,7 @@ end
 
 --- Searches below root (id and path; root itself is no result).  fc: as query.lua makes it, may
 -- be empty. opts: allow(hit) -> whether the originator may see a hit (may yield; nil: all);
+--   view: what the store may leave out of it (sql.search), nil: nothing;
 --   resolve(address) -> resource | nil, needed for arp (tree.resolve);
 --   resource(hit) -> the resource or instance, or nil; needed for a geo-query;
 --   max: most results (default 10,000); fc.lim lowers it.
@@ -151,7 +153,7 @@ function discovery.find(root, fc, opts)
   local most = math.min(fc.lim or MAX_RESULTS, opts.max or MAX_RESULTS)
   local page = math.max(PAGE_MIN, math.min(PAGE_MAX, skip + most + 1))
   local seen = fc.arp and {}
-  for row in rows(root, fc, page) do
+  for row in rows(root, fc, page, not fc.arp and opts.view or nil) do
     local hit = result(row)
     local r = fc.geo and opts.resource(hit)
     if fc.geo and not (r and met_with_geo(r, fc, opts.value(r))) then hit = nil end

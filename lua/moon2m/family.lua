@@ -38,13 +38,23 @@ function family.meets(r, fc)
   return discovery.met(r, fc, value_of(r))
 end
 
--- Who may see a hit.  nil: everything.
+-- Who may see a hit, and what the store need not show (as of sql.search); nil: everything.  What
+-- policies refuse is learnt from the hits; without policies the resource itself is looked at.
 local function filter(req, op)
   if access.privileged(req.who) then return nil end
+  local view, refused = { who = req.who, refused = {} }, {}
   return function(hit)
-    local r = tree.by_id(hit.id)
-    return r ~= nil and access.allowed(r, op, req)
-  end
+    local acpi = hit.acpi
+    if not acpi then
+      local r = tree.by_id(hit.id)
+      return r ~= nil and access.allowed(r, op, req)
+    end
+    if refused[acpi] then return false end
+    if access.by_policies(acpi, op, req) then return true end
+    refused[acpi] = true
+    view.refused[#view.refused + 1] = acpi
+    return false
+  end, view
 end
 
 local NONE = {}
@@ -63,9 +73,10 @@ end
 -- The hits below r, each with its address; extra parameters of a response that was cut.
 local function hits(req, r, op, most)
   if r.parent then return NONE end
+  local allow, view = filter(req, op)
   local list, next_at = discovery.find(r, req.params.fc or NONE,
-    { allow = filter(req, op), resolve = tree.resolve, resource = resource_of, value = value_of,
-      max = most })
+    { allow = allow, view = view, resolve = tree.resolve, resource = resource_of,
+      value = value_of, max = most })
   for _, hit in ipairs(list) do hit.address = path.structured(hit.path) end
   return list, next_at and cut(next_at) or nil
 end

@@ -8,6 +8,7 @@
 -- are recent or old enough (sql_time.lua), else the index (ty, path) for a single type, else the
 -- path range; sizes and other conditions are looked at row by row (sql_match.lua).
 
+local json = require "moon2m.json"
 local match = require "moon2m.sql_match"
 local time = require "moon2m.sql_time"
 local types = require "moon2m.types"
@@ -39,6 +40,21 @@ end
 local function where(q, must, kind, fc, done)
   match.add(must, q, kind, fc, done)
   return concat(must, " AND ")
+end
+
+-- ---- who sees it --------------------------------------------------------------------------------
+
+-- Leaves out what scope.view.who cannot see (r: alias of res): what names policies that were found
+-- to refuse, and what names none and belongs to others.  accessControlPolicies and what has a
+-- custodian are left to the caller.
+local function add_view(must, q, r, view)
+  if not view then return end
+  local text = "CASE WHEN R.acpi IS NULL THEN R.ty=1 OR R.aei=WHO"
+    .. " OR json_extract(R.doc,'$._cr')=WHO OR json_extract(R.doc,'$.cr')=WHO"
+    .. " OR json_extract(R.doc,'$.cstn') IS NOT NULL"
+    .. " ELSE R.acpi NOT IN (SELECT value FROM json_each(REFUSED)) END"
+  must[#must + 1] = text:gsub("%u+", { R = r, WHO = bind(q, view.who),
+    REFUSED = bind(q, json.encode(json.array(view.refused))) })
 end
 
 -- ---- resources ----------------------------------------------------------------------------------
@@ -88,6 +104,7 @@ end
 
 -- The specialization of a flexContainer or mgmtObj.
 local RES = " AS st,r.ty AS ty,r.id AS id,r.pid AS pid,r.rn AS rn,r.aei AS aei,"
+  .. "r.acpi AS acpi,"
   .. "CASE r.ty WHEN 28 THEN json_extract(r.doc,'$.cnd') WHEN 13 THEN json_extract(r.doc,'$.mgd')"
   .. " END AS spty FROM "
 
@@ -109,6 +126,7 @@ local function resources(q, scope, fc)
   if lvl == 1 then must[#must + 1] = "r.pid=" .. bind(q, scope.id) end
   if lvl and lvl > 1 then must[#must + 1] = depth(q, "r.path", scope.path, lvl) end
   must[#must + 1] = "(r.et IS NULL OR r.et>" .. bind(q, scope.now) .. ")"
+  add_view(must, q, "r", scope.view)
   local key = by_label and "l.path AS path,l.st" or "r.path AS path,0"
   return "SELECT " .. key .. RES .. from .. " WHERE "
     .. where(q, must, RES_ROW, fc, { lbl = by_label })
@@ -139,7 +157,8 @@ local function cin_scope(q, column, st, scope)
   return must
 end
 
-local CIN = " AS ty,c.id AS id,c.id AS pid,i.rn AS rn,NULL AS aei,NULL AS spty FROM "
+local CIN = " AS ty,c.id AS id,c.id AS pid,i.rn AS rn,NULL AS aei,"
+  .. "c.acpi AS acpi,NULL AS spty FROM "
 
 -- The types of the rows of a label's instances, whose containers may be of several.
 local function types_of(holders)
@@ -183,6 +202,7 @@ local function instances(q, scope, fc, holders)
       .. depth(q, "c.path", scope.path, lvl - 1) .. ")"
   end
   for _, test in ipairs(match.alive(q, "c", "s", "i")) do must[#must + 1] = test end
+  add_view(must, q, "c", scope.view)
   local key = by_label and "l.path AS path,l.st" or "c.path AS path,i.st"
   local ty = by_label and types_of(holders) or holders[1][2]
   local kind = match.cin("c", "s", "i", not by_label and ty or nil)
@@ -202,10 +222,11 @@ end
 
 --- The search below a resource.  scope = { id, path, now = microseconds, after = { path, st } of
 -- the last row seen or nil, by and written as of time.leading }, or { only = true, id, st } for a
--- resource (st nil) or an instance (id: its container) alone; fc as query.lua makes it.  Returns
--- the statement and its parameters; columns path, st (0: no instance), ty, id (of an instance: its
--- container), pid, rn (NULL: named by the CSE), aei, spty (of a flexContainer cnd, of a mgmtObj
--- mgd).  nil when nothing can match.
+-- resource (st nil) or an instance (id: its container) alone; view, or nil: { who = originator,
+-- refused = { acpi texts } }, what may be left out because who cannot see it; fc as query.lua makes
+-- it.  Returns the statement and its parameters; columns path, st (0: no instance), ty, id (of an
+-- instance: its container), pid, rn (NULL: named by the CSE), aei, acpi, spty (of a flexContainer
+-- cnd, of a mgmtObj mgd).  nil when nothing can match.
 function sql.search(scope, fc)
   local q = match.new_query(scope.now)
   local wants_res, holders = match.kinds(fc)

@@ -1,6 +1,6 @@
 -- (h) Discovery in a tree of a million resources of several types: by label, by type, by time, by
--- label and type in a subtree; and what others wait while a subtree of 100,000 resources is
--- deleted.
+-- label and type in a subtree; by one who may see nothing of it; and what others wait while a
+-- subtree of 100,000 resources is deleted.
 
 local lab = require "lab"
 
@@ -63,6 +63,26 @@ local function searches(report, s, now)
     { "what", "found", "answers/s", "p50 ms", "p99 ms" }, rows)
 end
 
+-- The same tree for one who may discover nothing of it.
+local HIDDEN = {
+  { "containers, nothing may be seen", "/moon/bench?fu=1&ty=3", 1, 0 },
+  { "instances, nothing may be seen", "/moon/bench?fu=1&ty=4", 1, 0 },
+  { "label, nothing may be seen", "/moon/bench?fu=1&lbl=room:7", 1, 0 },
+}
+
+local function hidden(report, s, now)
+  s:update("/moon/all", '{"m2m:acp":{"pv":{"acr":[{"acor":["all"],"acop":31}]}}}')
+  local rows = {}
+  for i, row in ipairs(HIDDEN) do
+    lab.say("discovery: %s", row[1])
+    local m = search(s, row, now)
+    rows[i] = { row[1], report.count(m.rate), report.ms(m.p50_us), report.ms(m.p99_us) }
+  end
+  report.table("Discovery without privileges",
+    ("%s resources whose policy refuses the originator, one client."):format(
+      report.count(SITES * 992)), { "what", "answers/s", "p50 ms", "p99 ms" }, rows)
+end
+
 local function drop(report, name, make, count)
   local runs = {}
   for i = 1, lab.reps do
@@ -83,6 +103,7 @@ end
 return function(report)
   local s, now = fill()
   searches(report, s, now)
+  hidden(report, s, now)
   s:finish()
   drop(report, "resources of several types", function(d) d:load("sites", DROPPED) end,
     DROPPED * 992)

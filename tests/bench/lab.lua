@@ -229,6 +229,14 @@ function Server:create(path, originator, ty, body)
   if not answer:match(" 201$") then error(path .. ": " .. answer, 0) end
 end
 
+--- Updates a resource over HTTP as the administrator; raises unless it was updated.
+function Server:update(path, body)
+  local answer = lab.sh("curl -sS -X PUT -H 'X-M2M-Origin: CAdmin' -H 'X-M2M-RI: 1' "
+    .. "-H 'X-M2M-RVI: 3' -H 'Content-Type: application/json' -d '%s' -w ' %%{http_code}' "
+    .. "http://127.0.0.1:%d%s", body, self.port, path)
+  if not answer:match(" 200$") then error(path .. ": " .. answer, 0) end
+end
+
 --- What all modes of the load generator expect: a policy for all, and the AE Cbench.
 function Server:prepare()
   self:create("/moon", "CAdmin", 1, '{"m2m:acp":{"rn":"all","pv":{"acr":[{"acor":["all"],'

@@ -449,6 +449,20 @@ describe_sql("discovery", function()
     assert.same({}, (found("", "ty=2&arp=nothing", opts)))
   end)
 
+  it("leaves out what is nobody's business: refused policies, others' resources", function()
+    local function seen(view, q)
+      local scope = { id = 1, path = "", now = NOW, view = view }
+      local out = {}
+      for i, row in ipairs(search(scope, query.params(q).fc or {})) do out[i] = row.path end
+      return out
+    end
+    local all = seen(nil, "fu=1")
+    assert.is_true(#all > 10)
+    assert.same({ "acp" }, seen({ who = "Cnobody", refused = {} }, "fu=1"))
+    assert.same({ "acp", "pump-2" }, seen({ who = "Cpump2", refused = {} }, "fu=1"))
+    assert.same({ "acp", "pump/level/sub" }, seen({ who = "Cview", refused = {} }, "fu=1"))
+  end)
+
   it("uses the indexes that the store has for it", function()
     local function plan(p, q, after)
       local scope = { id = numbers[p], path = p, now = NOW, after = after }

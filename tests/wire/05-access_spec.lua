@@ -76,6 +76,53 @@ describe("access control", function()
     expect(4103, s:retrieve(path, "Cowner"))
   end)
 
+  it("discovery and children show what may be seen, whatever hides the rest", function()
+    local seen, hidden = acp { { acor = { "Cfriend" }, acop = R + DISC } },
+      acp { { acor = { "Cfriend" }, acop = C + N } }
+    local timed = acp { { acor = { "all" }, acop = R + DISC,
+      acco = { { actw = { "* * * * * * *" } } } } }
+    local top = container { { acor = { "Cfriend" }, acop = C + R + DISC } }
+    local expected = {}
+    local function make(who, rn, attrs, visible)
+      attrs.rn = rn
+      expect(2001, s:create(top, who, 3, attrs))
+      expect(2001, s:create(top .. "/" .. rn, "CAdmin", 4, { rn = "i", con = "1" }))
+      if not visible then return end
+      expected[#expected + 1] = top:sub(2) .. "/" .. rn
+      expected[#expected + 1] = top:sub(2) .. "/" .. rn .. "/i"
+    end
+    for i = 1, 3 do
+      make("CAdmin", "a-seen" .. i, { acpi = { seen } }, true)
+      make("CAdmin", "b-hidden" .. i, { acpi = { hidden } }, false)
+      make("CAdmin", "c-both" .. i, { acpi = { hidden, seen } }, true)
+      make("CAdmin", "d-gone" .. i, { acpi = { "nowhere" } }, false)
+      make("CAdmin", "e-none" .. i, {}, false)
+      make("Cfriend", "f-own" .. i, {}, true)
+      make("CAdmin", "g-kept" .. i, { cstn = "/moon/Cfriend" }, true)
+      make("Cfriend", "h-given" .. i, { cstn = "Cowner" }, false)
+      make("CAdmin", "j-timed" .. i, { acpi = { timed } }, true)
+    end
+    table.sort(expected)
+    local function list(answer)
+      local out = {}
+      for _, a in ipairs(expect(2000, answer)) do
+        if not a:find("/one$") then out[#out + 1] = a end
+      end
+      table.sort(out)
+      return out
+    end
+    assert.same(expected, list(s:retrieve(top .. "?fu=1", "Cfriend")))
+    local paged = {}
+    for ofst = 1, 100, 4 do
+      local page = list(s:retrieve(top .. "?fu=1&lim=4&ofst=" .. ofst, "Cfriend"))
+      for _, a in ipairs(page) do paged[#paged + 1] = a end
+    end
+    table.sort(paged)
+    assert.same(expected, paged)
+    local children = expect(2000, s:retrieve(top .. "?rcn=6&ty=3", "Cfriend"))
+    assert.equal(#expected / 2, #children.rrf)
+  end)
+
   it("the administrator may do everything", function()
     local path = container { { acor = { "Cfriend" }, acop = R } }
     for _, op in ipairs { "retrieve", "update", "create", "delete" } do
