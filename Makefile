@@ -137,14 +137,16 @@ UNIT_bind := $(GROUND) primitive bind_media bind_http_text bind_page bind_http
 UNIT_bind_ws := $(GROUND) primitive session bind_ws_text bind_ws
 UNIT_lua_cse := $(GROUND) $(LUA_CORE) task primitive session bind_media bind_http_text bind_page bind_http \
 	bind_ws_text bind_ws lua_cse lua_notify lua_field
-STORE := store store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
-	store_sqlite_gc store_sqlite_ops store_sqlite_read
-UNIT += store store_step store_evict store_faults store_turns lua_store
+STORE := store store_start store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
+	store_sqlite_gc store_sqlite_ops store_sqlite_read store_sqlite_backup store_sqlite_verify
+UNIT += store store_step store_evict store_faults store_turns store_backup store_verify lua_store
 UNIT_store := $(GROUND) $(STORE)
 UNIT_store_step := $(GROUND) $(STORE)
 UNIT_store_evict := $(GROUND) $(STORE)
 UNIT_store_faults := $(GROUND) $(STORE)
 UNIT_store_turns := $(GROUND) $(STORE)
+UNIT_store_backup := $(GROUND) $(STORE)
+UNIT_store_verify := $(GROUND) $(STORE)
 UNIT_lua_store := $(GROUND) $(STORE) $(LUA_CORE) task lua_store lua_store_ops
 
 NOTIFY := session notify notify_tool notify_life notify_event notify_audience notify_target notify_books notify_gap notify_drop \

@@ -358,6 +358,48 @@ static int store_lua_meta(lua_State *L)
 	return 1;
 }
 
+/* ---- backup ---------------------------------------------------------------------------------- */
+
+/* True, or nil and the reason. */
+static int store_lua_backup_begin(lua_State *L)
+{
+	struct err e;
+
+	if (!store)
+		luaL_error(L, "the store is not open");
+	if (store_backup_begin(store, &e)) {
+		lua_pushboolean(L, 1);
+		return 1;
+	}
+	lua_pushnil(L);
+	lua_pushstring(L, e.msg);
+	return 2;
+}
+
+/* State ("none", "runs", "done", "failed"), bytes done, bytes in all, the reason of "failed". */
+static int store_lua_backup_look(lua_State *L)
+{
+	static const char *const names[] = { "none", "runs", "done", "failed" };
+	struct store_backup b;
+
+	if (!store)
+		luaL_error(L, "the store is not open");
+	store_backup_look(store, &b);
+	lua_pushstring(L, names[b.state]);
+	lua_pushnumber(L, (lua_Number)b.done);
+	lua_pushnumber(L, (lua_Number)b.total);
+	lua_pushstring(L, b.why);
+	return 4;
+}
+
+static int store_lua_backup_end(lua_State *L)
+{
+	if (!store)
+		luaL_error(L, "the store is not open");
+	store_backup_end(store);
+	return 0;
+}
+
 /* A yield hands its values straight to the caller, so that raising is left to Lua. */
 static const char wrap[] = "local raw, module = ...\n"
 			   "local error = error\n"
@@ -377,6 +419,9 @@ static const luaL_Reg others[] = {
 	{ "commit", store_lua_commit },
 	{ "max_id", store_lua_max_id },
 	{ "meta", store_lua_meta },
+	{ "backup_begin", store_lua_backup_begin },
+	{ "backup_look", store_lua_backup_look },
+	{ "backup_end", store_lua_backup_end },
 	{ NULL, NULL },
 };
 

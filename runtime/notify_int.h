@@ -448,17 +448,6 @@ void keep_open(void);
 void keep_flush_all(void);
 void keep_free(void);
 void keep_cursor(struct target *t, int64_t cursor, struct store_tx *tx);
-/* In front of the members of a stored event. */
-#define HEAD_VERSION 1
-enum {
-	HEAD_RAW = 1,
-	HEAD_BINARY = 2,
-	HEAD_AUD = 4,
-	HEAD_FAILED = 8,
-	HEAD_TYPE = 16,
-	HEAD_AT = 32,
-	HEAD_COUNT = 64
-};
 #define EXTRA_KEY 32
 struct str extra_key(int64_t tgt, char out[EXTRA_KEY]);
 bool extra_pack(const struct target *t, int64_t cursor, struct buf *out);

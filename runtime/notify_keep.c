@@ -7,7 +7,7 @@
  * start the queues are as they were but for what was acknowledged within the last FLUSH_TIME.
  * Never waits: one transaction of its own is under way at a time.
  */
-#include "notify_int.h"
+#include "notify_head.h"
 
 #include <stdio.h>
 #include <stdlib.h>

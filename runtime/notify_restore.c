@@ -5,7 +5,7 @@
  * target is under way at a time, and a body that one target asked for serves the others that wait
  * for it.
  */
-#include "notify_int.h"
+#include "notify_head.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,7 +228,7 @@ static struct restored *find_aud(const struct restoring *w, int64_t id)
 	return lo < w->n && w->v[lo].aud->id == id ? &w->v[lo] : NULL;
 }
 
-static bool head_parse(struct str *s, struct event_opts *o, char **name, int *flags, int64_t *at)
+bool head_parse(struct str *s, struct event_opts *o, char **name, int *flags, int64_t *at)
 {
 	struct str failed;
 	uint64_t ec, wall = 0, count = 0;

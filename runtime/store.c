@@ -9,17 +9,15 @@
  * Never: SQL here, an engine call on the loop thread after start (but for a stepped store's), a
  * callback on another thread.
  */
-#include "store.h"
+#include "store_int.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "log.h"
 #include "metrics.h"
-#include "store_engine.h"
 
 #define BATCH_OPS 512
 #define BATCH_BYTES ((size_t)2 << 20)
@@ -27,37 +25,6 @@
 #define QUEUE_READS 65536
 #define IDLE_MS 500 /* quiet time before what is in the log is moved into the file */
 #define CLOSE_ROUNDS 64 /* store_close runs callbacks that callbacks caused, this deep */
-
-struct tx_list {
-	struct store_tx *first, **last;
-};
-
-struct read_list {
-	struct store_read *first, **last;
-};
-
-struct store {
-	struct store_opts o;
-	struct engine *engine; /* storage thread's after start */
-	struct engine_reader *reader; /* under read_lock */
-	pthread_t writer_thread, reader_thread;
-	pthread_mutex_t read_lock;
-
-	pthread_mutex_t lock; /* everything below */
-	pthread_cond_t write_due, read_due;
-	struct tx_list writes, written;
-	struct read_list reads, answered;
-	size_t nreads; /* in reads */
-	bool writer_waits, reader_waits;
-	bool waking; /* wake was called and store_poll has not come yet */
-	bool stop;
-	struct store_stats stats;
-
-	/* loop thread only */
-	bool polling; /* inside store_poll: the threads are signalled once at its end */
-	bool gathered; /* something was submitted since the threads were signalled */
-	bool closed;
-};
 
 static struct metric commit_seconds = {
 	.name = "moon2m_store_commit_seconds",
@@ -140,7 +107,8 @@ static struct store_tx *next_group(struct store *s, bool *stop)
 	struct store_tx *group = NULL;
 
 	pthread_mutex_lock(&s->lock);
-	if (!s->writes.first && !s->stop && !engine_wants_slice(s->engine)) {
+	if (!s->writes.first && !s->stop && !engine_wants_slice(s->engine) &&
+	    !engine_backup_wants(s->engine)) {
 		bool timed = engine_unsettled(s->engine);
 
 		do {
@@ -194,6 +162,8 @@ static void *writer_main(void *arg)
 		}
 		if (engine_wants_slice(s->engine))
 			engine_slice(s->engine);
+		if (engine_backup_wants(s->engine))
+			engine_backup_slice(s->engine);
 		engine_checkpoint(s->engine, !group);
 	}
 	return NULL;
@@ -483,6 +453,8 @@ bool store_step(struct store *s)
 		answer_reads(s, take_reads(s));
 	if (engine_wants_slice(s->engine))
 		engine_slice(s->engine);
+	if (engine_backup_wants(s->engine))
+		engine_backup_slice(s->engine);
 	store_poll(s);
 	return any;
 }
@@ -543,52 +515,4 @@ void store_read_submit(struct store *s, struct store_read *r)
 	if (s->reader_waits && !gathers(s))
 		pthread_cond_signal(&s->read_due);
 	pthread_mutex_unlock(&s->lock);
-}
-
-/* ---- start ----------------------------------------------------------------------------------- */
-
-void store_scan_ntf(struct store *s,
-		    void (*fn)(void *arg, int64_t id, int64_t et, struct str members,
-			       size_t body_len),
-		    void *arg)
-{
-	pthread_mutex_lock(&s->read_lock);
-	engine_scan_ntf(s->reader, fn, arg);
-	pthread_mutex_unlock(&s->read_lock);
-}
-
-void store_scan_tgt(struct store *s,
-		    void (*fn)(void *arg, int64_t id, struct str key, int64_t acked), void *arg)
-{
-	pthread_mutex_lock(&s->read_lock);
-	engine_scan_tgt(s->reader, fn, arg);
-	pthread_mutex_unlock(&s->read_lock);
-}
-
-void store_scan_aud(struct store *s, void (*fn)(void *arg, int64_t id, struct str members),
-		    void *arg)
-{
-	pthread_mutex_lock(&s->read_lock);
-	engine_scan_aud(s->reader, fn, arg);
-	pthread_mutex_unlock(&s->read_lock);
-}
-
-int64_t store_max_id(struct store *s, const char *table)
-{
-	int64_t id;
-
-	pthread_mutex_lock(&s->read_lock);
-	id = engine_max_id(s->reader, table);
-	pthread_mutex_unlock(&s->read_lock);
-	return id;
-}
-
-bool store_meta(struct store *s, const char *k, struct buf *v)
-{
-	bool found;
-
-	pthread_mutex_lock(&s->read_lock);
-	found = engine_meta(s->reader, k, v);
-	pthread_mutex_unlock(&s->read_lock);
-	return found;
 }

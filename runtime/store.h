@@ -180,3 +180,28 @@ struct store_stats {
 void store_stats(struct store *s, struct store_stats *out);
 /* Histograms moon2m_store_commit_seconds and moon2m_store_batch are registered by store.c and fed
  * in store_poll. */
+
+/* ---- backup ---------------------------------------------------------------------------------- */
+
+#define STORE_BACKUP "-backup" /* the copy's name is the file's with this behind it */
+
+enum store_backup_state {
+	STORE_BACKUP_NONE,
+	STORE_BACKUP_RUNS,
+	STORE_BACKUP_DONE,
+	STORE_BACKUP_FAILED
+};
+
+struct store_backup {
+	enum store_backup_state state;
+	int64_t done, total; /* bytes */
+	char why[300]; /* of FAILED */
+};
+
+/* Begins a copy of the store as it is when the copy is complete, made by the storage thread in slices
+ * between its commits; mode 0600, not yet on disk (fsync is the caller's, on no thread of ours).  One
+ * at a time: a second one is refused until the first was ended, or nobody has looked for 30 s, which
+ * ends it too.  What an earlier one left is removed, at a start too. */
+bool store_backup_begin(struct store *s, struct err *e) MUSTCHECK;
+void store_backup_look(struct store *s, struct store_backup *out);
+void store_backup_end(struct store *s); /* stops it; the copy stays when it is complete */

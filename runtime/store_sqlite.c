@@ -336,6 +336,7 @@ struct engine *engine_open(const char *path, struct err *e)
 		engine_close(g);
 		return NULL;
 	}
+	g->backup = backup_new(path);
 	return g;
 }
 
@@ -345,6 +346,7 @@ void engine_close(struct engine *g)
 
 	if (!g)
 		return;
+	backup_free(g->backup);
 	for (i = 0; i < QUERIES; i++)
 		sqlite3_finalize(g->stmt[i]);
 	if (g->db && sqlite3_get_autocommit(g->db))

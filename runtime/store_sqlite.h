@@ -73,8 +73,11 @@ struct gc_tree {
 	int64_t maxid;
 };
 
+struct backup; /* store_sqlite_backup.c */
+
 struct engine {
 	sqlite3 *db;
+	struct backup *backup;
 	int lock_fd;
 	sqlite3_stmt *stmt[QUERIES];
 	int bad; /* SQLite's code of the failure that ends the group; 0: none */
@@ -152,3 +155,7 @@ bool gc_delete(struct engine *g, int64_t id);
 bool gc_add_inst(struct engine *g, int64_t cid, int64_t below);
 void gc_truncate(struct engine *g, size_t n);
 bool gc_load(struct engine *g);
+
+/* ---- backup (store_sqlite_backup.c) ---- */
+struct backup *backup_new(const char *path); /* of the store */
+void backup_free(struct backup *b); /* stops it, b may be NULL */

@@ -152,6 +152,24 @@ function operator.import(args)
   return { require("moon2m.restore").rows(args.rows, args.from or {}) }
 end
 
+-- ---- backup -------------------------------------------------------------------------------------
+
+--- With args["do"] = "begin" a copy of the store begins, beside it (store.h); "end": it stops, or
+-- it was taken away.  Without: how far it is, { state, done, total, why }, bytes.
+function operator.backup(args)
+  local store = require "moon2m.core.store"
+  if args["do"] == "begin" then
+    local ok, why = store.backup_begin()
+    if not ok then return nil, why end
+  elseif args["do"] == "end" then
+    store.backup_end()
+  elseif args["do"] ~= nil then
+    return nil, 'do: expected "begin" or "end"'
+  end
+  local state, done, total, why = store.backup_look()
+  return { { state = state, done = done, total = total, why = why } }
+end
+
 -- ---- the socket ---------------------------------------------------------------------------------
 
 local function refusal(why)
