@@ -14,6 +14,7 @@
  *	{"put", row} {"set", row} {"delete", id, path} {"touch", cid, st, lt}
  *	{"inst", cid, st, ct, et|nil, size, path, rn|nil, cr|nil, lbl|nil, att|nil, con}
  *	{"inst_delete", cid, st} {"event", event} {"meta", key, value|nil}
+ *	{"evt", n, text} {"evt_delete", last}
  *  max_id(table) -> number				start only, like meta(key) -> text | nil
  */
 #pragma once

@@ -200,18 +200,33 @@ static void add_meta(lua_State *L, int op, struct store_tx *tx)
 	store_tx_meta(tx, k, lua_store_to_text(L, b + 1, "meta value"));
 }
 
+static void add_evt(lua_State *L, int op, struct store_tx *tx)
+{
+	int b = spread(L, op, 3);
+	int64_t n = lua_store_check_int(L, b, "evt n");
+
+	store_tx_evt(tx, n, lua_store_check_text(L, b + 1, "evt text"));
+}
+
+static void add_evt_delete(lua_State *L, int op, struct store_tx *tx)
+{
+	store_tx_evt_delete(tx, lua_store_check_int(L, spread(L, op, 2), "evt_delete last"));
+}
+
 static const struct {
 	const char *name;
 	void (*add)(lua_State *L, int op, struct store_tx *tx);
 } verbs[] = {
 	{ "inst", add_inst },
 	{ "event", add_event },
+	{ "evt", add_evt },
 	{ "put", add_put },
 	{ "set", add_set },
 	{ "delete", add_delete },
 	{ "touch", add_touch },
 	{ "inst_delete", add_inst_delete },
 	{ "meta", add_meta },
+	{ "evt_delete", add_evt_delete },
 	{ "lane_done", add_lane_done },
 };
 

@@ -7,7 +7,8 @@
  *
  * Rows: `res` is every resource that is no instance; `cs` the narrow hot row of a container; `cin`
  * an instance, keyed (cid, st); `ntf` a kept notification; `tgt` a notification target with the
- * last notice it acknowledged; `meta` names and values.
+ * last notice it acknowledged; `evt` what has to be handled after its commit, in few rows; `meta`
+ * names and values.
  */
 #pragma once
 
@@ -98,6 +99,10 @@ void store_tx_aud(struct store_tx *tx, int64_t id, struct str members);
 /* Fails with STORE_IO unless that row is there: what follows relies on it. */
 void store_tx_aud_need(struct store_tx *tx, int64_t id);
 void store_tx_aud_delete(struct store_tx *tx, int64_t id);
+/* Text to be kept until it is handled, n ascending.  What the transactions of a group have is one
+ * row of `evt`: their texts one behind the other, id the last n. */
+void store_tx_evt(struct store_tx *tx, int64_t n, struct str text);
+void store_tx_evt_delete(struct store_tx *tx, int64_t last); /* rows up to that id, inclusive */
 /* v NULL: delete.  The name "schema" is the store's own: STORE_CONFLICT. */
 void store_tx_meta(struct store_tx *tx, struct str k, struct str v);
 

@@ -21,6 +21,8 @@ enum store_op_kind {
 	SOP_AUD,
 	SOP_AUD_NEED,
 	SOP_AUD_DELETE,
+	SOP_EVT,
+	SOP_EVT_DELETE,
 	SOP_META,
 };
 

@@ -67,5 +67,9 @@ static const char step2[] = "ALTER TABLE cin ADD COLUMN mark INT;"
 static const char step3[] = "CREATE INDEX res_ct ON res(ct);"
 			    "CREATE INDEX res_lt ON res(lt);";
 
-const char *const store_schema[] = { step1, step2, step3 };
+/* What has to be handled after its commit: the texts of a group's transactions, one behind the
+ * other, in one row; id: the number of the last. */
+static const char step4[] = "CREATE TABLE evt(id INTEGER PRIMARY KEY, body TEXT NOT NULL);";
+
+const char *const store_schema[] = { step1, step2, step3, step4 };
 const int store_schema_version = countof(store_schema);

@@ -56,6 +56,8 @@ static const char *const text[QUERIES] = {
 	[Q_AUD_AT] = "SELECT id FROM aud WHERE id=?1",
 	[Q_AUD_WIPE] = "DELETE FROM aud WHERE id=?1",
 
+	[Q_EVT_PUT] = "INSERT INTO evt(id,body) VALUES(?1,?2)",
+	[Q_EVT_WIPE] = "DELETE FROM evt WHERE id<=?1",
 	[Q_META_PUT] = "INSERT OR REPLACE INTO meta(k,v) VALUES(?1,?2)",
 	[Q_META_WIPE] = "DELETE FROM meta WHERE k=?1",
 	[Q_SEQ_PUT] = "INSERT OR REPLACE INTO seq(name,id) VALUES(?1,?2)",

@@ -356,6 +356,7 @@ void engine_close(struct engine *g)
 	gc_truncate(g, 0);
 	free(g->tree);
 	free(g->cursor);
+	buf_free(&g->evt);
 	if (g->lock_fd >= 0)
 		close(g->lock_fd);
 	free(g);
@@ -366,7 +367,7 @@ void engine_close(struct engine *g)
 /* Runs one transaction inside the group.  False: engine.bad. */
 static bool tx_run(struct engine *g, struct store_tx *tx)
 {
-	size_t ntree = g->ntree;
+	size_t ntree = g->ntree, nevt = g->evt.n;
 	struct store_op *op;
 
 	store_tx_reset(tx);
@@ -380,6 +381,7 @@ static bool tx_run(struct engine *g, struct store_tx *tx)
 		engine_do(g, Q_UNDO);
 		cs_undo(g);
 		gc_truncate(g, ntree);
+		g->evt.n = nevt;
 	}
 	if (tx->careful && !g->bad)
 		engine_do(g, Q_KEEP);
@@ -408,6 +410,19 @@ static bool seq_flush(struct engine *g)
 	return true;
 }
 
+/* The texts of this group, as one row. */
+static bool evt_flush(struct engine *g)
+{
+	sqlite3_stmt *s;
+
+	if (!g->evt.n)
+		return true;
+	s = engine_stmt(g, Q_EVT_PUT);
+	bind_int(s, 1, g->evt_last);
+	bind_str(s, 2, buf_view(&g->evt));
+	return engine_run(g, s) == SQL_DONE;
+}
+
 /* After a failure: nothing of the group remains, in the file or in memory. */
 void engine_abort(struct engine *g)
 {
@@ -426,6 +441,8 @@ void engine_abort(struct engine *g)
 bool engine_begin(struct engine *g)
 {
 	g->bad = 0;
+	buf_clear(&g->evt);
+	g->evt_last = 0;
 	if (g->stale && !gc_load(g))
 		return false;
 	g->stale = false;
@@ -435,7 +452,7 @@ bool engine_begin(struct engine *g)
 
 bool engine_end(struct engine *g)
 {
-	if (!cs_flush(g) || !seq_flush(g) || engine_do(g, Q_COMMIT) != SQL_DONE)
+	if (!cs_flush(g) || !seq_flush(g) || !evt_flush(g) || engine_do(g, Q_COMMIT) != SQL_DONE)
 		return false;
 	cs_trim(g);
 	return true;

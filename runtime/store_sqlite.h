@@ -33,7 +33,7 @@ enum engine_sql {
 	Q_CIN_PUT, Q_CIN_AT, Q_CIN_NAMED, Q_CIN_MARKED, Q_CIN_TOP, Q_CIN_UP, Q_CIN_DOWN, Q_CIN_NEXT, Q_CIN_WIPE,
 	Q_CIN_WIPE_RANGE, Q_CIN_SLICE,
 	Q_NTF_PUT, Q_NTF_WIPE, Q_TGT_ACK, Q_TGT_PUT, Q_TGT_WIPE, Q_AUD_PUT, Q_AUD_AT, Q_AUD_WIPE,
-	Q_META_PUT, Q_META_WIPE, Q_SEQ_PUT, Q_SEQ_ALL,
+	Q_EVT_PUT, Q_EVT_WIPE, Q_META_PUT, Q_META_WIPE, Q_SEQ_PUT, Q_SEQ_ALL,
 	Q_TREE_PUT, Q_TREE_WIPE, Q_TREE_ALL, Q_GC_PUT, Q_GC_FIRST, Q_GC_WIPE,
 	QUERIES
 };
@@ -88,6 +88,9 @@ struct engine {
 	uint64_t txno;
 	struct cs_cache cs;
 	int64_t hi[SEQS], hi_saved[SEQS]; /* highest id used; as in the table seq */
+
+	struct buf evt; /* texts of this group for one row of the table evt */
+	int64_t evt_last; /* its id */
 
 	struct gc_tree *tree;
 	size_t ntree, tree_cap;

@@ -517,6 +517,14 @@ static enum store_rc wipe_range(struct engine *g, enum engine_sql q, int64_t fir
 	return done(g);
 }
 
+static enum store_rc op_evt(struct engine *g, int64_t n, struct str text)
+{
+	buf_str(&g->evt, text);
+	if (n > g->evt_last)
+		g->evt_last = n;
+	return STORE_OK;
+}
+
 static enum store_rc op_meta(struct engine *g, struct store_tx *tx, struct str k, struct str v)
 {
 	sqlite3_stmt *s = engine_stmt(g, v.p ? Q_META_PUT : Q_META_WIPE);
@@ -559,6 +567,10 @@ enum store_rc engine_apply(struct engine *g, struct store_tx *tx, const struct s
 		return op_aud_need(g, tx, op->row.id);
 	case SOP_AUD_DELETE:
 		return wipe_range(g, Q_AUD_WIPE, op->row.id, 0);
+	case SOP_EVT:
+		return op_evt(g, op->row.id, op->row.body);
+	case SOP_EVT_DELETE:
+		return wipe_range(g, Q_EVT_WIPE, op->row.id, 0);
 	case SOP_META:
 		return op_meta(g, tx, op->row.key, op->row.body);
 	}

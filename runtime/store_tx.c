@@ -197,6 +197,16 @@ void store_tx_aud_delete(struct store_tx *tx, int64_t id)
 	row_add(tx, SOP_AUD_DELETE, id, 0, 0, STR_NONE, STR_NONE);
 }
 
+void store_tx_evt(struct store_tx *tx, int64_t n, struct str text)
+{
+	row_add(tx, SOP_EVT, n, 0, 0, STR_NONE, text);
+}
+
+void store_tx_evt_delete(struct store_tx *tx, int64_t last)
+{
+	row_add(tx, SOP_EVT_DELETE, last, 0, 0, STR_NONE, STR_NONE);
+}
+
 void store_tx_meta(struct store_tx *tx, struct str k, struct str v)
 {
 	row_add(tx, SOP_META, 0, 0, 0, k, v);

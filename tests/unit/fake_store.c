@@ -13,6 +13,8 @@ enum op_kind {
 	OP_AUD,
 	OP_AUD_DELETE,
 	OP_AUD_NEED,
+	OP_EVT,
+	OP_EVT_DELETE,
 	OP_META
 };
 
@@ -45,7 +47,7 @@ struct read {
 	void *arg;
 };
 struct store {
-	struct table ntf, tgt, aud, meta;
+	struct table ntf, tgt, aud, evt, meta;
 	struct store_tx *first, **last;
 	struct read *reads;
 	unsigned fail, fail_reads;
@@ -117,6 +119,16 @@ void store_tx_aud_need(struct store_tx *tx, int64_t id)
 void store_tx_aud_delete(struct store_tx *tx, int64_t id)
 {
 	op_add(tx, OP_AUD_DELETE, id, id);
+}
+
+void store_tx_evt(struct store_tx *tx, int64_t n, struct str text)
+{
+	buf_str(&op_add(tx, OP_EVT, n, 0)->x, text);
+}
+
+void store_tx_evt_delete(struct store_tx *tx, int64_t last)
+{
+	op_add(tx, OP_EVT_DELETE, 0, last);
 }
 
 void store_tx_meta(struct store_tx *tx, struct str k, struct str v)
@@ -208,6 +220,12 @@ static void apply(struct store *s, struct op *o)
 		rows_delete(&s->aud, o->a, o->b);
 		break;
 	case OP_AUD_NEED:
+		break;
+	case OP_EVT:
+		row_put(&s->evt, o->a, 0, &o->x, &o->y);
+		break;
+	case OP_EVT_DELETE:
+		rows_delete(&s->evt, o->a, o->b);
 		break;
 	case OP_META:
 		key_delete(&s->meta, buf_view(&o->x));
@@ -407,6 +425,7 @@ void fake_store_wipe(void)
 	table_wipe(&the_store.ntf);
 	table_wipe(&the_store.tgt);
 	table_wipe(&the_store.aud);
+	table_wipe(&the_store.evt);
 	table_wipe(&the_store.meta);
 	fake_ntf_rows = fake_aud_rows = fake_tgt_rows = fake_tgt_writes = fake_aud_writes = 0;
 }

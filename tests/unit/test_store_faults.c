@@ -76,7 +76,7 @@ static void test_refuses_what_is_no_store(void **state)
 	store_close(b->s);
 	b->s = NULL;
 	sql(b->path, "UPDATE meta SET v='7' WHERE k='schema'");
-	refused(b, b->path, "schema version 7, this moon2m knows 3");
+	refused(b, b->path, "schema version 7, this moon2m knows 4");
 	sql(b->path, "DELETE FROM meta");
 	refused(b, b->path, "does not say its schema version");
 	sql(b->path, "PRAGMA application_id=5");
@@ -105,7 +105,7 @@ static void test_older_schema(void **state)
 	assert_int_equal(add(b, i).rc, STORE_OK);
 	store_close(b->s);
 	b->s = NULL;
-	sql(b->path, "DROP INDEX res_ct; DROP INDEX res_lt; DROP INDEX cin_mark;"
+	sql(b->path, "DROP TABLE evt; DROP INDEX res_ct; DROP INDEX res_lt; DROP INDEX cin_mark;"
 		     "ALTER TABLE cin DROP COLUMN mark;"
 		     "UPDATE meta SET v='1' WHERE k='schema'");
 	box_open(b);

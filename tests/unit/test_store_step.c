@@ -110,12 +110,62 @@ static void test_eviction(void **state)
 	assert_int_equal(o.cs[0].oldest, 4);
 }
 
+/* A resource and a text of `evt`; refused when the path is taken. */
+static void submit_with_text(struct box *b, int64_t id, const char *path, const char *text,
+			     struct outcome *o)
+{
+	struct store_tx *tx = store_tx_new(b->s);
+	struct store_res r = res(id, 1, 3, path);
+
+	store_tx_evt(tx, 100 + id, str_of(text));
+	store_tx_put(tx, &r);
+	store_commit(b->s, tx, on_commit, o);
+}
+
+static void expect_texts(struct box *b, const char *rows)
+{
+	struct answer a = { 0 };
+
+	store_find(b->s, STR("SELECT id,body FROM evt ORDER BY id"), NULL, 0, 9, on_rows, &a);
+	while (!a.done)
+		assert_true(store_step(b->s));
+	assert_string_equal(a.error, "");
+	assert_string_equal(a.text, rows);
+}
+
+static void test_texts_of_a_group_are_one_row(void **state)
+{
+	struct box *b = *state;
+	struct outcome o[6];
+	struct store_tx *tx;
+
+	memset(o, 0, sizeof(o));
+	submit(b, 1, "", &o[0]);
+	submit_with_text(b, 2, "a", "<two>", &o[1]);
+	submit_with_text(b, 3, "a", "<refused>", &o[2]);
+	submit_with_text(b, 4, "b", "<four>", &o[3]);
+	assert_true(store_step(b->s));
+	assert_true(o[1].rc == STORE_OK && o[2].rc == STORE_CONFLICT && o[3].rc == STORE_OK);
+	submit_with_text(b, 5, "c", "<five>", &o[4]);
+	assert_true(store_step(b->s));
+	expect_texts(b, "id=104 body=<two><four>\nid=105 body=<five>\n");
+	store_close(b->s);
+	open_stepped(b);
+	expect_texts(b, "id=104 body=<two><four>\nid=105 body=<five>\n");
+	tx = store_tx_new(b->s);
+	store_tx_evt_delete(tx, 104);
+	store_commit(b->s, tx, on_commit, &o[5]);
+	assert_true(store_step(b->s));
+	expect_texts(b, "id=105 body=<five>\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_nothing_by_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_does_the_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_eviction, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_texts_of_a_group_are_one_row, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
