@@ -1,8 +1,15 @@
--- Events that wait for a script, on disk: a row of the store's `meta` for each event and rule,
--- written in the transaction of the change itself, so that it is there exactly if the change was
--- answered; forgotten some time after its handler has succeeded, many in one transaction.  What a
--- crash leaves is handed to the script again: at least once, never less. Key: "evt/" and the commit
--- sequence number, then which of the rules that the event concerns.
+-- Events that wait for scripts, on disk.  What a change means for scripts is written in the
+-- transaction of the change itself, so that it is there exactly if the change was answered: as text
+-- in the store's `evt`, where all changes of a group commit are one row.  Rows are forgotten in
+-- their order, a few hundred milliseconds after all their handlers have succeeded.  An event that
+-- takes longer, because its handler is slow, rests or has failed, gets a row of its own in `meta`
+-- for each rule, so it holds back no other.  What a crash leaves is handed to the script again: at
+-- least once, never less.  Key of a row in `meta`: "evt/", the commit sequence number, "/" and
+-- which of the event's rules.
+--
+-- An event e is { at, op, to, fr, rep, old (JSON texts), hop, chain, items, left, kept }; kept says
+-- whether its change is on disk, nil while that is not known.  An item is the event for one rule:
+-- { e, at, n, owner, id (key of its row in meta), logged (its text is in evt) }.
 
 local sys = require "moon2m.core.sys"
 local store = require "moon2m.core.store"
@@ -12,13 +19,22 @@ local timers = require "moon2m.timers"
 
 local backlog = {}
 
-local FLUSH_ROWS = 512           -- handled events forgotten in one transaction
-local FLUSH_TIME = 0.25          -- seconds at most until they are
-local PAGE = 200                 -- rows read at once
+local FLUSH_ROWS = 512           -- rows written or forgotten in one transaction
+local FLUSH_TIME = 0.25          -- seconds between them
+local RETRY_TIME = 5             -- the same when the store has failed
+local PAGE = 200                 -- rows of meta read at once
+local GROUPS = 16                -- rows of evt read at once
 
 local quote = core_json.quote
-local done, timer = {}, nil      -- keys to forget
-local last = 0
+local byte, format, match, sub = string.byte, string.format, string.match, string.sub
+
+local last = 0                   -- the newest commit sequence number
+local log, head, tail = {}, 1, 0 -- events whose text is in evt, in order
+local handled                    -- the text of events up to this one is not needed any more
+local done = {}                  -- keys of meta to forget
+local fresh = 1000000            -- the highest n that was used, above those of an event's rules
+local timer, flushing
+local tick, settled = 0, 0       -- `last` at the previous flush; when its commit was queued
 
 --- A commit sequence number: ascending, also over restarts as long as the clock does not go back.
 function backlog.sequence()
@@ -27,19 +43,106 @@ function backlog.sequence()
   return last
 end
 
---- What the rows of a rule begin with.
-function backlog.owner(script, key)
-  return ('{"s":%s,"r":%s'):format(quote(script), quote(key))
+--- An n for an item that is none of its event's first ones.
+function backlog.fresh()
+  fresh = fresh + 1
+  return fresh
 end
 
---- Key and text of the row of an item for the rule that `owner` (backlog.owner) tells.
-function backlog.row(item, owner, n)
-  return ("evt/%016d/%d"):format(item.at, n),
-    ('%s%s,"op":"%s","to":%s,"fr":%s,"hop":%d%s,"rep":%s,"old":%s}'):format(owner,
-      item.held and ',"held":true' or "", item.op, quote(item.to),
-      item.fr and quote(item.fr) or "null", item.hop or 0,
-      item.chain and ',"chain":' .. quote(item.chain) or "", item.rep or "null",
-      item.old or "null")
+-- ---- as text ------------------------------------------------------------------------------------
+
+-- Fields with their length, "~": absent.  What is stored stays the bytes that were received.
+local function field(s)
+  return s and #s .. ":" .. s or "~"
+end
+
+local function next_field(s, i)
+  if byte(s, i) == 126 then return nil, i + 1 end
+  local n, from = match(s, "^(%d+):()", i)
+  local to = n and from + n - 1
+  if not to or to > #s then error("damaged") end
+  return sub(s, from, to), to + 1
+end
+
+--- Who gets an item: a rule (its key) of a script.
+function backlog.owner(script, key)
+  return { script = script, key = key, text = field(script) .. field(key),
+    json = ('{"s":%s,"r":%s'):format(quote(script), quote(key)) }
+end
+
+local function text_of(e)
+  local owners = e.items[1].owner.text
+  for i = 2, #e.items do owners = owners .. e.items[i].owner.text end
+  local text = field(format("%.0f", e.at)) .. field(e.op) .. field(e.to) .. field(e.fr)
+    .. field(e.rep) .. field(e.old) .. field(e.hop and format("%d", e.hop)) .. field(e.chain)
+    .. owners
+  return field(text)
+end
+
+local function key_of(item)
+  return format("evt/%016d/%d", item.at, item.n)
+end
+
+--- Key and text of an item's row in meta.
+function backlog.row(item)
+  local e = item.e
+  return key_of(item),
+    ('%s%s,"op":"%s","to":%s,"fr":%s,"hop":%d%s,"rep":%s,"old":%s}'):format(item.owner.json,
+      item.held and ',"held":true' or "", e.op, quote(e.to), e.fr and quote(e.fr) or "null",
+      e.hop or 0, e.chain and ',"chain":' .. quote(e.chain) or "", e.rep or "null",
+      e.old or "null")
+end
+
+-- ---- writing and forgetting ---------------------------------------------------------------------
+
+local function flush_in(seconds)
+  if timer then timers.cancel(timer) end
+  timer = timers.after(seconds, function()
+    timer = nil
+    backlog.flush()
+  end)
+end
+
+--- The operation that stores an event which is about to be committed; e.items are its items.  Call
+-- it in the order of the commits, and set e.kept when the commit is decided.
+function backlog.note(e)
+  e.left = #e.items
+  for i = 1, e.left do e.items[i].logged = true end
+  tail = tail + 1
+  log[tail] = e
+  if not timer and not flushing then flush_in(FLUSH_TIME) end
+  return { "evt", e.at, text_of(e) }
+end
+
+-- What is done at the beginning of the log leaves it.
+local function advance()
+  while head <= tail and (log[head].left == 0 or log[head].kept == false) do
+    handled = log[head].at
+    log[head] = nil
+    head = head + 1
+  end
+  if head > tail then head, tail = 1, 0 end
+end
+
+local function forget_row(key)
+  local n = #done + 1
+  done[n] = key
+  if n == FLUSH_ROWS then
+    flush_in(0)
+  elseif not timer and not flushing then
+    flush_in(FLUSH_TIME)
+  end
+end
+
+--- The item was handled, or dropped: its rows are not needed any more.
+function backlog.forget(item)
+  if item.id then forget_row(item.id) end
+  if item.logged then
+    item.logged = nil
+    local e = item.e
+    e.left = e.left - 1
+    if e.left == 0 and log[head] == e then advance() end
+  end
 end
 
 --- Writes rows (operations of the store) that come without a transaction.  Yields.
@@ -52,36 +155,96 @@ function backlog.save(ops)
   return ok
 end
 
---- Forgets what was handled, now.  Yields.
-function backlog.flush()
-  local keys = done
+--- An item that is not in the store yet is kept.  Yields.
+function backlog.keep(item)
+  if item.id or item.logged then return end
+  local text
+  item.id, text = backlog.row(item)
+  backlog.save { { "meta", item.id, text } }
+end
+
+-- Rows in meta for the events up to `limit` that are still in the log; they are added to ops.  The
+-- events, and whether the first of the others only waits for its commit.  A commit that was queued
+-- before one that is decided is decided too: if nobody said so, its task is gone.
+local function own_rows(ops, limit)
+  local moved = {}
+  for i = head, tail do
+    local e = log[i]
+    if e.at > limit or #ops >= FLUSH_ROWS then return moved, false end
+    if e.kept == nil then
+      if e.at > settled then return moved, true end
+      e.kept = false
+    end
+    for _, item in ipairs(e.kept and e.items or {}) do
+      if item.logged then
+        item.moving = true
+        local key, text = backlog.row(item)
+        ops[#ops + 1] = { "meta", key, text }
+      end
+    end
+    moved[#moved + 1] = e
+  end
+  return moved, false
+end
+
+-- Those events have left the log; what was handled meanwhile does not need its row.
+local function moved_on(list)
+  for _, e in ipairs(list) do
+    for _, item in ipairs(e.items) do
+      if item.moving then
+        item.moving = nil
+        if item.logged then
+          item.id, item.logged = key_of(item), nil
+        else
+          forget_row(key_of(item))
+        end
+      end
+    end
+    e.left = 0
+  end
+  advance()
+end
+
+-- One transaction.  Whether there is more to write at once; nil when the store failed.
+local function round(limit)
+  local keys, ops = done, {}
   done = {}
-  if not keys[1] then return true end
-  local ops = {}
   for i, key in ipairs(keys) do ops[i] = { "meta", key } end
-  return backlog.save(ops)
+  local list, waits = own_rows(ops, limit)
+  local full, mark, queued = #ops >= FLUSH_ROWS, handled, last
+  if list[1] then mark = list[#list].at end
+  if not mark and not ops[1] and not waits then return false end
+  ops[#ops + 1] = { "evt_delete", mark or 0 }
+  if not backlog.save(ops) then
+    for _, key in ipairs(keys) do done[#done + 1] = key end
+    return nil
+  end
+  settled = queued
+  moved_on(list)
+  if handled and handled <= (mark or 0) then handled = nil end
+  return full
 end
 
-local function flush_soon(seconds)
-  if timer then timers.cancel(timer) end
-  timer = timers.after(seconds, function()
-    timer = nil
-    backlog.flush()
-  end)
-end
-
---- The row of that key is not needed any more.
-function backlog.forget(key)
-  local n = #done + 1
-  done[n] = key
-  if n == FLUSH_ROWS then
-    flush_soon(0)
-  elseif not timer then
-    flush_soon(FLUSH_TIME)
+--- Forgets what was handled; what is not, though it has had its time (all: everything), gets a row
+-- of its own.  Yields.
+function backlog.flush(all)
+  while flushing do sys.sleep(0.005) end
+  flushing = true
+  local limit, ok, more = all and math.huge or tick
+  tick = last
+  repeat ok, more = pcall(round, limit) until not ok or not more
+  flushing = false
+  if not ok then sys.log("error", "script", "events in the store: " .. tostring(more)) end
+  if not ok or more == nil then
+    flush_in(RETRY_TIME)
+  elseif (head <= tail or done[1] or handled) and not timer then
+    flush_in(FLUSH_TIME)
   end
 end
 
-local function text_of(raw)
+-- ---- reading ------------------------------------------------------------------------------------
+
+local function string_of(raw)
   return raw and core_json.string(raw) or nil
 end
 
@@ -89,34 +252,110 @@ local function value(raw)
   return raw ~= "null" and raw or nil
 end
 
--- The item of a row and whose it is; nil for a row that is none of this version's.
-local function parse(row)
-  local at, m = row.k:match("^evt/(%d+)/%d+$"), core_json.members(row.v)
-  local script, key = m and text_of(m.s), m and text_of(m.r)
-  local item = m and { id = row.k, at = tonumber(at), op = text_of(m.op), to = text_of(m.to),
-    fr = text_of(m.fr), held = m.held ~= nil or nil, hop = tonumber(m.hop) or 0,
-    chain = text_of(m.chain),
-    rep = value(m.rep), old = value(m.old) }
-  if at and script and key and item.op and item.to then return script, key, item end
+-- The item of a row of meta; nil for a row that is none of this version's.
+local function parse_row(row)
+  local at, n = match(row.k, "^evt/(%d+)/(%d+)$")
+  local m = at and core_json.members(row.v)
+  local script, key = m and string_of(m.s), m and string_of(m.r)
+  if not script or not key then return nil end
+  local e = { at = tonumber(at), op = string_of(m.op), to = string_of(m.to), fr = string_of(m.fr),
+    hop = tonumber(m.hop) or 0, chain = string_of(m.chain), rep = value(m.rep), old = value(m.old) }
+  if not e.op or not e.to then return nil end
+  return { e = e, at = e.at, n = tonumber(n), id = row.k, held = m.held ~= nil or nil,
+    owner = { script = script, key = key } }
 end
 
---- Calls fn(script, rule key, item) for each event that the last run left, oldest first.  Yields.
-function backlog.read(fn)
-  local after, more = "evt/", true
-  while more do
-    local rows
-    rows, more = store.find(sql.waiting_events, { after }, PAGE)
+-- The event of a text in evt, with its items.
+local function parse_text(text)
+  local f, i = {}, 1
+  for k = 1, 8 do f[k], i = next_field(text, i) end
+  local e = { at = tonumber(f[1]), op = f[2], to = f[3], fr = f[4], rep = f[5], old = f[6],
+    hop = tonumber(f[7]) or 0, chain = f[8], items = {}, kept = true }
+  while i <= #text do
+    local script, key
+    script, i = next_field(text, i)
+    key, i = next_field(text, i)
+    e.items[#e.items + 1] = { e = e, at = e.at, n = #e.items + 1,
+      owner = { script = script, key = key } }
+  end
+  if not e.at or not e.op or not e.to then error("damaged") end
+  return e
+end
+
+-- The events of a row of evt, into list; what is damaged is left out.
+local function read_group(row, list)
+  local i = 1
+  while i <= #row.body do
+    local ok, text, after = pcall(next_field, row.body, i)
+    local fine, e = pcall(parse_text, ok and text or "")
+    if fine then
+      list[#list + 1] = e
+    else
+      sys.log("error", "script", "an event in the store is damaged, left out")
+    end
+    i = ok and after or #row.body + 1
+  end
+end
+
+-- All rows of a statement, page by page, to fn.
+local function each_row(statement, after, column, page, fn)
+  local rows, more
+  repeat
+    rows, more = store.find(statement, { after }, page)
     for _, row in ipairs(rows) do
-      after = row.k
-      local script, key, item = parse(row)
-      if script then
-        last = math.max(last, item.at)
-        fn(script, key, item)
-      else
-        backlog.forget(row.k)
+      after = row[column]
+      last = math.max(last, tonumber(after) or 0)
+      fn(row)
+    end
+  until not more
+end
+
+local function read_rows()
+  local items, known = {}, {}
+  each_row(sql.waiting_events, "evt/", "k", PAGE, function(row)
+    local item = parse_row(row)
+    known[row.k] = true
+    if not item then return forget_row(row.k) end
+    last, fresh = math.max(last, item.at), math.max(fresh, item.n)
+    items[#items + 1] = item
+  end)
+  return items, known
+end
+
+-- The log goes on where the last run left it.  Items that have rows of their own are known.
+local function read_log(items, known)
+  local list = {}
+  each_row(sql.event_groups, 0, "id", GROUPS, function(row)
+    read_group(row, list)
+    list[#list + 1] = { at = row.id, items = {}, kept = true }     -- the row ends here
+  end)
+  for i, e in ipairs(list) do
+    e.left = 0
+    for _, item in ipairs(e.items) do
+      if not known[key_of(item)] then
+        item.logged, e.left = true, e.left + 1
+        items[#items + 1] = item
       end
     end
+    log[i] = e
   end
+  head, tail = 1, #list
+end
+
+local function by_age(a, b)
+  if a.at ~= b.at then return a.at < b.at end
+  return a.n < b.n
+end
+
+--- Calls fn(script, rule key, item) for each item that the last run left, oldest first; item.owner
+-- is to be set.  Yields.
+function backlog.read(fn)
+  local items, known = read_rows()
+  read_log(items, known)
+  table.sort(items, by_age)
+  for _, item in ipairs(items) do fn(item.owner.script, item.owner.key, item) end
+  advance()
+  if (head <= tail or done[1] or handled) and not timer then flush_in(FLUSH_TIME) end
 end
 
 return backlog

@@ -1,12 +1,12 @@
 -- Reactions of scripts to what has been committed.  Each `on` rule of a script has a queue, known
 -- by the script's name and what the rule says, so that it outlives reloads and restarts.
 --
--- An event is queued in order and its row is in the store (backlog.lua) with the change itself.  A
--- rule handles its events one after the other (`parallel = n`: n at once).  One that fails is set
--- aside (parked) and those behind it go on; while the rule rests after five failures nothing is
--- handed to it and its events wait.  What is parked is tried again, before what waits, at a reload,
--- a restart and `moon2m replay`.  When a request of a client finds a long queue, its answer waits
--- for the script: nothing is lost because events come faster than they are handled.
+-- An event is queued in order and is in the store (backlog.lua) with the change itself.  A rule
+-- handles its events one after the other (`parallel = n`: n at once).  One that fails is set aside
+-- (parked) and those behind it go on; while the rule rests after five failures nothing is handed to
+-- it and its events wait.  What is parked is tried again, before what waits, at a reload, a restart
+-- and `moon2m replay`.  When a request of a client finds a long queue, its answer waits for the
+-- script: nothing is lost because events come faster than they are handled.
 -- Bounded per script; beyond the bound the oldest is dropped and counted.
 
 local sys = require "moon2m.core.sys"
@@ -73,14 +73,15 @@ end
 -- ---- in and out of a queue ----------------------------------------------------------------------
 
 local function size(item)
-  return #(item.rep or "") + #(item.old or "") + 200
+  local e = item.e
+  return #(e.rep or "") + #(e.old or "") + 200
 end
 
 -- The item has left its queue for good.
 local function release(q, item)
   local b = q.book
   b.waiting, b.bytes = b.waiting - 1, b.bytes - size(item)
-  if item.id then backlog.forget(item.id) end
+  backlog.forget(item)
 end
 
 local function take_first(q)
@@ -145,7 +146,7 @@ local function append(q, item)
   q.list[q.tail] = item
   b.waiting, b.bytes = b.waiting + 1, b.bytes + size(item)
   if b.waiting > max_waiting or b.bytes > MAX_BYTES then
-    local live = (item.hop or 0) == 0 and q.rule and not q.rule.resting
+    local live = (item.e.hop or 0) == 0 and q.rule and not q.rule.resting
     keep_bound(b, live and max_waiting * LIVE or max_waiting)
   end
 end
@@ -175,9 +176,9 @@ end
 
 -- The event as the handler gets it; captures of the pattern as [1], [2] ...
 local function event_of(rule, item)
-  return hooks.add_captures({ op = item.op, to = item.to, fr = item.fr, at = item.at,
-    res = unwrap(item.rep), old = unwrap(item.old) },
-    item.match or hooks.captures(rule, item.to))
+  local e = item.e
+  return hooks.add_captures({ op = e.op, to = e.to, fr = e.fr, at = e.at, res = unwrap(e.rep),
+    old = unwrap(e.old) }, item.match or hooks.captures(rule, e.to))
 end
 
 local kick
@@ -192,8 +193,9 @@ end
 
 -- The handler failed: the event is set aside, or goes to the rule that has come meanwhile.
 local function failed(q, rule, item, what)
-  local data = STORES[item.op] and "stored" or "answered"
-  local about = ("%s %s by %s"):format(item.op, item.to, tostring(item.fr))
+  local e = item.e
+  local data = STORES[e.op] and "stored" or "answered"
+  local about = ("%s %s by %s"):format(e.op, e.to, tostring(e.fr))
   if q.rule ~= rule then
     rules.report(rule, what, about, data .. "; event handed to the version loaded meanwhile")
     put_first(q, item)
@@ -205,16 +207,12 @@ local function failed(q, rule, item, what)
   rules.report(rule, what, about, ("%s; event parked, %d waiting; %s"):format(data,
     count_aside(q.book), cure(rule.scope.name)))
   show(q.book)
-  if not item.id then
-    local text
-    item.id, text = backlog.row(item, q.owner, 0)
-    backlog.save { { "meta", item.id, text } }
-  end
+  backlog.keep(item)
 end
 
 local function handle(q, rule, item)
   local ok, what = pcall(event_of, rule, item)
-  if ok then ok, what = rules.call(rule, item.hop, item.chain, what) end
+  if ok then ok, what = rules.call(rule, item.e.hop, item.e.chain, what) end
   if ok then
     rules.succeeded(rule)
     release(q, item)
@@ -265,38 +263,27 @@ end
 
 -- ---- what operations call -----------------------------------------------------------------------
 
-local function item_of(e, match, queue)
-  return { at = e.at, op = e.op, to = e.to, fr = e.fr, rep = e.rep, old = e.old, hop = e.hop,
-    chain = e.chain, match = match, queue = queue, id = nil }
-end
-
--- The items of an event for the rules that it concerns, each with the queue that it goes to; nil
--- when it concerns none.
-local function items_of(e)
+-- The items of an event for the rules that it concerns; false when it concerns none.
+local function add_items(e)
   local list = hooks.matching("on", e.op, e.to)
-  if not list then return nil end
-  e.at = backlog.sequence()
-  local items = {}
+  if not list then return false end
+  local at, items = backlog.sequence(), {}
   for i = 1, #list do
     local rule = list[i][1]
-    items[i] = item_of(e, list[i], queue_of(rule.scope.name, rule.key))
+    local q = queue_of(rule.scope.name, rule.key)
+    items[i] = { e = e, at = at, n = i, match = list[i], queue = q, owner = q.owner }
   end
-  return items
+  e.at, e.items = at, items
+  return true
 end
 
---- A change is about to be committed with `ops`: adds the rows of the events that it means for `on`
+--- A change is about to be committed with `ops`: adds what stores the event that it means for `on`
 -- rules.  e = { op, to (script path), fr, rep, old (JSON texts with wrapper), hop, chain }; call
--- park.committed(e) when it is on disk.  Call it when nothing yields until the commit.
+-- park.committed(e) when it is on disk.  Call it when nothing yields until write.commit(ops).
 function park.prepare(ops, e)
-  local items = items_of(e)
-  if not items then return end
-  for i = 1, #items do
-    local item = items[i]
-    local id, text = backlog.row(item, item.queue.owner, i)
-    item.id = id
-    ops[#ops + 1] = { "meta", id, text }
-  end
-  e.items = items
+  if not add_items(e) then return end
+  ops[#ops + 1] = backlog.note(e)
+  ops.reaction = e
 end
 
 -- Whether clients have to wait for the script.
@@ -330,8 +317,7 @@ end
 
 --- Something happened that stored nothing (retrieve, notify).  e as for prepare.
 function park.happened(e)
-  local items = items_of(e)
-  if items then hand_over(items, (e.hop or 0) == 0) end
+  if add_items(e) then hand_over(e.items, (e.hop or 0) == 0) end
 end
 
 -- ---- scripts come and go ------------------------------------------------------------------------
@@ -341,8 +327,8 @@ end
 local function heirs(scope, known, item)
   local list = {}
   for _, rule in ipairs(scope.rules) do
-    if rule.kind == "on" and not known[rule.key] and (rule.op == item.op or rule.op == "any")
-      and hooks.captures(rule, item.to) then
+    if rule.kind == "on" and not known[rule.key] and (rule.op == item.e.op or rule.op == "any")
+      and hooks.captures(rule, item.e.to) then
       list[#list + 1] = rule
     end
   end
@@ -351,11 +337,11 @@ end
 
 -- Gives an item to the rules of `list`; their rows are added to ops.
 local function hand_down(item, scope, list, ops)
-  for i, rule in ipairs(list) do
-    local copy = item_of(item)
+  for _, rule in ipairs(list) do
     local text
     local q = queue_of(scope.name, rule.key)
-    copy.id, text = backlog.row(copy, q.owner, 1000 + i)
+    local copy = { e = item.e, at = item.at, n = backlog.fresh(), owner = q.owner }
+    copy.id, text = backlog.row(copy)
     ops[#ops + 1] = { "meta", copy.id, text }
     append(q, copy)
   end
@@ -447,8 +433,8 @@ function park.hold(name)
     for i = q.head, q.tail do
       local item = q.list[i]
       item.held = true
-      local id, text = backlog.row(item, q.owner, 0)
-      item.id = item.id or id
+      local text
+      item.id, text = backlog.row(item)
       ops[#ops + 1] = { "meta", item.id, text }
       q.aside[#q.aside + 1] = item
     end
@@ -461,6 +447,7 @@ end
 function park.open()
   backlog.read(function(script, key, item)
     local q = queue_of(script, key)
+    item.owner = q.owner
     append(q, item)
     if item.held then set_aside_last(q) end
   end)
@@ -472,7 +459,9 @@ function park.open()
 end
 
 --- Nothing is lost by what was handled and not forgotten yet; forgets it.  Yields.
-park.close = backlog.flush
+function park.close()
+  return backlog.flush(true)
+end
 
 -- ---- the operator -------------------------------------------------------------------------------
 

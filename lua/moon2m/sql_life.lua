@@ -105,4 +105,8 @@ ORDER BY id]]
 --- Events that wait for scripts, by key: columns k v.  Parameter: the key to start after.
 sql_life.waiting_events = "SELECT k, v FROM meta WHERE k > ?1 AND k < 'evt0' ORDER BY k"
 
+--- The same of those that have no row of their own, those of a group commit in one row, in order:
+-- columns id body.  Parameter: the id to start after.
+sql_life.event_groups = "SELECT id, body FROM evt WHERE id > ?1 ORDER BY id"
+
 return sql_life

@@ -28,7 +28,7 @@ end
 
 --- Commits ops and the notices of `events` (a list, may be nil) in one transaction; r1 and r2 (may
 -- be nil) stay cached meanwhile.  true, or nil, err.  Queued before it yields: calls order the
--- disk.
+-- disk.  ops.reaction (may be nil): its field `kept` says afterwards whether it is on disk.
 function write.commit(ops, events, r1, r2)
   for i = 1, #ops do
     local op = ops[i]
@@ -39,6 +39,7 @@ function write.commit(ops, events, r1, r2)
   if r1 then tree.pin(r1) end
   if r2 then tree.pin(r2) end
   local ok, result, msg = store.commit(ops)
+  if ops.reaction then ops.reaction.kept = ok or false end
   if r1 then tree.unpin(r1) end
   if r2 then tree.unpin(r2) end
   if not ok then

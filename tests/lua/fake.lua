@@ -16,6 +16,7 @@ local max_id
 local lanes                       -- key -> { notice, ... }, with `watch` and `told`
 local last_notice
 local meta                        -- name -> value
+local evt                         -- number -> text
 
 local store, core = {}, {}
 
@@ -158,6 +159,16 @@ end
 
 function apply.meta(_, k, v)
   meta[k] = v
+end
+
+function apply.evt(_, n, text)
+  evt[n] = text
+end
+
+function apply.evt_delete(_, upto)
+  for n in pairs(copy(evt)) do
+    if n <= upto then evt[n] = nil end
+  end
 end
 
 function apply.lane_done(_, key, id)
@@ -475,6 +486,15 @@ end
 function store.max_id() return max_id end
 function store.meta() return nil end
 
+function find.event_groups(p)
+  local list = {}
+  for n, text in pairs(evt) do
+    if n > p[1] then list[#list + 1] = { id = n, body = text } end
+  end
+  table.sort(list, function(a, b) return a.id < b.id end)
+  return list
+end
+
 function find.waiting_events(p)
   local list = {}
   for k, v in pairs(meta) do
@@ -779,7 +799,7 @@ function fake.reset()
   res, cs, cin, queue, ready, held, failing, max_id = {}, {}, {}, {}, {}, false, nil, 0
   fake.published, fake.abandoned, fake.calls, fake.asked, fake.answers = {}, {}, {}, {}, {}
   fake.reads, fake.kept, fake.given, fake.last_notice = 0, {}, {}, 0
-  meta = {}
+  meta, evt = {}, {}
   lanes, last_notice, fake.dropped, fake.lane_reads = {}, 0, {}, 0
   fake.stats = {}
   for name in pairs(package.loaded) do

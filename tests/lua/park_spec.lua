@@ -220,9 +220,10 @@ describe("a row of the backlog", function()
     passes(function()
       t.host {}
       local backlog = require "moon2m.backlog"
-      local owner = backlog.owner('a"b', "on create /x")
-      local key, text = backlog.row({ at = 1767258000123456, op = "create", to = "/x/y", fr = 'C"x',
-        hop = 2, chain = "/a -> /b", rep = '{"m2m:cin":{"con":"1"}}', held = true }, owner, 3)
+      local e = { at = 1767258000123456, op = "create", to = "/x/y", fr = 'C"x', hop = 2,
+        chain = "/a -> /b", rep = '{"m2m:cin":{"con":"1"}}' }
+      local key, text = backlog.row { e = e, at = e.at, n = 3, held = true,
+        owner = backlog.owner('a"b', "on create /x") }
       t.equal(key, "evt/1767258000123456/3")
       t.same(text, { s = 'a"b', r = "on create /x", held = true, op = "create", to = "/x/y",
         fr = 'C"x', hop = 2, chain = "/a -> /b", rep = { ["m2m:cin"] = { con = "1" } },

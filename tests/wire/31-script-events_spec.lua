@@ -161,13 +161,113 @@ describe("an event whose handler fails", function()
     assert.equal(1, s:metric("moon2m_script_events_dropped_total", 's"'))
   end)
 
-  it("of a retrieve or a notify is parked too", function()
-    local s = with [[cse.on("retrieve", "/home/temp", function(ev) error("no") end)]]
+  it("of a retrieve or a notify is parked too, for each of its rules", function()
+    local s = with [[
+      cse.on("retrieve", "/home/temp", function(ev) error("no") end)
+      cse.on("any", "/home/temp", function(ev) error("no") end)]]
     expect(2000, s:retrieve(TEMP, ME))
-    s:logs("answered; event parked, 1 waiting")
+    s:logs("answered; event parked, 2 waiting")
     assert.equal(0, s:stop())
     s:run()
-    s:logs("1 event of the last run waits")
+    s:logs("2 events of the last run wait")
+  end)
+end)
+
+-- Rules that handle at once, that fail for some, that are slow, that are two of one script, that
+-- rest; not broken: none of them fails or is slow.
+local function crowd(broken)
+  local function rule(op, where, log, trouble)
+    return ([[
+      cse.on("%s", "%s", function(ev)
+        local n = tonumber(ev.res.con)
+        %s
+        cse.add("/%s", n)
+      end)]]):format(op, where, broken and trouble or "", log)
+  end
+  local scripts = {
+    quick = rule("create", "/home/temp", "quick"),
+    failing = rule("create", "/home/temp", "failing", [[if n % 5 == 0 then error("five") end]]),
+    slow = rule("create", "/home/temp", "slow", "cse.sleep(0.02)"),
+    two = rule("create", "/home/*", "one") .. "\n" .. rule("any", "/home/temp", "other"),
+    resting = rule("create", "/home/temp", "resting", [[error("always")]]),
+  }
+  for name, text in pairs(scripts) do
+    scripts[name] = 'local cse = require "moon2m"\n' .. text
+  end
+  return scripts
+end
+
+local LOGS = { "quick", "failing", "slow", "one", "other", "resting" }
+
+-- Adds readings until the server is killed; how many were answered.
+local function add_until_killed(s, seconds)
+  local answered, over, cq = 0, false, require("cqueues").new()
+  cq:wrap(function()
+    while not over do
+      local ok, a = pcall(s.create, s, TEMP, ME, 4, { con = tostring(answered + 1) })
+      if not ok or a.rsc ~= 2001 then return end
+      answered = answered + 1
+    end
+  end)
+  cq:wrap(function()
+    require("cqueues").sleep(seconds)
+    s:kill()
+    over = true
+  end)
+  assert(cq:loop(60))
+  return answered
+end
+
+-- Which numbers are in a log, and whether each came, the first time, behind those before it.
+local function arrived(s, name)
+  local seen, last, ordered = {}, 0, true
+  for _, text in ipairs(expect(2000, s:retrieve("/moon/" .. name .. "?rcn=8&ty=4", "CAdmin"))
+    ["m2m:cin"] or {}) do
+    local n = tonumber(text.con)
+    if not seen[n] then
+      ordered, last = ordered and n > last, n
+    end
+    seen[n] = true
+  end
+  return seen, ordered
+end
+
+local function missing(s, name, answered)
+  local seen, list = arrived(s, name), {}
+  for n = 1, answered do
+    if not seen[n] then list[#list + 1] = n end
+  end
+  return table.concat(list, " ")
+end
+
+describe("events of many scripts", function()
+  teardown(h.stop_all)
+
+  it("whose changes were answered before kill -9 reach each rule, in order", function()
+    local s = h.start { scripts = crowd(true), config = "limits = { parked = 5000 }\n" }
+    s:register("home")
+    expect(2001, s:create("/moon/home", ME, 3, { rn = "temp" }))
+    for _, name in ipairs(LOGS) do
+      expect(2001, s:create("/moon", "CAdmin", 3, { rn = name }))
+    end
+    local answered = add_until_killed(s, 0.9)
+    assert.is_true(answered > 20, "answered " .. answered)
+    for name, text in pairs(crowd(false)) do
+      h.write_file(("%s/%s.lua"):format(s.dir, name), text)
+    end
+    s:run()
+    for _, name in ipairs(LOGS) do
+      h.wait("all in " .. name, function() return missing(s, name, answered) == "" end)
+      local _, ordered = arrived(s, name)
+      assert.is_true(name == "failing" or ordered, name)
+    end
+    h.wait("nothing waits", function()
+      return not command(s, "scripts"):find("[1-9]%d* events? wait")
+    end)
+    h.sleep(0.6)                                 -- until the store has forgotten them
+    s:kill()
+    s:run()
+    assert.is_nil(s:text():find("events of the last run wait", 1, true))
   end)
 end)
 
