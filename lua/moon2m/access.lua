@@ -1,6 +1,7 @@
 -- Who may do what: the scripts' policies first, then the access control policies (TS-0001 9.6.2,
 -- TS-0003 7.1: permit overrides).  Without acpi a resource belongs to its custodian (`cstn`), or
--- else to its creator; the hosting CSE and the administrator are always allowed.
+-- else to its creator, and the configuration may open it to more; the hosting CSE and the
+-- administrator are always allowed.
 -- Decisions are remembered per (acpi, originator) until any ACP changes; only rules that look at
 -- time, address, child type, attributes or authentication are evaluated each time.
 -- Never: a grant from a policy that cannot be read.
@@ -27,12 +28,25 @@ local MAX_REMEMBERED = 65536
 
 local admin, cse_id = "CAdmin", "/moon"
 local restrict = false
+local without = {}               -- root of a type or "*" -> PARENT, or an acpi text
+local PARENT = "parent"
 local POINT = 1                  -- geometryType of a location
 
 --- admin: the administrator's originator; cse: this CSE's CSE-ID; policies: "grant" (a script's
--- true grants beyond the ACPs) or "restrict" (scripts can only deny).
+-- true grants beyond the ACPs) or "restrict" (scripts can only deny); default: what counts, besides
+-- its owner, for a resource without acpi, by the root of its type or "*": "creator" (nothing else),
+-- "parent" (what its parent allows) or a list of addresses of ACPs.
 function access.configure(o)
   admin, cse_id, restrict = o.admin, o.cse, o.policies == "restrict"
+  without = {}
+  for root, what in pairs(o.default or {}) do
+    without[root] = type(what) == "table" and json.encode(json.array(what)) or what
+  end
+end
+
+--- Whether some type has a default besides the owner.
+function access.has_defaults()
+  return next(without) ~= nil
 end
 
 --- The CSE itself and the administrator.
@@ -234,11 +248,38 @@ local function decide(acpi, who)
   return mask, open
 end
 
+--- Whether the policies of an acpi text let req.who do `op`; r, child_ty: for CREATE only.  Yields
+-- when one is not in memory.
+function access.by_policies(acpi, op, req, r, child_ty)
+  local mask, open = decide(acpi, req.who)
+  if band(mask, op) ~= 0 then return true end
+  for _, rule in ipairs(open or {}) do
+    if holds(rule, op, req, r, child_ty) then return true end
+  end
+  return false
+end
+
 -- Whose a resource is that names no policies: the custodian's, else the creator's; an AE or CSE
 -- that registered keeps what it registered.
 local function owns(who, r)
   if not r.custodian then return r.creator == who end
   return r.custodian == who or r.key == who
+end
+
+-- What the configuration says of resources like r that name no policies: nil, PARENT or an acpi
+-- text.
+local function default_of(r)
+  local base = types.by_ty[r.ty]
+  local what = r.type and without[r.type.root] or base and without[base.root] or without["*"]
+  return what ~= "creator" and what or nil
+end
+
+local function by_default(r, op, req, child_ty)
+  local what = next(without) and default_of(r)
+  if not what then return false end
+  if what ~= PARENT then return access.by_policies(what, op, req, r, child_ty) end
+  local parent = tree.parent(r)
+  return parent ~= nil and access.allowed(parent, op, req, child_ty)
 end
 
 --- Whether the ACPs let req.who do `op` (one of this module's constants) on r; child_ty for CREATE.
@@ -248,17 +289,10 @@ function access.allowed(r, op, req, child_ty)
   if who == admin or who == cse_id then return true end
   if r.parent then r = r.parent end
   local acpi = r.raw.acpi
-  if acpi then
-    local mask, open = decide(acpi, who)
-    if band(mask, op) ~= 0 then return true end
-    for _, rule in ipairs(open or {}) do
-      if holds(rule, op, req, r, child_ty) then return true end
-    end
-    return false
-  end
+  if acpi then return access.by_policies(acpi, op, req, r, child_ty) end
   if r.ty == 1 then return granted(compile(r, "pvs"), op, req, r, child_ty) end
   if r.ty == 5 then return op == access.RETRIEVE or op == access.DISCOVER end
-  return owns(who, r)
+  return owns(who, r) or by_default(r, op, req, child_ty)
 end
 
 local others                     -- asked when the policies of a resource refuse
@@ -266,17 +300,6 @@ local others                     -- asked when the policies of a resource refuse
 --- fn(r, op, req, child_ty): true: granted all the same, false: not, or nil, err.  May yield.
 function access.when_refused(fn)
   others = fn
-end
-
---- Whether the policies of an acpi text let req.who do `op`, no CREATE, on whatever resource names
--- them.  Yields when one is not in memory.
-function access.by_policies(acpi, op, req)
-  local mask, open = decide(acpi, req.who)
-  if band(mask, op) ~= 0 then return true end
-  for _, rule in ipairs(open or {}) do
-    if holds(rule, op, req) then return true end
-  end
-  return false
 end
 
 local function refused(r, op, req, why)

@@ -46,7 +46,7 @@ local function configure()
   local name = cfg.notification.format
   if name ~= "m2m:sgn" then require("moon2m.event").set_default_format(name) end
   require("moon2m.access").configure { admin = cfg.cse.admin, cse = cfg.cse.id,
-    policies = cfg.policies }
+    policies = cfg.policies, default = cfg.default_access }
   require("moon2m.request").configure { admin = cfg.cse.admin, cse = cfg.cse.id,
     releases = cfg.cse.releases }
   require("moon2m.op_create").configure(cfg.default_et)

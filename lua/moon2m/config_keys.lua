@@ -128,6 +128,26 @@ function reload.check(v)
   return v
 end
 
+local default_access = { name = 'a table of "creator", "parent" or lists of addresses, by type' }
+function default_access.check(v)
+  if type(v) ~= "table" then return mismatch(default_access.name, v) end
+  for root, what in pairs(v) do
+    if root ~= "*" and not (type(root) == "string" and root:find("^%w+:%w+$")) then
+      return nil, ('expected types as ["m2m:cnt"] or ["*"], got %s'):format(tostring(root))
+    end
+    for k, address in pairs(type(what) == "table" and what or {}) do
+      if type(k) ~= "number" or type(address) ~= "string" or address == "" then
+        return nil, ("%s: expected a list of addresses"):format(root)
+      end
+    end
+    if type(what) ~= "table" and what ~= "creator" and what ~= "parent" then
+      return nil, ('%s: expected "creator", "parent" or a list of addresses, got %s'):format(root,
+        tostring(what))
+    end
+  end
+  return v
+end
+
 local listen_fields = {
   { "host", text, "127.0.0.1", "address to listen on" },
   { "port", integer(0, 65535), 8080, "TCP port; 0: any free one" },
@@ -162,6 +182,9 @@ keys.list = {
     'where CSEs are that are not registered here: { ["/other"] = URL }; ["*"]: all the rest' },
   { "boot", text, "",
     "Lua file of the start-up tree: who this CSE is, and the resources of an empty store" },
+  { "default_access", default_access, nil,
+    "who has access to a resource without acpi besides its owner, by its type: "
+      .. '{ ["m2m:cnt"] = "parent", ["m2m:ts"] = { "moon/acp" } }; ["*"]: all other types' },
   { "default_et", number(1), 31536000, "life in seconds of a resource created without et" },
   { "request_time", number(0.1, 3600), 30, "seconds an answer may take when rqet is absent" },
 

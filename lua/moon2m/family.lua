@@ -42,7 +42,7 @@ end
 -- policies refuse is learnt from the hits; without policies the resource itself is looked at.
 local function filter(req, op)
   if access.privileged(req.who) then return nil end
-  local view, refused = { who = req.who, refused = {} }, {}
+  local view, refused = { who = req.who, refused = {}, defaults = access.has_defaults() }, {}
   return function(hit)
     local acpi = hit.acpi
     if not acpi then

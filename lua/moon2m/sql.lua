@@ -45,13 +45,14 @@ end
 -- ---- who sees it --------------------------------------------------------------------------------
 
 -- Leaves out what scope.view.who cannot see (r: alias of res): what names policies that were found
--- to refuse, and what names none and belongs to others.  accessControlPolicies and what has a
--- custodian are left to the caller.
+-- to refuse, and, unless there are defaults for it (view.defaults), what names none and belongs to
+-- others.  accessControlPolicies and what has a custodian are left to the caller.
 local function add_view(must, q, r, view)
   if not view then return end
-  local text = "CASE WHEN R.acpi IS NULL THEN R.ty=1 OR R.aei=WHO"
+  local owned = view.defaults and "1" or "R.ty=1 OR R.aei=WHO"
     .. " OR json_extract(R.doc,'$._cr')=WHO OR json_extract(R.doc,'$.cr')=WHO"
     .. " OR json_extract(R.doc,'$.cstn') IS NOT NULL"
+  local text = "CASE WHEN R.acpi IS NULL THEN " .. owned
     .. " ELSE R.acpi NOT IN (SELECT value FROM json_each(REFUSED)) END"
   must[#must + 1] = text:gsub("%u+", { R = r, WHO = bind(q, view.who),
     REFUSED = bind(q, json.encode(json.array(view.refused))) })
@@ -223,10 +224,10 @@ end
 --- The search below a resource.  scope = { id, path, now = microseconds, after = { path, st } of
 -- the last row seen or nil, by and written as of time.leading }, or { only = true, id, st } for a
 -- resource (st nil) or an instance (id: its container) alone; view, or nil: { who = originator,
--- refused = { acpi texts } }, what may be left out because who cannot see it; fc as query.lua makes
--- it.  Returns the statement and its parameters; columns path, st (0: no instance), ty, id (of an
--- instance: its container), pid, rn (NULL: named by the CSE), aei, acpi, spty (of a flexContainer
--- cnd, of a mgmtObj mgd).  nil when nothing can match.
+-- refused = { acpi texts }, defaults = boolean }, what may be left out because who cannot see it;
+-- fc as query.lua makes it.  Returns the statement and its parameters; columns path, st (0: no
+-- instance), ty, id (of an instance: its container), pid, rn (NULL: named by the CSE), aei, acpi,
+-- spty (of a flexContainer cnd, of a mgmtObj mgd).  nil when nothing can match.
 function sql.search(scope, fc)
   local q = match.new_query(scope.now)
   local wants_res, holders = match.kinds(fc)

@@ -96,6 +96,12 @@ budgets = { on = { 0.2, 10 } }
       { 'limits = { body = "2m" }', 'c:1: limits.body: expected bytes (a number, or "64K", "16M"'
         .. ', "1G") of at least 1024, got a string' },
       { "limits = { window = 5 }", "c:1: limits.window: unknown key; known here: connections," },
+      { "default_access = { cnt = 'parent' }",
+        'c:1: default_access: expected types as ["m2m:cnt"] or ["*"], got cnt' },
+      { "default_access = { ['*'] = 'all' }",
+        'c:1: default_access: *: expected "creator", "parent" or a list of addresses, got all' },
+      { "default_access = { ['*'] = { 5 } }",
+        "c:1: default_access: *: expected a list of addresses" },
       { "notification = { url = 1 }", "c:1: notification.url: expected true or false, got 1" },
       { "log = { level = 'loud' }", 'c:1: log.level: expected "debug" or "info" or "warn" or '
         .. '"error", got "loud"' },

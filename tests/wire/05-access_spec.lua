@@ -373,3 +373,51 @@ describe("access control", function()
     expect(4000, s:retrieve(path, "/moon/Cfriend"), "fr")
   end)
 end)
+
+describe("default access", function()
+  local s
+
+  setup(function()
+    s = h.start { config = [[return { default_access = {
+      ["m2m:cnt"] = "parent", ["m2m:ts"] = { "moon/readers" }, ["m2m:grp"] = "creator",
+      ["*"] = { "moon/nobody" } } }]] }
+    for _, name in ipairs { "owner", "friend" } do s:register(name) end
+    local self = { acr = { { acor = { "CAdmin" }, acop = 63 } } }
+    expect(2001, s:create("/moon", "CAdmin", 1, { rn = "readers", pvs = self,
+      pv = { acr = { { acor = { "Cfriend" }, acop = R + DISC } } } }))
+    expect(2001, s:create("/moon", "CAdmin", 1, { rn = "friends", pvs = self,
+      pv = { acr = { { acor = { "Cfriend" }, acop = C + R + DISC } } } }))
+  end)
+  teardown(h.stop_all)
+
+  it("parent: what the parent allows, as deep as nothing is said", function()
+    expect(2001, s:create("/moon/owner", "CAdmin", 3, { rn = "open", acpi = { "moon/friends" } }))
+    expect(2001, s:create("/moon/owner/open", "CAdmin", 3, { rn = "a" }))
+    expect(2001, s:create("/moon/owner/open/a", "CAdmin", 3, { rn = "b" }))
+    expect(2000, s:retrieve("/moon/owner/open/a/b", "Cfriend"))
+    expect(2001, s:create("/moon/owner/open/a/b", "Cfriend", 4, { con = "1" }))
+    expect(4103, s:delete("/moon/owner/open/a/b", "Cfriend"))
+    expect(2001, s:create("/moon/owner", "Cowner", 3, { rn = "shut" }))
+    expect(4103, s:retrieve("/moon/owner/shut", "Cfriend"))
+    local found = expect(2000, s:retrieve("/moon/owner?fu=1&ty=3", "Cfriend"))
+    table.sort(found)
+    assert.same({ "moon/owner/open", "moon/owner/open/a", "moon/owner/open/a/b" }, found)
+  end)
+
+  it("policies of the operator; the owner keeps what is his", function()
+    expect(2001, s:create("/moon/owner", "Cowner", 29, { rn = "series" }))
+    expect(2000, s:retrieve("/moon/owner/series", "Cfriend"))
+    expect(4103, s:delete("/moon/owner/series", "Cfriend"))
+    expect(2004, s:update("/moon/owner/series", "Cowner", { ["m2m:ts"] = { lbl = { "x" } } }))
+    expect(4103, s:retrieve("/moon/owner", "Cfriend"))
+    expect(2001, s:create("/moon/owner", "Cowner", 9, { rn = "g", mnm = 1,
+      mid = { "moon/owner/series" } }))
+    expect(4103, s:retrieve("/moon/owner/g", "Cfriend"))
+  end)
+
+  it("a resource that names policies has these alone", function()
+    expect(2001, s:create("/moon/owner/open", "CAdmin", 3, { rn = "other",
+      acpi = { "moon/nobody" } }))
+    expect(4103, s:retrieve("/moon/owner/open/other", "Cfriend"))
+  end)
+end)
