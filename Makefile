@@ -150,7 +150,7 @@ UNIT_store_verify := $(GROUND) $(STORE)
 UNIT_lua_store := $(GROUND) $(STORE) $(LUA_CORE) task lua_store lua_store_ops
 
 NOTIFY := session notify notify_tool notify_life notify_event notify_audience notify_target notify_books notify_gap notify_drop \
-	notify_lane notify_send notify_keep notify_parked notify_list notify_restore notify_url notify_dial notify_ask \
+	notify_lane notify_send notify_answer notify_keep notify_parked notify_list notify_restore notify_url notify_dial notify_ask \
 	notify_poll notify_remote
 NOTIFY_TESTS := notify notify_away notify_ways notify_lane notify_parked notify_books \
 	notify_model notify_poll notify_remote

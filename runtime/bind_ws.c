@@ -230,7 +230,8 @@ static void take_response(struct link *l, const struct ws_message *m)
 {
 	struct str rqi = m->rqi.p ? ws_text_plain(m->rqi, &plain) : STR_NONE;
 
-	if (rqi.p && m->rsc && notify_answer(l->session, rqi, m->rsc, m->pc))
+	if (rqi.p && m->rsc &&
+	    notify_answer(l->session, &(struct notify_response){ rqi, m->rsc, m->pc, m->object }))
 		return;
 	metric_add(&unmatched, 1);
 	log_debug("bind_ws", "response to nothing rqi=%s rsc=%d", log_quote(rqi), m->rsc);

@@ -24,6 +24,11 @@
  *  keep_newest(sub)
  *  reroute()                        asks anew for the way to what other CSEs host
  *  ask(target, pc, ec|nil, seconds) -> rsc, pc|nil.  Yields; rsc 0: unreachable or no answer
+ *  pass(cse, {op=, frame=, pc=|nil, path=, head=, rqi=, safe=, seconds=}) -> end, rsc, pc|nil,
+ *                                   whole|nil, head|nil.  Yields: a request that is passed on to
+ *                                   another CSE, as struct pass has it.  end: "answered",
+ *                                   "unreadable" (answered with what is no JSON), "unreached",
+ *                                   "broken" (perhaps executed), "late"
  *  priority(sub, n)                 its notices stay longer than those of lower ones (0 at first)
  *  lane_waiting(key) -> count        notices that a lane ("lane:<sub>:<target>") holds back
  *  lane_oldest(key) -> us or nil     when the oldest of them was made, since 1970

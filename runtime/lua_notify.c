@@ -309,6 +309,59 @@ static int cse_ask(lua_State *L)
 	return task_yield(L);
 }
 
+static int push_passed(lua_State *L, void *arg)
+{
+	static const char *const end[] = { "answered", "unreached", "broken", "late" };
+	const struct passed *a = arg;
+
+	lua_pushstring(L, a->unreadable ? "unreadable" : end[a->end]);
+	lua_pushinteger(L, a->rsc);
+	vm_push_str(L, a->pc);
+	vm_push_str(L, a->whole);
+	vm_push_str(L, a->head);
+	return 5;
+}
+
+static void passed(void *arg, const struct passed *a)
+{
+	struct task_ref *waiting = arg;
+
+	task_resume(*waiting, push_passed, (void *)(uintptr_t)a);
+	free(waiting);
+}
+
+static const char *method_of(lua_State *L, int op)
+{
+	static const char *const method[] = { "POST", "GET", "PUT", "DELETE", "POST" };
+
+	luaL_argcheck(L, op >= 1 && op <= 5, 2, "op: expected 1 to 5");
+	return method[op - 1];
+}
+
+static int cse_pass(lua_State *L)
+{
+	struct pass p = { .key = vm_check_str(L, 1) };
+	struct task_ref *waiting;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	p.method = method_of(L, (int)lua_field_number(L, 2, "op", 0, 5));
+	p.timeout = lua_field_number(L, 2, "seconds", 0, 86400);
+	p.safe = lua_field_bool(L, 2, "safe", false);
+	p.frame = lua_field_str(L, 2, "frame");
+	p.pc = lua_field_str(L, 2, "pc");
+	p.path = lua_field_str(L, 2, "path");
+	p.head = lua_field_str(L, 2, "head");
+	p.rqi = lua_field_str(L, 2, "rqi");
+	luaL_argcheck(L, p.frame.p && p.path.p && p.head.p && p.rqi.p, 2,
+		      "frame, path, head and rqi are needed");
+	task_check(L);
+	waiting = xmalloc(sizeof(*waiting));
+	*waiting = task_current();
+	notify_pass(&p, passed, waiting);
+	return task_yield(L);
+}
+
 /* ---- hooks ----------------------------------------------------------------------------------- */
 
 /* { subscription, events, subscription, events, ... } */
@@ -442,6 +495,7 @@ void lua_notify_functions(lua_State *L)
 		{ "keep_newest", cse_keep_newest },
 		{ "priority", cse_priority },
 		{ "ask", cse_ask },
+		{ "pass", cse_pass },
 		{ "poll", cse_poll },
 		{ "poll_last", cse_poll_last },
 		{ "poll_answer", cse_poll_answer },

@@ -193,10 +193,11 @@ bool net_tls_trust(struct net *n, const char *file, struct err *e) MUSTCHECK;
 /* ---- outgoing -------------------------------------------------------------------------------- */
 
 /* POST or any method to http(s)://host[:port]/path.  Names are resolved on a thread of their own;
- * keep-alive connections are pooled per scheme, host and port (at most 4 each, one request at a
+ * keep-alive connections are pooled per scheme, host and port (at most 16 each, one request at a
  * time on each, the rest waits in order).  done is called once; status 0: no answer, reason in e. */
 struct http_answer {
 	int status;
+	bool sent; /* status 0: bytes of the request may have left */
 	struct str head; /* raw header lines */
 	struct str body;
 };

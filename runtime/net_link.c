@@ -231,6 +231,7 @@ void out_send(struct out *o, struct job *j)
 	o->sent = 0;
 	o->got = false;
 	j->on = o;
+	j->sent = true;
 	limit(o, 0);
 	if (j->head_only)
 		http1_expect_no_body(o->parser);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define PER_POOL 4
+#define PER_POOL 16
 #define WAITING_MAX 4096 /* requests in all pools; more fail at once */
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
@@ -31,7 +31,7 @@ static void finish(struct job *j, const struct http_answer *a)
 
 static void fail(struct job *j)
 {
-	static const struct http_answer none;
+	struct http_answer none = { .sent = j->sent };
 
 	finish(j, &none);
 }
@@ -94,7 +94,7 @@ void out_failed(struct out *o, const struct err *why)
 
 void out_answered(struct out *o, struct http1_msg *m)
 {
-	struct http_answer a = { m->status, m->head, m->body };
+	struct http_answer a = { m->status, true, m->head, m->body };
 	struct pool *p = o->pool;
 	struct job *j = o->job;
 

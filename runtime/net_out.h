@@ -28,7 +28,7 @@ struct job { /* one http_send */
 	void *arg;
 	struct err err;
 	double timeout;
-	bool head_only, tried;
+	bool head_only, tried, sent;
 };
 
 enum out_state { OUT_RESOLVING, OUT_CONNECTING, OUT_TLS, OUT_IDLE, OUT_BUSY };

@@ -178,13 +178,51 @@ bool notify_poll_answer(struct str target, struct str rqi, int rsc);
 void notify_on_polled(void (*fn)(void *arg, struct str target), void *arg);
 
 /* An answer from a client: matched by rqi.  True when it belonged to a notice or a request of ours. */
-bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc);
+struct notify_response { /* borrowed */
+	struct str rqi;
+	int rsc;
+	struct str pc; /* p NULL: none */
+	struct str whole; /* the primitive's JSON text */
+};
+bool notify_answer(struct session *s, const struct notify_response *r);
 
 /* One blocking request of the CSE's own (verification, NOTIFY to an AE, deletion notice): `pc` to the
  * target over its connection or routes.  done: rsc 0 when unreachable or not answered in `timeout`. */
 typedef void (*notify_asked)(void *arg, int rsc, struct str pc);
 void notify_ask(struct str target, struct str pc, int ec, double timeout, notify_asked done,
 		void *arg);
+
+/* A request of somebody else that is passed on to another CSE (TS-0004 7.3.2.6): over the connection
+ * of the CSE that `key`, a CSE-ID, is behind, else its routes in order.  When its way breaks before
+ * the answer it goes the next way only if it is `safe`: it may have been executed. */
+struct pass {
+	struct str key;
+	struct str
+	    frame; /* '{"op":2,"to":...': the primitive without rqi, pc and its closing brace */
+	struct str pc; /* JSON text or p NULL */
+	const char *method; /* over HTTP */
+	struct str path; /* below the point of access, with the query; n 0: HTTP cannot carry it */
+	struct str head; /* header lines without X-M2M-RI */
+	struct str rqi; /* stands at the end of the one that is sent; no control characters */
+	bool safe;
+	double timeout; /* s */
+};
+enum pass_end {
+	PASS_ANSWERED,
+	PASS_UNREACHED, /* no way took it */
+	PASS_BROKEN, /* it was sent, and the way broke */
+	PASS_LATE
+};
+struct passed { /* borrowed */
+	enum pass_end end;
+	int rsc; /* answered: any positive number below 100,000 */
+	struct str pc; /* JSON text or p NULL */
+	struct str whole; /* the response primitive; over HTTP p NULL */
+	struct str head; /* over HTTP: its header lines */
+	bool unreadable; /* over HTTP: the content was no JSON */
+};
+typedef void (*notify_passed)(void *arg, const struct passed *a);
+void notify_pass(const struct pass *p, notify_passed done, void *arg);
 
 void notify_fill(struct session *s); /* from the connection's fill callback */
 

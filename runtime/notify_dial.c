@@ -35,18 +35,37 @@ static void dial_open(void *arg, struct conn *c, const struct ws_hello *h, struc
 	target_unref(t);
 }
 
+/* Nothing is taken over a connection that was dialled; who sends a request tries another way. */
+static void refuse(struct dial *d, struct str rqi)
+{
+	struct buf b = BUF_INIT;
+
+	buf_str(&b, STR("{\"rsc\":5103,\"rqi\":"));
+	buf_str(&b, rqi);
+	buf_fmt(&b, ",\"rvi\":\"%s\"}", ng.o.rvi);
+	(void)send_json(d->c, d->cbor ? SESSION_CBOR : SESSION_JSON, &b);
+	buf_free(&b);
+}
+
 static void read_answer(struct dial *d, struct str json)
 {
-	struct str rsc, rqi, pc = STR_NONE;
+	struct str rsc, rqi, op, pc = STR_NONE;
 	struct buf id = BUF_INIT;
 	uint64_t code;
 
-	if (jscan_check(json, JSCAN_DEFAULT, NULL) && jscan_type(json) == JSCAN_OBJECT &&
-	    jscan_member(json, "rsc", &rsc) && jscan_member(json, "rqi", &rqi) &&
+	if (!jscan_check(json, JSCAN_DEFAULT, NULL) || jscan_type(json) != JSCAN_OBJECT)
+		return;
+	if (jscan_member(json, "op", &op)) {
+		if (d->t->remote && jscan_member(json, "rqi", &rqi))
+			refuse(d, rqi);
+		return;
+	}
+	if (jscan_member(json, "rsc", &rsc) && jscan_member(json, "rqi", &rqi) &&
 	    str_u64(rsc, &code) && code < 100000 && jscan_string(rqi, &id)) {
 		if (!jscan_member(json, "pc", &pc))
 			pc = STR_NONE;
-		answer_rqi(NULL, d->c, buf_view(&id), (int)code, pc);
+		answer_rqi(NULL, d->c,
+			   &(struct notify_response){ buf_view(&id), (int)code, pc, json });
 	}
 	buf_free(&id);
 }
@@ -260,6 +279,7 @@ void dial_drop(struct target *t)
 	d->t = NULL;
 	if (!t->link)
 		target_unlist(t, L_RAW);
+	ask_lost(t, NULL, d->c);
 	conn_close(d->c, 1000, "done");
 }
 

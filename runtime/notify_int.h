@@ -11,7 +11,8 @@
  *   notify_drop.c      what leaves a queue without being sent: room, age, forgotten, released
  *   notify_gap.c       what a target has lost, and how it is told
  *   notify_lane.c      targets that hold notices back until someone takes them
- *   notify_send.c      connected targets: frames, window, answers
+ *   notify_send.c      connected targets: frames, window, what was answered
+ *   notify_answer.c    whose answer it is that has come
  *   notify_keep.c      the store: rows, cursors, gaps
  *   notify_restore.c   the store: start, bodies that come back
  *   notify_parked.c    events whose format failed
@@ -19,7 +20,8 @@
  *   notify_url.c       targets reached by dialling: routes, POST, back-off
  *   notify_dial.c      WebSocket connections the engine opens itself
  *   notify_poll.c      targets that fetch what is for them: polling channels
- *   notify_ask.c       single requests that wait for their answer
+ *   notify_ask.c       single requests that wait for their answer, and those of others
+ *   notify_ways.h      what the ways out of the engine share
  *
  * Ownership: a notice in a queue holds its event and its member; a member holds its subscription
  * and its target; targets that nobody holds and that have nothing to do rest in L_IDLE and are
@@ -32,6 +34,7 @@
 #include "notify.h"
 #include "notify_life.h"
 #include "notify_tool.h"
+#include "notify_ways.h"
 
 #define SLOT_LEN 19 /* '~', 16 hex digits, a letter, '~' */
 #define RQI_MAX 64
@@ -238,6 +241,7 @@ enum post_state { POST_NONE, POST_HTTP, POST_DIAL, POST_SENT };
 enum scheme { SCHEME_HTTP, SCHEME_WS };
 struct route {
 	char *url;
+	size_t base; /* of url: the point of access alone */
 	enum scheme scheme;
 	bool cbor;
 };
@@ -433,6 +437,8 @@ void send_late(int64_t now); /* L_BUSY: answers that did not come */
 bool send_left(const struct conn *c); /* the kernel has all that was sent */
 bool send_json(struct conn *c, enum session_serial serial, struct buf *frame);
 void notice_answered(struct target *t, struct notice n, int rsc); /* or an HTTP status */
+/* An answer over the connection, to the notice of that subscription; false: none is awaited. */
+bool send_answered(struct target *t, int64_t id, int64_t sub, int rsc, struct str pc);
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
@@ -466,60 +472,6 @@ size_t parked_list(const struct notify_filter *f, size_t limit,
 		   void (*fn)(void *arg, const struct notify_info *i), void *arg);
 void parked_free(void);
 bool filter_member(const struct notify_filter *f, const struct member *m);
-
-/* ---- URLs ------------------------------------------------------------------------------------ */
-
-void url_routes(struct target *t, const struct str *url, size_t n);
-void url_own(struct target *t); /* of a target that is a URL; splits off ct */
-void url_free(struct target *t);
-void url_pump(struct target *t);
-void url_tick(struct target *t, int64_t now);
-void url_back_off(struct target *t); /* nothing leaves until retry_at */
-void url_failed(struct target *t); /* this route: try the next one */
-void url_lost(struct target *t, int code, const char *why); /* the same, and remembers why */
-void url_answered(struct target *t); /* before url_done, when it was */
-void url_done(struct target *t, int rsc); /* answered, or handed over (2000) */
-void url_head(struct buf *out, struct str rqi, int ec, struct str type);
-bool url_is(struct str key);
-int url_rsc(const struct http_answer *a); /* X-M2M-RSC, or one made from the status */
-bool url_retry(int status); /* worth another try */
-
-struct dial {
-	TAILQ_ENTRY(dial) on_dials;
-	struct target *t; /* NULL: given up */
-	struct conn *c;
-	char *url;
-	bool open, cbor;
-	struct life life; /* from behind what was sent last */
-	int64_t idle_at; /* us, monotonic: close then */
-};
-TAILQ_HEAD(dial_list, dial);
-struct dial *dial_get(struct target *t, const struct route *r); /* NULL: cannot be dialled */
-void dial_post(struct target *t); /* sends the notice in post when the connection is open */
-bool dial_answered(struct target *t, char what, const uint64_t v[3], int rsc, struct str pc);
-bool dial_drained(struct target *t); /* true: nothing more to look for */
-bool dial_believed(struct target *t); /* no answer came: whether it may count as delivered */
-void dial_rest(struct target *t, int64_t now); /* nothing is under way: close soon */
-void dial_drop(struct target *t);
-void dial_close_all(void);
-
-/* ---- polling --------------------------------------------------------------------------------- */
-
-void poll_on(struct target *t);
-void poll_off(struct target *t);
-void poll_kick(struct target *t); /* tells that there is something when that is wanted */
-void poll_late(struct target *t); /* L_POLL: what was not answered goes back in front */
-
-/* ---- asks ------------------------------------------------------------------------------------ */
-
-bool ask_answer(struct session *s, struct conn *c, uint64_t no, int rsc, struct str pc);
-void ask_lost(struct target *t, struct session *s, struct conn *c); /* this way is gone */
-void ask_routes(struct target *t); /* a way to it became known */
-void ask_dialled(struct target *t, struct dial *d);
-void ask_tick(int64_t now);
-void ask_turn(void);
-void ask_close(void);
-bool ask_any(void);
 
 /* ---- the engine ------------------------------------------------------------------------------ */
 
@@ -584,6 +536,4 @@ extern struct engine ng;
 
 void tick_need(void); /* something has a deadline */
 void tick_soon(void);
-bool answer_rqi(struct session *s, struct conn *c, struct str rqi, int rsc, struct str pc);
-void answer_content(struct target *t, int64_t sub, struct str pc); /* of an answer to a notice */
 uint64_t random_u64(void);

@@ -77,11 +77,13 @@ static void add_route(struct target *t, struct str url, bool cbor)
 	*r = (struct route){ .scheme = s, .cbor = cbor };
 	if (t->url || s == SCHEME_WS) {
 		r->url = xstrndup(url.p, url.n);
+		r->base = url.n;
 	} else { /* the request's path is made from `to` (TS-0009 6.2.2.1) */
 		struct buf b = BUF_INIT;
 
 		while (url.n && url.p[url.n - 1] == '/')
 			url.n--;
+		r->base = url.n;
 		buf_str(&b, url);
 		buf_str(&b, str_starts(t->key, STR("/")) ? STR("/~") : STR("/"));
 		buf_str(&b, t->key);
@@ -194,6 +196,11 @@ static int head_rsc(struct str head)
 		return v;
 	}
 	return 0;
+}
+
+bool url_says(const struct http_answer *a)
+{
+	return head_rsc(a->head) != 0;
 }
 
 int url_rsc(const struct http_answer *a)
@@ -405,7 +412,7 @@ void url_tick(struct target *t, int64_t now)
 		}
 	}
 	waits = t->post.state == POST_DIAL || t->post.state == POST_SENT;
-	if (t->dial && !waits && now >= t->dial->idle_at)
+	if (t->dial && !waits && !t->dial->awaited && now >= t->dial->idle_at)
 		dial_drop(t);
 	if (!t->retry_at && !t->dial && !waits)
 		target_unlist(t, L_URL);

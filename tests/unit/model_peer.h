@@ -143,7 +143,8 @@ static void answer_one(struct peer *p, bool lost)
 	memmove(&p->w[k], &p->w[k + 1], (--p->nw - k) * sizeof(w));
 	if (lost)
 		return;
-	if (notify_answer(p->c->session, str_of(w.rqi), 2000, STR_NONE)) {
+	if (notify_answer(p->c->session,
+			  &(struct notify_response){ .rqi = str_of(w.rqi), .rsc = 2000 })) {
 		for (size_t i = 0; i < w.n; i++)
 			w.s->got[w.i[i]].acked = run;
 		p->unsafe++;

@@ -139,7 +139,8 @@ static inline const char *field(const struct frame *f, const char *name)
 
 static inline bool answer(struct conn *c, const struct frame *f, int rsc)
 {
-	bool ours = notify_answer(c->session, str_of(field(f, "rqi")), rsc, STR_NONE);
+	struct notify_response r = { .rqi = str_of(field(f, "rqi")), .rsc = rsc };
+	bool ours = notify_answer(c->session, &r);
 
 	settle();
 	return ours;

@@ -78,10 +78,10 @@ size_t conn_queued(const struct conn *c)
 	return c->queued;
 }
 
-bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc)
+bool notify_answer(struct session *s, const struct notify_response *r)
 {
 	assert_non_null(s);
-	snprintf(answered, sizeof(answered), "%.*s %d %.*s", STRFMT(rqi), rsc, STRFMT(pc));
+	snprintf(answered, sizeof(answered), "%.*s %d %.*s", STRFMT(r->rqi), r->rsc, STRFMT(r->pc));
 	return answer_matches;
 }
 

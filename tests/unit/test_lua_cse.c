@@ -52,6 +52,11 @@ static const char boot[] =
     "  local rsc, pc = cse.ask('Ca', '{\"q\":1}', nil, 5)\n"
     "  cse.reply(id, 2000, string.format('{\"rsc\":%d,\"pc\":%s}', rsc, pc or 'null'))\n"
     "end\n"
+    "function to.pass(id, req)\n"
+    "  local how, rsc, pc = cse.pass('/b', { op = 3, frame = 'f', path = '/p', head = 'h',\n"
+    "    rqi = 'r', pc = '{}', safe = true, seconds = 5 })\n"
+    "  cse.reply(id, 2000, string.format('{\"how\":\"%s\"}', how))\n"
+    "end\n"
     "function to.bad(id, req)\n"
     "  local function refused(f, ...)\n"
     "    local ok, why = pcall(f, ...)\n"
@@ -390,12 +395,19 @@ void notify_ask(struct str target, struct str pc, int ec, double timeout, notify
 		done(arg, 0, STR_NONE);
 }
 
-bool notify_answer(struct session *s, struct str rqi, int rsc, struct str pc)
+void notify_pass(const struct pass *p, notify_passed done, void *arg)
+{
+	struct passed a = { .end = PASS_BROKEN };
+
+	note("pass %.*s %s %.*s %.*s %.*s %.*s %d", STRFMT(p->key), p->method, STRFMT(p->frame),
+	     STRFMT(p->path), STRFMT(p->head), STRFMT(p->rqi), p->safe);
+	done(arg, &a);
+}
+
+bool notify_answer(struct session *s, const struct notify_response *r)
 {
 	(void)s;
-	(void)rqi;
-	(void)pc;
-	return rsc == 0;
+	return r->rsc == 0;
 }
 
 void notify_on_refused(void (*fn)(void *arg, int64_t sub, struct str target, int rsc), void *arg)
@@ -523,6 +535,14 @@ static void test_ask(void **state)
 				   "r1: 2000 {\"rsc\":0,\"pc\":null} cnst= vsi= service=\n");
 }
 
+static void test_pass(void **state)
+{
+	(void)state;
+	request("pass", NULL);
+	assert_string_equal(notes, "pass /b PUT f /p h r 1\n"
+				   "r1: 2000 {\"how\":\"broken\"} cnst= vsi= service=\n");
+}
+
 static void test_bad_arguments(void **state)
 {
 	static const char *const expect[] = {
@@ -611,6 +631,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
 		T(test_reply),  T(test_submit), T(test_ask),   T(test_bad_arguments),
+		T(test_reply),  T(test_submit), T(test_pass),  T(test_bad_arguments),
 		T(test_events), T(test_rest),   T(test_hooks), T(test_metrics),
 	};
 

@@ -4,6 +4,11 @@
  */
 #include "notify_help.h"
 
+static bool answer_as(struct session *s, struct str rqi, int rsc, struct str pc)
+{
+	return notify_answer(s, &(struct notify_response){ rqi, rsc, pc, STR_NONE });
+}
+
 /* ---- frames ---------------------------------------------------------------------------------- */
 
 static void test_frame_json(void **state)
@@ -174,9 +179,9 @@ static void test_acknowledged(void **state)
 	assert_int_equal(stats().queued, 0);
 	assert_int_equal(delivered[3], 1);
 	assert_true(notify_drained());
-	assert_false(notify_answer(c->session, STR("n1.zz.3"), 2000, STR_NONE));
-	assert_false(notify_answer(c->session, STR("theirs"), 2000, STR_NONE));
-	assert_false(notify_answer(c->session, STR(""), 2000, STR_NONE));
+	assert_false(answer_as(c->session, STR("n1.zz.3"), 2000, STR_NONE));
+	assert_false(answer_as(c->session, STR("theirs"), 2000, STR_NONE));
+	assert_false(answer_as(c->session, STR(""), 2000, STR_NONE));
 	audience_unref(a);
 }
 
@@ -241,9 +246,9 @@ static void test_leaving(void **state)
 
 		publish(a, "1");
 		snprintf(rqi, sizeof(rqi), "%s", field(fake_read(c), "rqi"));
-		assert_true(notify_answer(c->session, str_of(rqi), 2000, str_of(answers[i].pc)));
+		assert_true(answer_as(c->session, str_of(rqi), 2000, str_of(answers[i].pc)));
 		assert_int_equal(leaving - before, answers[i].leaves);
-		assert_false(notify_answer(c->session, str_of(rqi), 2000, str_of(answers[i].pc)));
+		assert_false(answer_as(c->session, str_of(rqi), 2000, str_of(answers[i].pc)));
 		assert_int_equal(leaving - before, answers[i].leaves);
 	}
 	assert_int_equal(stats().acknowledged, sizeof(answers) / sizeof(answers[0]));
@@ -300,8 +305,8 @@ static void test_take_over(void **state)
 		assert_string_equal(field(fake_read(d), "rqi"), first[i]);
 	f = fake_read(d);
 	assert_non_null(strstr(f->p, "\"pc\":3}"));
-	assert_false(notify_answer(c->session, str_of(first[0]), 2000, STR_NONE));
-	assert_true(notify_answer(d->session, str_of(first[0]), 2000, STR_NONE));
+	assert_false(answer_as(c->session, str_of(first[0]), 2000, STR_NONE));
+	assert_true(answer_as(d->session, str_of(first[0]), 2000, STR_NONE));
 	assert_int_equal(stats().requeued, 2);
 	audience_unref(a);
 }

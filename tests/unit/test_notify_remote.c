@@ -214,6 +214,164 @@ static void test_restart(void **state)
 	assert_true(says(c, "\"pc\":1}", 2000));
 }
 
+/* ---- requests that are passed on -------------------------------------------------------------- */
+
+static struct {
+	unsigned n;
+	enum pass_end end;
+	int rsc;
+	char pc[100], whole[300], head[100];
+} back;
+
+static void on_passed(void *arg, const struct passed *a)
+{
+	(void)arg;
+	back.n++;
+	back.end = a->end;
+	back.rsc = a->rsc;
+	snprintf(back.pc, sizeof(back.pc), "%.*s", STRFMT(a->pc));
+	snprintf(back.whole, sizeof(back.whole), "%.*s", STRFMT(a->whole));
+	snprintf(back.head, sizeof(back.head), "%.*s", STRFMT(a->head));
+}
+
+static void pass(bool safe)
+{
+	struct pass p = { .key = OTHER,
+			  .frame = STR("{\"op\":2,\"to\":\"/other/x\""),
+			  .pc = STR("{\"a\":1}"),
+			  .method = "GET",
+			  .path = STR("/~/other/x?rcn=4"),
+			  .head = STR("X-M2M-Origin: /moon/Ca\r\n"),
+			  .rqi = STR("mark/r1"),
+			  .safe = safe,
+			  .timeout = 5 };
+
+	memset(&back, 0, sizeof(back));
+	notify_pass(&p, on_passed, NULL);
+	settle();
+}
+
+static bool reply(struct conn *c, const struct frame *f, const char *whole)
+{
+	struct notify_response r = { str_of(field(f, "rqi")), 2000, STR("{}"), str_of(whole) };
+	bool ours = notify_answer(c->session, &r);
+
+	settle();
+	return ours;
+}
+
+static void test_pass_over_connection(void **state)
+{
+	struct conn *c = connect_as("/other", SESSION_JSON), *d;
+	const struct frame *f;
+	struct frame kept;
+
+	(void)state;
+	pass(false);
+	assert_string_equal(unknown, "/other");
+	route("/other", NULL, 0);
+	f = fake_read(c);
+	assert_non_null(f);
+	assert_non_null(strstr(f->p, "{\"op\":2,\"to\":\"/other/x\",\"rqi\":\"v"));
+	assert_non_null(strstr(f->p, ".mark/r1\",\"pc\":{\"a\":1}}"));
+	d = connect_as("/stranger", SESSION_JSON);
+	assert_false(reply(d, f, "{}")); /* whoever else answers */
+	assert_true(reply(c, f, "{\"cnst\":1}"));
+	assert_int_equal(back.n, 1);
+	assert_int_equal(back.rsc, 2000);
+	assert_string_equal(back.whole, "{\"cnst\":1}");
+	assert_false(reply(c, f, "{}"));
+	pass(false);
+	f = fake_read(c);
+	kept = *f;
+	fake_advance(6);
+	settle();
+	assert_int_equal(back.end, PASS_LATE);
+	assert_false(reply(c, &kept, "{}"));
+	assert_int_equal(back.n, 1);
+}
+
+static void test_pass_broken(void **state)
+{
+	struct conn *c = connect_as("/other", SESSION_JSON);
+
+	(void)state;
+	pass(false);
+	route("/other", &POA, 1);
+	assert_non_null(fake_read(c));
+	fake_hangup(c);
+	settle();
+	assert_int_equal(back.n, 1);
+	assert_int_equal(back.end, PASS_BROKEN);
+	assert_null(fake_requests);
+	c = connect_as("/other", SESSION_JSON);
+	pass(true);
+	assert_non_null(fake_read(c));
+	fake_hangup(c);
+	settle();
+	assert_int_equal(back.n, 0); /* goes the next way */
+	assert_non_null(fake_requests);
+	fake_answer(fake_requests, 200, "X-M2M-RSC: 2000\r\n", "{\"b\":2}");
+	settle();
+	assert_int_equal(back.n, 1);
+	assert_string_equal(back.pc, "{\"b\":2}");
+}
+
+static void test_pass_over_http(void **state)
+{
+	struct str two[] = { STR("http://down.example"), POA };
+
+	(void)state;
+	pass(false);
+	route("/other", two, 2);
+	assert_string_equal(fake_requests->url, "http://down.example/~/other/x?rcn=4");
+	assert_non_null(strstr(fake_requests->head, "X-M2M-RI: v"));
+	assert_non_null(strstr(fake_requests->head, "mark/r1\r\nX-M2M-Origin: /moon/Ca\r\n"));
+	fake_answer(fake_requests, 0, "", ""); /* cannot be connected */
+	settle();
+	assert_string_equal(fake_requests->url, "http://other.example/x/~/other/x?rcn=4");
+	fake_answer(fake_requests, 500, "X-M2M-RSC: 5103\r\n", "{\"m2m:dbg\":\"x\"}");
+	settle();
+	assert_int_equal(back.end, PASS_ANSWERED);
+	assert_int_equal(back.rsc, 5103);
+	assert_string_equal(back.head, "X-M2M-RSC: 5103\r\n");
+	pass(false);
+	fake_answer(fake_requests, 503, "", "busy"); /* no CSE's answer */
+	settle();
+	fake_answer(fake_requests, 502, "", "");
+	settle();
+	assert_int_equal(back.n, 1);
+	assert_int_equal(back.end, PASS_UNREACHED);
+	pass(false);
+	fake_answer(fake_requests, 404, "", "not here");
+	settle();
+	assert_int_equal(back.rsc, 4000);
+	assert_string_equal(back.pc, "");
+}
+
+static void test_pass_over_dialled(void **state)
+{
+	struct str url = STR("ws://other.example/");
+	const struct frame *f;
+	struct conn *c;
+
+	(void)state;
+	pass(false);
+	route("/other", &url, 1);
+	c = fake_dialled();
+	assert_non_null(c);
+	fake_dial_open(c);
+	settle();
+	f = fake_read(c);
+	assert_non_null(f);
+	fake_advance(4); /* an answer is awaited: it stays open */
+	settle();
+	fake_dial_closed(c, 1006);
+	settle();
+	assert_int_equal(back.n, 1);
+	assert_int_equal(back.end, PASS_BROKEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +381,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_polling, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_another_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pass_over_connection, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pass_broken, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pass_over_http, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pass_over_dialled, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
