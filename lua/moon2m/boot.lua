@@ -64,6 +64,7 @@ local function configure()
   require("moon2m.times").configure(cfg.request_time)
   require("moon2m.remote").configure(cfg.routes)
   require("moon2m.polling").configure { release = cfg.notification.release }
+  require("moon2m.passing").configure(cfg.notification.release)
   require("moon2m.nonblocking").configure { limit = cfg.limits.nonblocking,
     each = cfg.limits.nonblocking_each, keep = cfg.result_time, patience = cfg.flex_time }
   require("moon2m.removal").configure { action = cfg.notification.target_removal,

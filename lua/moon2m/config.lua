@@ -265,8 +265,9 @@ local function check_whole(cfg)
     end
   end
   for id in pairs(cfg.routes) do
-    if id ~= "*" and not tostring(id):find("^/[^/%s]+$") then
-      error(('routes.%s: expected a CSE-ID ("/" and a name) or "*"'):format(tostring(id)), 0)
+    if id ~= "*" and not tostring(id):find("^//?[^/%s]+$") then
+      error(('routes.%s: expected a CSE-ID ("/" and a name), a service provider ("//") or "*"')
+        :format(tostring(id)), 0)
     end
   end
   if cfg.notification.retry_max < cfg.notification.retry_min then

@@ -179,7 +179,8 @@ keys.list = {
   { "routes", map_of(form("an http, https, ws or wss URL", function(v)
       return v:find("^https?://[^/%s]+") ~= nil or v:find("^wss?://[^/%s]+") ~= nil
     end)), nil,
-    'where CSEs are that are not registered here: { ["/other"] = URL }; ["*"]: all the rest' },
+    'where CSEs are that are not registered here: { ["/other"] = URL }; ["//sp.example"]: those of '
+      .. 'another service provider; ["*"]: all the rest' },
   { "boot", text, "",
     "Lua file of the start-up tree: who this CSE is, and the resources of an empty store" },
   { "default_access", default_access, nil,

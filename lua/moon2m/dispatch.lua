@@ -23,12 +23,12 @@ local result = require "moon2m.result"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
 local store = require "moon2m.core.store"
+local transit = require "moon2m.transit"
 local tree = require "moon2m.tree"
 local types = require "moon2m.types"
 local view = require "moon2m.view"
 
 local CREATE, RETRIEVE, UPDATE, DELETE, NOTIFY = 1, 2, 3, 4, 5
-local AE, REMOTE_CSE = 2, 16
 local ATTEMPTS = 5               -- the target changed under the operation: resolve again
 local GRTM = "grtm: only a group's fopt has members"
 local MAX_NEWEST = 1000          -- instances that a script may ask for at once
@@ -50,15 +50,12 @@ local dispatch = {}
 -- looks.
 dispatch.observe = nil
 
--- A target that is not here: registrations are never forwarded (TS-0004 7.3.2.8); a script may
--- have a virtual resource there.
+-- A target that is not here: another CSE may have it, or a script a virtual resource there.
 local function absent(req, e)
+  if e.remote then return transit.perform(req) end
   if req.op == RETRIEVE and script.has.virtual and e.rsc == rsc.NOT_FOUND then
     local code, pc = op_retrieve.virtual(req)
     if code or pc then return code, pc end
-  end
-  if req.op == CREATE and (req.ty == AE or req.ty == REMOTE_CSE) and e.remote then
-    return nil, rsc.err(rsc.BAD_REQUEST, "to: a registration is not forwarded")
   end
   return nil, e
 end

@@ -166,7 +166,8 @@ local function expiry(req)
 end
 
 local function acknowledged(job, r)
-  return job.mode == ASYNCH and rsc.ACCEPTED_ASYNCH or rsc.ACCEPTED_SYNCH, result.uri(r)
+  return job.mode == ASYNCH and rsc.ACCEPTED_ASYNCH or rsc.ACCEPTED_SYNCH,
+    result.uri(r, job.req.who)
 end
 
 -- Makes the resource of a job that has been entered.

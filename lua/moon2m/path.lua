@@ -207,6 +207,15 @@ function path.parse(to)
   return a
 end
 
+--- Whether an address names something that another CSE hosts; false for what is no address.
+function path.is_remote(to)
+  if byte(to, 1) ~= 47 then return false end
+  local n = #csi
+  if sub(to, 1, n) == csi and byte(to, n + 1) == 47 then return false end
+  local a = path.parse(to)
+  return a ~= nil and a.remote ~= nil
+end
+
 -- ---- originators --------------------------------------------------------------------------------
 
 --- Normal form of an originator or of an AE/CSE reference: the AE-ID-Stem for an AE of this CSE

@@ -196,7 +196,7 @@ end
 
 -- ---- answers -----------------------------------------------------------------------------------
 
--- rqi, rsc, pc of the m2m:rsp in a NOTIFY; nil, err.
+-- rqi, rsc, pc, whole text of the m2m:rsp in a NOTIFY; nil, err.
 local function response(pc)
   local outer, names
   if pc then outer, names = json.members(pc) end
@@ -210,14 +210,14 @@ local function response(pc)
   if not code or not rqi then
     return nil, rsc.err(rsc.BAD_REQUEST, "m2m:rsp: rsc (a number) and rqi (a string) are needed")
   end
-  return rqi, code, m.pc
+  return rqi, code, m.pc, inner
 end
 
-local function ended(ch, r, code, pc)
+local function ended(ch, r, code, pc, whole)
   ch.waiting[r.rqi], ch.ids[r.rqi] = nil, nil
   without(ch.queue, r)
   ch.count, ch.bytes = ch.count - 1, ch.bytes - #r.text
-  r.rsc, r.pc = code, pc
+  r.rsc, r.pc, r.whole = code, pc, whole
   rest(ch)
   timers.wake(r.gate)
 end
@@ -234,12 +234,12 @@ end
 
 -- NOTIFY on pcu: the AE's answer to something that was handed out.
 local function answered(req, aei)
-  local rqi, code, pc = response(req.pc)
+  local rqi, code, pc, whole = response(req.pc)
   if not rqi then return nil, code end
   local ch = channels[aei]
   local r = ch and ch.waiting[rqi]
   if r then
-    ended(ch, r, code, pc)
+    ended(ch, r, code, pc, whole)
   elseif core.poll_answer(aei, rqi, code) then
     wants_out(aei, rqi, pc)
   else
@@ -287,13 +287,15 @@ local function unreachable(msg)
   return rsc.TARGET_NOT_REACHABLE, result.debug(msg)
 end
 
-local function forward(ae, to, pc, ec, deadline, from)
+-- Hands a request out and waits for its answer: rsc, pc, whole text or nil.  size: about how many
+-- bytes it has; text(rqi): all of it; from: who sent it, { who, rqi } or nil.
+local function forward(ae, to, size, deadline, from, text)
   local ch = channel_of(ae.key)
-  if ch.count >= MAX_REQUESTS or ch.bytes + #pc > MAX_BYTES and ch.count > 0 then
+  if ch.count >= MAX_REQUESTS or ch.bytes + size > MAX_BYTES and ch.count > 0 then
     return unreachable("to: too many requests wait for " .. ae.key)
   end
   local r = { rqi = identifier(ch, from), mark = core.poll_last(ae.key), gate = timers.gate() }
-  r.text = primitive(to, r.rqi, pc, ec, from, deadline)
+  r.text = text(r.rqi)
   ch.count, ch.bytes = ch.count + 1, ch.bytes + #r.text
   ch.ids[r.rqi] = true
   table.insert(ch.queue, r)
@@ -304,7 +306,17 @@ local function forward(ae, to, pc, ec, deadline, from)
   if not r.rsc then
     ended(ch, r, rsc.REQUEST_TIMEOUT, result.debug("to: " .. to .. " gave no answer in time"))
   end
-  return r.rsc, r.pc
+  return r.rsc, r.pc, r.whole
+end
+
+--- A request that is passed on to a CSE which polls, for `to`; text: as passing.compose makes it,
+-- and rqi; deadline: until when (us); req: the request as it came.  rsc, pc, whole response or nil.
+-- Yields.
+function polling.pass(csr, to, text, deadline, req)
+  local pc = text.pc and ',"pc":' .. text.pc or ""
+  local due = req.rqet and "" or (',"rqet":"%s"'):format(sys.stamp(deadline))
+  return forward(csr, to, #text.frame + #pc, deadline, { who = req.who, rqi = text.rqi },
+    function(rqi) return text.frame .. due .. ',"rqi":' .. json.quote(rqi) .. pc .. "}" end)
 end
 
 -- Who polls for a target, nil when nobody does.  Yields.
@@ -321,7 +333,9 @@ function polling.ask(target, pc, ec, seconds, from)
   local ae = poller(target)
   if not ae then return core.ask(target, pc, ec, seconds) end
   local deadline = from and times.deadline(from) or sys.now() + seconds * 1e6
-  return forward(ae, target, pc, ec, deadline, from)
+  return forward(ae, target, #pc, deadline, from, function(rqi)
+    return primitive(target, rqi, pc, ec, from, deadline)
+  end)
 end
 
 --- The channel of an AE is gone: what waits is answered, polls end.

@@ -1,8 +1,8 @@
 -- The way to other CSEs (TS-0001 10.2.2.6, TS-0004 7.3.2.6): behind which CSE that is registered
 -- here something is, by its own CSE-ID (csi) or among its descendants (dcse); else the address that
--- the configuration names for it, or for all the rest ("*").  The CSEs that are registered are in
--- memory, so asking for a way costs no look-up.
--- Guarantees: an identifier of this CSE or of another service provider has no way.
+-- the configuration names for it, for its service provider ("//sp.example"), or for all the rest
+-- ("*").  The CSEs that are registered are in memory, so asking for a way costs no look-up.
+-- Guarantees: an identifier of this CSE has no way.
 
 local core = require "moon2m.core.cse"
 local store = require "moon2m.core.store"
@@ -24,7 +24,7 @@ local routes = {}                -- CSE-ID or "*" -> URL, of the configuration
 local ids = {}                   -- CSE-ID of a CSE that is registered here -> its number
 local behind = {}                -- CSE-ID of a descendant -> CSE-ID of the CSE that named it
 
---- list: { ["/other"] = URL, ["*"] = URL }.
+--- list: { ["/other"] = URL, ["//sp.example"] = URL, ["*"] = URL }.
 function remote.configure(list)
   routes = list
 end
@@ -32,6 +32,12 @@ end
 --- The CSE-ID in an SP-relative identifier ("/other/Cx" -> "/other"); nil for any other text.
 function remote.cse_of(id)
   return id:match("^(/[^/]+)")
+end
+
+--- What a way is asked for by: the CSE-ID in an SP-relative identifier, the service provider in an
+-- absolute one; nil for any other text.
+function remote.key_of(id)
+  return id:match("^//[^/]+") or remote.cse_of(id)
 end
 
 --- Whether a target is something that another CSE hosts.
@@ -62,17 +68,17 @@ function remote.csr_of(id)
   return csi and ids[csi] and alive(tree.by_aei(csi)) or nil
 end
 
---- The next hop to what an SP-relative identifier names: { via = CSE-ID, csr = resource or nil,
--- urls }; nil when there is none.  Yields.
+--- The next hop to what an SP-relative or absolute identifier names: { via = CSE-ID, csr = resource
+-- or nil, urls }; nil when there is none.  Yields.
 function remote.hop(id)
   local csr = remote.csr_of(id)
   if csr then
     return { via = csr.key, csr = csr, urls = remote.dialled(tree.value(csr, "poa")) }
   end
-  local cse = remote.cse_of(id)
-  if not cse or id:find("^//") or cse == path.configured() then return nil end
-  local url = routes[cse] or routes[REST]
-  return url and { via = cse, urls = { url } } or nil
+  local key = remote.key_of(id)
+  if not key or key == path.configured() then return nil end
+  local url = routes[key] or routes[REST]
+  return url and { via = key, urls = { url } } or nil
 end
 
 -- ---- changes ------------------------------------------------------------------------------------

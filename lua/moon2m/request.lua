@@ -5,6 +5,7 @@
 
 local sys = require "moon2m.core.sys"
 local json = require "moon2m.json"
+local passing = require "moon2m.passing"
 local path = require "moon2m.path"
 local query = require "moon2m.query"
 local remote = require "moon2m.remote"
@@ -36,8 +37,10 @@ end
 
 -- ---- parameters --------------------------------------------------------------------------------
 
---- The parameters without a member of their own: as of query.lua; nil, err.
+--- The parameters without a member of their own: as of query.lua; of a request that another CSE
+-- gets, those that this one acts on.  nil, err.
 function request.parameters(req)
+  if path.is_remote(req.to) then return passing.params(req) end
   if req.via == "script" then
     if req.rcn == nil and req.fc == nil and req.drt == nil then return NONE end
     return query.from_fields(json.encode { rcn = req.rcn, fc = req.fc, drt = req.drt })
@@ -64,6 +67,19 @@ local function check_response_type(req, rt)
     return bad("rt: nu goes with response types %d and %d only", ASYNCH, FLEX)
   end
   if #rt.nu > MAX_TARGETS then return bad("rt: more than %d entries in nu", MAX_TARGETS) end
+end
+
+-- What is checked of a request that is passed on: a registration is not (TS-0004 7.3.2.8), and
+-- Release 1 is not spoken.
+local function check_passing(req)
+  if req.op == CREATE and not req.ty then return bad("ty: missing, mandatory in a CREATE") end
+  if req.op == CREATE and (req.ty == AE or req.ty == REMOTE_CSE) then
+    return bad("to: a registration is not forwarded")
+  end
+  if not req.rvi and req.via ~= "script" then
+    return rsc.err(rsc.RELEASE_VERSION_NOT_SUPPORTED,
+      "rvi: missing, and Release 1 is not supported")
+  end
 end
 
 local function check_create(req, params)
@@ -191,6 +207,7 @@ function request.admit(req)
   if not params then return why end
   req.params = params
   e = check_response_type(req, params.rt)
+  if path.is_remote(req.to) then return check_passing(req) or e end
   return check_create(req, params) or check_filter(req, params) or check_content(req, params)
     or check_release(req) or e
 end

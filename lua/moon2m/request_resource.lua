@@ -9,6 +9,7 @@ local cjson = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local event = require "moon2m.event"
 local json = require "moon2m.json"
+local passing = require "moon2m.passing"
 local path = require "moon2m.path"
 local policy = require "moon2m.request_policy"
 local query = require "moon2m.query"
@@ -19,7 +20,7 @@ local types = require "moon2m.types"
 local write = require "moon2m.write"
 
 local REQUEST, BASE = 17, 1
-local PENDING = 3
+local PENDING, FORWARDED = 3, 4
 local RETRIES, RETRY_AFTER = 4, 1      -- of a result that the disk refused; s, doubling
 local quote = cjson.quote
 
@@ -45,12 +46,17 @@ local function meta(req)
   add("ec", tonumber(req.ec) and ("%d"):format(tonumber(req.ec)))
   add("gid", req.gid and quote(req.gid))
   add("fc", p.fc and query.criteria(p.fc))
+  if path.is_remote(req.to) then
+    local members = passing.members(req)
+    if members ~= "" then parts[#parts + 1] = members end
+  end
   add("rvi", req.rvi and quote(req.rvi))
   add("vsi", req.vsi and quote(req.vsi))
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
 local function content_of(req)
+  if path.is_remote(req.to) then return select(2, passing.members(req)) end
   local names = req.params.atrl
   return req.pc or names and '{"m2m:atrl":' .. json.encode(json.array(names)) .. "}" or nil
 end
@@ -70,6 +76,12 @@ end
 
 -- ---- life --------------------------------------------------------------------------------------
 
+-- FORWARDED: what is executed at once, by another CSE.
+local function state(req)
+  local later = req.times.oet and req.times.oet > req.now
+  return path.is_remote(req.to) and not later and FORWARDED or PENDING
+end
+
 --- Makes the resource of an admitted request; et: when it expires.  r | nil, err.  Yields.
 function resource.create(req, et, accepted)
   local acp, why = policy.of(req.who, et)
@@ -81,7 +93,7 @@ function resource.create(req, et, accepted)
   local r = { id = id, pid = BASE, ty = REQUEST, type = types.by_ty[REQUEST], ri = ri, pi = base.ri,
     rn = "req_" .. ri, path = "req_" .. ri, ct = now, lt = now, et = et, st = 0, raw = {
       op = ("%d"):format(req.op), tg = quote(req.to), org = quote(req.who), rid = quote(req.rqi),
-      mi = meta(req), pc = content_of(req), rs = ("%d"):format(PENDING),
+      mi = meta(req), pc = content_of(req), rs = ("%d"):format(state(req)),
       ors = resource.response(req, accepted), lbl = json.encode(json.array { req.who }),
       acpi = acp and "[" .. quote(acp) .. "]", _cr = quote(req.who) } }
   tree.add(r)

@@ -56,9 +56,11 @@ function result.permissions(sum)
   return ('{"m2m:acop":%d}'):format(sum)
 end
 
---- m2m:uri with the structured address.
-function result.uri(r)
-  return '{"m2m:uri":' .. quote(result.address(r)) .. "}"
+--- m2m:uri with the structured address, SP-relative when `who` (may be nil) is of another CSE.
+function result.uri(r, who)
+  local address = result.address(r)
+  if who and who:byte() == 47 then address = path.sp_relative(address) end
+  return '{"m2m:uri":' .. quote(address) .. "}"
 end
 
 --- m2m:agr (TS-0004 6.3.5.33) of responses as JSON text; ri (may be nil): the identifier of the

@@ -68,7 +68,7 @@ ORDER BY c.path]]
 
 --- Requests that are not done, by path: columns id path.  Parameter: the path to start after.
 sql_life.pending = [[
-SELECT id, path FROM res WHERE ty = 17 AND path > ?1 AND json_extract(doc, '$.rs') IN (3, 5)
+SELECT id, path FROM res WHERE ty = 17 AND path > ?1 AND json_extract(doc, '$.rs') IN (3, 4, 5)
 ORDER BY path]]
 
 --- The crossResourceSubscriptions, by id: column id.  Parameter: the id to start after.
