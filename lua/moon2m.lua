@@ -15,7 +15,7 @@ local rule = require "moon2m.rule"
 local sealed = require "moon2m.sealed"
 local waiters = require "moon2m.waiters"
 
-local fail = mistake.fail
+local fail, argument = mistake.fail, mistake.argument
 
 local public = {}
 
@@ -32,16 +32,19 @@ local function encoded(what, v)
   return text
 end
 
--- Arguments that are tables or absent.
-local function optional_table(what, v)
-  if v == nil then return {} end
-  if type(v) ~= "table" then fail("%s: a table was expected, got a %s", what, type(v)) end
+local function check_table(what, name, v, expected)
+  if type(v) ~= "table" then argument(what, name, expected or "a table", v) end
   return v
+end
+
+-- Arguments that are tables or absent.
+local function optional_table(what, name, v)
+  return v == nil and {} or check_table(what, name, v)
 end
 
 -- The resource type of a number, a name ("container", "timeSeries", "time_series") or a root
 -- ("cnt", "cod:color").
-local function type_of(t)
+local function type_of(what, t)
   local types = require "moon2m.types"
   local T
   if type(t) == "number" then
@@ -51,21 +54,16 @@ local function type_of(t)
       or types.by_name[t] or types.by_name[t:gsub("(%l)(%u)", "%1_%2"):lower()]
   end
   if not T and type(t) ~= "string" and type(t) ~= "number" then
-    fail("a resource type (its number or name) was expected, got a %s", type(t))
+    argument(what, "kind", "a resource type (its number or name)", t)
   end
-  if not T then fail("unknown resource type %s", tostring(t)) end
+  if not T then fail("%s: kind: unknown resource type %s", what, tostring(t)) end
   return T
-end
-
-local function type_number(t)
-  return type(t) == "number" and t or type_of(t).ty
 end
 
 -- A script's path as the primitive parameter `to`: "/plant/x" is below the CSEBase, anything else
 -- is an address as on the wire.
-local function address(to)
-  if to == "" then fail("a path was expected, got an empty text") end
-  if type(to) ~= "string" then fail("a path was expected, got %s", type(to)) end
+local function address(what, name, to)
+  if type(to) ~= "string" or to == "" then argument(what, name, "a path", to) end
   if to == "/" then return "-" end
   if to:sub(1, 1) == "/" and to:sub(1, 2) ~= "//" then return "-" .. to end
   return to
@@ -142,11 +140,11 @@ local function verbs(cse, scope, script)
   end
 
   function cse.request(r)
-    if type(r) ~= "table" then fail("cse.request: a table was expected") end
+    check_table("cse.request", "r", r)
     check_request(r)
-    local req = { op = OPS[r.op] or r.op, to = address(r.to), fr = r.fr, rcn = r.rcn, fc = r.fc,
-      drt = r.drt }
-    if r.ty then req.ty = type_number(r.ty) end
+    local req = { op = OPS[r.op] or r.op, to = address("cse.request", "to", r.to), fr = r.fr,
+      rcn = r.rcn, fc = r.fc, drt = r.drt }
+    if r.ty then req.ty = type(r.ty) == "number" and r.ty or type_of("cse.request", r.ty).ty end
     if type(r.pc) == "table" then
       local root = next(r.pc)
       req.pc = type(root) == "string" and root:find(":", 1, true) and encoded("pc", r.pc) or
@@ -160,39 +158,40 @@ local function verbs(cse, scope, script)
   end
 
   function cse.create(to, kind, attrs)
-    local T = type_of(kind)
+    to = address("cse.create", "to", to)
+    local T = type_of("cse.create", kind)
     local ty = T.ty
-    attrs = optional_table("cse.create: attributes", attrs)
+    attrs = optional_table("cse.create", "attrs", attrs)
     local fr
     if ty == 2 then fr = attrs.aei or (attrs.rn and "C" .. attrs.rn) or "C" end
     local body = {}
     for k, v in pairs(attrs) do body[k] = v end
     body.aei = nil
-    local code, pc = perform { op = 1, to = address(to), ty = ty, fr = fr,
-      pc = encoded("cse.create: attributes", { [T.root] = body }) }
+    local code, pc = perform { op = 1, to = to, ty = ty, fr = fr,
+      pc = encoded("cse.create: attrs", { [T.root] = body }) }
     if code ~= rsc.CREATED then return failed(code, pc) end
     return unwrap(pc)
   end
 
   function cse.retrieve(to)
-    local code, pc = perform { op = 2, to = address(to) }
+    local code, pc = perform { op = 2, to = address("cse.retrieve", "to", to) }
     if code ~= rsc.OK then return failed(code, pc) end
     return unwrap(pc)
   end
 
   function cse.update(to, attrs)
-    if type(attrs) ~= "table" then fail("cse.update: attributes: a table was expected") end
-    local code, pc = perform { op = 2, to = address(to) }
+    to = address("cse.update", "to", to)
+    check_table("cse.update", "attrs", attrs)
+    local code, pc = perform { op = 2, to = to }
     if code ~= rsc.OK then return failed(code, pc) end
     local root = next(json.decode(pc))
-    code, pc = perform { op = 3, to = address(to),
-      pc = encoded("cse.update: attributes", { [root] = attrs }) }
+    code, pc = perform { op = 3, to = to, pc = encoded("cse.update: attrs", { [root] = attrs }) }
     if code ~= rsc.UPDATED then return failed(code, pc) end
     return unwrap(pc)
   end
 
   function cse.delete(to)
-    local code, pc = perform { op = 4, to = address(to) }
+    local code, pc = perform { op = 4, to = address("cse.delete", "to", to) }
     if code ~= rsc.DELETED then return failed(code, pc) end
     return true
   end
@@ -200,12 +199,13 @@ local function verbs(cse, scope, script)
   -- An instance of what the container holds; in a timeSeries of now when dgt does not say (a
   -- timestamp, or seconds since 1970).
   function cse.add(container, content, attrs)
+    local to = address("cse.add", "container", container)
+    if content == nil then argument("cse.add", "content", "a value", nil) end
     local body = { con = content }
-    for k, v in pairs(optional_table("cse.add: attributes", attrs)) do body[k] = v end
-    if content == nil then fail("cse.add: no content") end
+    for k, v in pairs(optional_table("cse.add", "attrs", attrs)) do body[k] = v end
     guarded()
     local dispatch = require "moon2m.dispatch"
-    local T = dispatch.holds(address(container))
+    local T = dispatch.holds(to)
     local dgt = T.attr.dgt
     if dgt and dgt.create == "M" and body.dgt == nil then body.dgt = dispatch.sequence() / 1e6 end
     if type(body.dgt) == "number" then body.dgt = sys.stamp(math.floor(body.dgt * 1e6 + 0.5)) end
@@ -213,23 +213,24 @@ local function verbs(cse, scope, script)
   end
 
   function cse.latest(container, n)
-    address(container)
-    if n ~= nil and not (type(n) == "number" and n >= 1 and n < 2 ^ 31) then
-      fail("cse.latest: a number of at least 1 was expected")
+    local to = address("cse.latest", "container", container)
+    if n ~= nil and not (mistake.is_number(n, 1) and n < 2 ^ 31) then
+      argument("cse.latest", "n", "a number of at least 1", n)
     end
     if not n then return cse.retrieve(container .. "/la") end
     guarded()
-    return require("moon2m.dispatch").newest(address(container), math.floor(n))
+    return require("moon2m.dispatch").newest(to, math.floor(n))
   end
 
   function cse.ensure(path, kind, attrs)
-    type_number(kind)
-    attrs = optional_table("cse.ensure: attributes", attrs)
+    address("cse.ensure", "path", path)
+    type_of("cse.ensure", kind)
+    attrs = optional_table("cse.ensure", "attrs", attrs)
     local found, err = cse.retrieve(path)
     if found then return found end
     if err.rsc ~= rsc.NOT_FOUND then return nil, err end
     local parent, name = path:match("^(.*)/([^/]+)$")
-    if not name then fail("cse.ensure: %q has no name", path) end
+    if not name then fail("cse.ensure: path: %q has no name", path) end
     if parent ~= "" then
       local ok, why = cse.ensure(parent, "container")
       if not ok then return nil, why end
@@ -243,22 +244,22 @@ local function verbs(cse, scope, script)
 
   function cse.sleep(seconds)
     guarded()
-    if type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds then
-      fail("cse.sleep: seconds were expected")
+    if not mistake.is_number(seconds, 0) then
+      argument("cse.sleep", "seconds", "a number from 0 on", seconds)
     end
     return sys.sleep(math.max(0, math.min(seconds, rule.time_left() + 0.001)))
   end
 
   local function check_key(what, key)
-    if key == nil or key ~= key then fail("%s: a key was expected, got %s", what, tostring(key)) end
+    if key == nil or key ~= key then argument(what, "key", "a value", key) end
   end
 
   -- The others go on meanwhile; true and what cse.wake hands over | nil, err when it did not come.
   function cse.wait(key, seconds)
     guarded()
     check_key("cse.wait", key)
-    if seconds ~= nil and not (type(seconds) == "number" and seconds >= 0) then
-      fail("cse.wait: seconds: a number from 0 on was expected, got a %s", type(seconds))
+    if seconds ~= nil and not mistake.is_number(seconds, 0) then
+      argument("cse.wait", "seconds", "a number from 0 on", seconds)
     end
     local most = math.min(rule.time_left() + 0.001, LONGEST)
     return waited(seconds, waiters.wait(scope.waiters, key, math.max(0, math.min(seconds or most,
@@ -275,7 +276,7 @@ local function verbs(cse, scope, script)
 
   function cse.spawn(fn)
     guarded()
-    if type(fn) ~= "function" then fail("cse.spawn: a function was expected") end
+    if type(fn) ~= "function" then argument("cse.spawn", "fn", "a function", fn) end
     local _, at = mistake.frame()
     script.run(scope, fn, "cse.spawn", at and ("%s:%d"):format(at.short_src, at.currentline))
   end
@@ -285,7 +286,7 @@ end
 
 -- Settings are typed by example: what the operator gives must be of the default's type.
 local function settings(scope, script, defaults)
-  if type(defaults) ~= "table" then fail("cse.config: a table of defaults was expected") end
+  check_table("cse.config", "defaults", defaults)
   local given = script.settings(scope.name)
   for k, v in pairs(given) do
     if defaults[k] == nil then
@@ -316,6 +317,18 @@ local function bytes(v)
   return n
 end
 
+local function check_socket(what, kind, o)
+  if type(o) == "table" or kind == "udp" and type(o) == "number" then return end
+  argument(what, "o", kind == "udp" and "a port or a table of options" or "a table of options", o)
+end
+
+local function check_serial(device, o)
+  if type(device) ~= "string" then
+    argument("cse.serial", "device", "a device like \"/dev/ttyUSB0\"", device)
+  end
+  check_table("cse.serial", "o", o, "a table of options")
+end
+
 local function declarations(cse, scope, script)
   local function staging()
     if not scope.staging then fail("declarations belong at the top level of a script") end
@@ -325,7 +338,7 @@ local function declarations(cse, scope, script)
 
   function cse.state(defaults)
     staging()
-    for k, v in pairs(optional_table("cse.state", defaults)) do
+    for k, v in pairs(optional_table("cse.state", "defaults", defaults)) do
       if scope.state[k] == nil then scope.state[k], scope.filled[k] = v, true end
     end
     return scope.state
@@ -333,7 +346,7 @@ local function declarations(cse, scope, script)
 
   function cse.budget(b)
     staging()
-    if type(b) ~= "table" then fail("cse.budget: a table was expected") end
+    check_table("cse.budget", "limits", b)
     for k in pairs(b) do
       if k ~= "time" and k ~= "memory" then
         fail("cse.budget: unknown budget '%s'; time and memory are known", tostring(k))
@@ -370,7 +383,7 @@ local function declarations(cse, scope, script)
 
   function cse.type(spec)
     staging()
-    if type(spec) ~= "table" then fail("cse.type: a table was expected") end
+    check_table("cse.type", "spec", spec)
     local info = debug.getinfo(2, "Sl")
     table.insert(scope.types, spec)
     scope.type_places[#scope.types] = ("%s:%d"):format(info.short_src, info.currentline)
@@ -378,7 +391,7 @@ local function declarations(cse, scope, script)
 
   function cse.every(seconds, fn)
     if type(seconds) ~= "number" or not (seconds > 0 and seconds <= LONGEST) then
-      fail("cse.every: seconds above 0, %d at most, were expected", LONGEST)
+      argument("cse.every", "seconds", ("a number above 0, %d at most,"):format(LONGEST), seconds)
     end
     script.declare(scope, "every", nil, nil, fn, nil, seconds .. " s").period = seconds
   end
@@ -386,7 +399,7 @@ local function declarations(cse, scope, script)
   function cse.at(hhmm, fn)
     local hour = type(hhmm) == "string" and hhmm:match("^(%d%d?):[0-5]%d$")
     if not hour or tonumber(hour) > 23 then
-      fail("cse.at: a time of day like \"07:30\" was expected")
+      argument("cse.at", "hhmm", "a time of day like \"07:30\"", hhmm)
     end
     script.declare(scope, "at", nil, nil, fn, nil, hhmm).hhmm = hhmm
   end
@@ -394,13 +407,17 @@ local function declarations(cse, scope, script)
   -- What a gateway's arguments ask for; the caller adds the rule of its function.
   local function socket(kind, ...)
     staging()
+    local what = "cse." .. kind
+    if kind == "serial" then check_serial(...) else check_socket(what, kind, ...) end
+    local fn = select(select("#", ...), ...)
+    if type(fn) ~= "function" then argument(what, "fn", "a function", fn) end
     local spec, why = gateway.declare(scope, kind, ...)
     return spec or fail("cse.%s: %s", kind, why)
   end
 
   for _, kind in ipairs { "udp", "tcp", "mqtt" } do
     cse[kind] = function(o, fn)
-      local spec = socket(kind, o)
+      local spec = socket(kind, o, fn)
       spec.rule = script.declare(scope, kind, nil, nil, fn, nil, spec.key:sub(#kind + 2))
       spec.rule.lasting = kind == "tcp"         -- as long as its connection, until that is closed
       return gateway.handle(spec)
@@ -408,7 +425,7 @@ local function declarations(cse, scope, script)
   end
 
   function cse.serial(device, o, fn)
-    local spec = socket("serial", device, o)
+    local spec = socket("serial", device, o, fn)
     spec.rule = script.declare(scope, "serial", nil, nil, fn, nil, spec.opts.device)
     return gateway.handle(spec)
   end
@@ -428,24 +445,24 @@ local function helpers(cse, scope, script)
   end
   --- JSON text as Lua value; nil, message when it is malformed.
   function cse.parse(s)
-    if type(s) ~= "string" then fail("cse.parse: a text was expected, got a %s", type(s)) end
+    if type(s) ~= "string" then argument("cse.parse", "s", "a text", s) end
     local ok, v = pcall(json.decode, s)
     if not ok then return nil, type(v) == "table" and v.msg or v end
     return v
   end
-  function cse.array(t) return json.array(optional_table("cse.array", t)) end
+  function cse.array(t) return json.array(optional_table("cse.array", "t", t)) end
   --- Seconds since 1970, with fraction.
   function cse.now() return sys.now() / 1e6 end
   --- A oneM2M timestamp as seconds since 1970; nil when it is none.
   function cse.epoch(ct)
     if ct == nil then return nil end
-    if type(ct) ~= "string" then fail("cse.epoch: a timestamp was expected, got a %s", type(ct)) end
+    if type(ct) ~= "string" then argument("cse.epoch", "ct", "a timestamp", ct) end
     local us = sys.parse_stamp(ct)
     return us and us / 1e6 or nil
   end
   --- A small file that the operator allowed (`read` in the configuration); text | nil, err.
   function cse.read(file)
-    if type(file) ~= "string" then fail("cse.read: a path was expected, got a %s", type(file)) end
+    if type(file) ~= "string" then argument("cse.read", "file", "a path", file) end
     if not script.may_read(file) then
       return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE,
         "reading %s is not allowed (configuration: read)", tostring(file))

@@ -8,6 +8,7 @@ local cse = require "moon2m.core.cse"
 local core_json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local json = require "moon2m.json"
+local mistake = require "moon2m.mistake"
 
 local format = {}
 local by_name = {}
@@ -19,13 +20,13 @@ local PERS = { event = true, target = true }
 --- Checks a declaration; raises at the script's line what is wrong with it.
 function format.check(name, fn, opts)
   if opts ~= nil and type(opts) ~= "table" then
-    error("cse.format: options are a table, like { per = \"target\" }", 3)
+    mistake.argument("cse.format", "opts", "a table like { per = \"target\" }", opts)
   end
   opts = opts or {}
   if type(name) ~= "string" or not name:match("^[%w._-]+$") then
-    error("cse.format: the name must be letters, digits, '.', '_' or '-'", 3)
+    mistake.argument("cse.format", "name", "a name of letters, digits, '.', '_' or '-'", name)
   end
-  if type(fn) ~= "function" then error("cse.format: the second argument must be a function", 3) end
+  if type(fn) ~= "function" then mistake.argument("cse.format", "fn", "a function", fn) end
   for k in pairs(opts) do
     if not OPTIONS[k] then error(("cse.format: unknown option '%s'"):format(tostring(k)), 3) end
   end

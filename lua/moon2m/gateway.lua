@@ -39,7 +39,7 @@ function gateway.limit(name) return limits[name] end
 -- ---- errors -------------------------------------------------------------------------------------
 
 --- Raises at the script's line, however deep in the library the mistake was seen.
-gateway.fail = mistake.fail
+gateway.fail, gateway.argument = mistake.fail, mistake.argument
 local fail = mistake.fail
 
 --- nil, err: the peer, the device or the broker is not there.
@@ -52,13 +52,20 @@ function gateway.late(fmt, ...)
   return nil, rsc.err(rsc.REQUEST_TIMEOUT, fmt, ...)
 end
 
---- Checks a time limit of a script: nil or seconds above 0.  Returns it.
-function gateway.seconds(seconds)
+--- Checks a time limit of a script, argument `seconds` of the function `what`: nil or above 0.
+function gateway.seconds(what, seconds)
   if seconds ~= nil and
       (type(seconds) ~= "number" or not (seconds > 0 and seconds <= MAX_WAIT)) then
-    fail("seconds above 0 were expected, got %s", tostring(seconds))
+    mistake.argument(what, "seconds", "a number above 0", seconds)
   end
-  return seconds
+end
+
+--- Checks what a script sends, the argument `name` of the function `what`.  Returns it as text.
+function gateway.text(what, name, v)
+  if type(v) ~= "string" and type(v) ~= "number" then
+    mistake.argument(what, name, "a text", v)
+  end
+  return tostring(v)
 end
 
 -- ---- options ------------------------------------------------------------------------------------

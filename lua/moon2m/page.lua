@@ -5,6 +5,8 @@
 local sys = require "moon2m.core.sys"
 local path = require "moon2m.path"
 
+local mistake = require "moon2m.mistake"
+
 local page = {}
 
 local MAX = 1048576              -- bytes of a page, as in bind_page.h
@@ -18,8 +20,8 @@ local TYPES = { html = "text/html; charset=utf-8", js = "text/javascript; charse
 local function path_error(where)
   local first = type(where) == "string" and (where == "/" and "" or where:match("^/(%l[%w._-]*)"))
   if not first or not where:match("^/[%w._/-]*$") or #where > 128 or where:match("./$") then
-    return ("a path like \"/live\" was expected (a lower-case letter first), got %s"):format(
-      tostring(where))
+    mistake.argument("cse.page", "where", "a path like \"/live\" (a lower-case letter first)",
+      where)
   end
   local _, base = path.configured()
   if first == base or first == "notify" or where == "/healthz" or where == "/metrics" then
@@ -42,7 +44,7 @@ local function take(scope, source)
   if type(source) == "table" and type(source.text) == "string" then
     return source.text, TYPES.html
   end
-  return nil, "a file's name or { text = \"...\" } was expected as the second argument"
+  mistake.argument("cse.page", "source", "a file's name or { text = \"...\" }", source)
 end
 
 --- Checks a declaration and reads the file.  source: the name of a file beside the script, or
@@ -58,7 +60,7 @@ function page.declare(scope, where, source, kind)
   end
   kind = kind or by_name
   if type(kind) ~= "string" or not kind:match("^[%w.+-]+/[%w.+-]+[ -~]*$") then
-    return nil, where .. ": a media type like \"text/html\" was expected as the third argument"
+    mistake.argument("cse.page", "kind", "a media type like \"text/html\"", kind)
   end
   return { path = where, type = kind, body = body }
 end

@@ -5,6 +5,7 @@
 local guard = require "moon2m.core.guard"
 local sys = require "moon2m.core.sys"
 local env = require "moon2m.env"
+local mistake = require "moon2m.mistake"
 local parts = require "moon2m.parts"
 local path = require "moon2m.path"
 local rules = require "moon2m.rule"
@@ -56,17 +57,19 @@ local PLACED = { policy = true, check = true, on = true, virtual = true }
 local WITH_OP = { check = true, on = true }
 local MAX_PARALLEL = 64
 
-local function where_error(where)
+local function where_error(what, where)
   if type(where) ~= "string" or where:sub(1, 1) ~= "/" then
-    return ("a path like \"/plant/*/temp\" was expected, got %s"):format(tostring(where))
+    mistake.argument(what, "where", "a path like \"/plant/*/temp\"", where)
   end
   local ok, why = pcall(path.globs().add, path.globs(), where, true)
-  if not ok then return (tostring(why):gsub("^[^:]+:%d+: ", "")) end
+  if not ok then mistake.fail("%s: where: %s", what, (tostring(why):gsub("^[^:]+:%d+: ", ""))) end
 end
 
 local function opts_error(kind, opts)
   if kind ~= "on" or opts == nil then return nil end
-  if type(opts) ~= "table" then return "options are a table, like { parallel = 4 }" end
+  if type(opts) ~= "table" then
+    mistake.argument("cse.on", "opts", "a table like { parallel = 4 }", opts)
+  end
   for k, v in pairs(opts) do
     if k ~= "parallel" then return ("unknown option '%s'"):format(tostring(k)) end
     if type(v) ~= "number" or v < 1 or v > MAX_PARALLEL or v % 1 ~= 0 then
@@ -99,14 +102,14 @@ end
 -- rule without a path is called after its kind.
 function scope.declare(s, kind, op, where, fn, opts, label)
   if not s.staging then error("declarations belong at the top level of a script", 3) end
+  local what = "cse." .. kind
   if WITH_OP[kind] and not scope.OPS[op] then
-    error(('%q is no operation; use "create", "retrieve", "update", "delete", "notify" or "any"')
-      :format(tostring(op)), 3)
+    mistake.argument(what, "op",
+      '"create", "retrieve", "update", "delete", "notify" or "any"', op)
   end
-  local wrong = PLACED[kind] and where_error(where)
-  if wrong then error(wrong, 3) end
-  if type(fn) ~= "function" then error("a function was expected as the last argument", 3) end
-  wrong = opts_error(kind, opts)
+  if PLACED[kind] then where_error(what, where) end
+  if type(fn) ~= "function" then mistake.argument(what, "fn", "a function", fn) end
+  local wrong = opts_error(kind, opts)
   if wrong then error(wrong, 3) end
   local at = declared_at()
   local rule = rules.new(s, rules.has_budget(kind) and kind or "timer",

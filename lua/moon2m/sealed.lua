@@ -3,7 +3,8 @@
 
 local sealed = {}
 
-local inside = setmetatable({}, { __mode = "k" })      -- what was handed out -> its contents
+-- What was handed out -> its contents, weak both ways: contents lead back to what was handed out.
+local inside = setmetatable({}, { __mode = "kv" })
 
 --- A table that reads like `contents` and refuses assignments; name: what scripts call it.
 function sealed.new(contents, name)

@@ -107,9 +107,9 @@ describe("cse.wait", function()
           end
           return { con = table.concat(out, "|") }
         end)]]
-      t.equal(h:retrieve("/wrong").con, "cse.wait: a key was expected, got nil|" ..
-        "cse.wake: a key was expected, got nil|" ..
-        "cse.wait: seconds: a number from 0 on was expected, got a string|" ..
+      t.equal(h:retrieve("/wrong").con, "cse.wait: key: a value was expected, got nil|" ..
+        "cse.wake: key: a value was expected, got nil|" ..
+        "cse.wait: seconds: a number from 0 on was expected, got \"soon\"|" ..
         "verbs cannot wait inside table.sort: collect first, then act")
     end)
   end)

@@ -574,8 +574,10 @@ describe("loading", function()
   for what, case in pairs {
     ["a syntax error"] = { "cse.start(function(\n", "bad%.lua:%d: .-expected" },
     ["an error at load"] = { 'error("not today")', "bad%.lua:2: not today" },
-    ["a wrong pattern"] = { 'cse.on("create", "home", function() end)', "bad%.lua:2: a path" },
-    ["a wrong operation"] = { 'cse.on("make", "/x", function() end)', 'bad%.lua:2: "make"' },
+    ["a wrong pattern"] = { 'cse.on("create", "home", function() end)',
+      "bad%.lua:2: cse%.on: where: a path" },
+    ["a wrong operation"] = { 'cse.on("make", "/x", function() end)',
+      'bad%.lua:2: cse%.on: op: .* got "make"' },
     ["a verb at load"] = { 'cse.add("/x", "1")', "bad%.lua:2: verbs work inside" },
     ["an unknown function"] = { "cse.nonsense()", "bad%.lua:2: [^\n]*nonsense" },
     ["a module that is not there"] = { 'require "ffi"', "bad%.lua:2: [^\n]*ffi" },

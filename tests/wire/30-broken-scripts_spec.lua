@@ -359,9 +359,10 @@ describe("wrong arguments", function()
         end
         return { con = table.concat(out, "|") }
       end)]] } }
-    assert.equal(table.concat({ "cse.epoch: a timestamp was expected, got a number",
-      "cse.read: a path was expected, got a table", "a path was expected, got an empty text",
-      "a resource type (its number or name) was expected, got a table" }, "|"),
+    assert.equal(table.concat({ "cse.epoch: ct: a timestamp was expected, got 5",
+      "cse.read: file: a path was expected, got a table",
+      "cse.retrieve: to: a path was expected, got an empty text",
+      "cse.create: kind: a resource type (its number or name) was expected, got a table" }, "|"),
       expect(2000, s:retrieve("/moon/said", "CAdmin")).con)
   end)
 

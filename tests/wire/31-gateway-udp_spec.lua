@@ -170,9 +170,9 @@ describe("cse.udp", function()
     assert.matches("1 to 65535", seen.s4)
     assert.matches("not an address of this socket's family", seen.s5)
     assert.matches("at most 65507", seen.s6)
-    assert.matches("gw.lua:%d+: send: an address like \"10.0.0.7:900\" was expected, got a number",
+    assert.matches("gw.lua:%d+: udp:send: to: an address like \"10.0.0.7:900\" was expected, got 5",
       seen.s7)
-    assert.matches("send: a text was expected as the second argument, got a table", seen.s8)
+    assert.matches("gw.lua:%d+: udp:send: data: a text was expected, got a table", seen.s8)
     assert.matches("gw.lua:%d+: closed", seen.closed)
     assert.equal("udp 127.0.0.1:" .. port, seen.handle)
   end)
@@ -248,16 +248,16 @@ describe("declarations of gateways", function()
   it("say what is wrong, with file and line", function()
     local f = ", function() end)"
     for line, pattern in pairs {
-      ['cse.udp("x"' .. f] = "cse.udp: a table of options was expected, got a string",
+      ['cse.udp("x"' .. f] = "cse.udp: o: a port or a table of options was",
       ["cse.udp({}" .. f] = "cse.udp: port is missing",
       ["cse.udp(70000" .. f] = "cse.udp: port: a whole number from 0 to 65535 was expected",
       ["cse.udp({ port = 1, hots = 2 }" .. f] = "cse.udp: unknown option 'hots'",
-      ["cse.udp(5700)"] = "a function was expected as the last argument",
+      ["cse.udp(5700)"] = "cse.udp: fn: a function was expected, got nil",
       ["cse.udp(5700" .. f .. "; cse.udp(5700" .. f] = "udp 127.0.0.1:5700 is declared twice",
       ["cse.tcp({ host = 'x' }" .. f] = "cse.tcp: port is missing",
       ["cse.tcp({ host = 'x', port = 1, tls = 1 }" .. f] = "tls: a boolean was expected, got a num",
       ["cse.tcp({ listen = 1, reconnect = 1 }" .. f] = "cse.tcp: unknown option 'reconnect'",
-      ["cse.serial(1, {}" .. f] = 'cse.serial: a device like "/dev/ttyUSB0" was expected',
+      ["cse.serial(1, {}" .. f] = 'cse.serial: device: a device like "/dev/ttyUSB0" was expected',
       ["cse.serial('/dev/x', { parity = 'x' }" .. f] = 'parity: "none", "even" or "odd" was exp',
       ["cse.mqtt({ port = 1 }" .. f] = "cse.mqtt: host is missing",
       ["cse.mqtt({ host = 'x', topics = { 'a/#/b' } }" .. f] = "topics: topic \"a/#/b\": ",

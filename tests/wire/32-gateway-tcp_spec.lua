@@ -330,7 +330,8 @@ describe("cse.http", function()
     assert.matches("^nil 5103 an answer of %d bytes, at most 1", out[5])
     assert.same({ "201 2001", "200 5", "200", "200" }, { out[6], out[7], tostring(out[8]),
       tostring(out[9]) })
-    assert.matches('gw.lua:%d+: cse.http: a URL like "https://host/path" was expected', out[10])
+    assert.matches('gw.lua:%d+: cse.http.get: url: a URL like "https://host/path" was expected',
+      out[10])
     assert.matches("a URL like", out[11])
     assert.matches("headers: Host is written by the server", out[12])
     assert.matches("headers: A: no control characters", out[13])

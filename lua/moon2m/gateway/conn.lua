@@ -167,9 +167,10 @@ function methods.read(handle, how, seconds)
   local max = gateway.limit("bytes")
   local kind = type(how) == "number" and how or HOW[how == nil and "some" or how]
   if not kind or type(kind) == "number" and (kind < 1 or kind > max or kind % 1 ~= 0) then
-    gateway.fail('read: a number of bytes from 1 to %d, "line", "all" or nothing was expected', max)
+    gateway.argument("conn:read", "how",
+      ('a number of bytes from 1 to %d, "line", "all" or nothing'):format(max), how)
   end
-  gateway.seconds(seconds)
+  gateway.seconds("conn:read", seconds)
   local run, why = check(handle, "read")
   if not run then return gateway.unreachable(why) end
   if run.reading then gateway.fail("read: another coroutine reads this connection") end
@@ -197,13 +198,10 @@ end
 --- conn:write(data [, seconds]): true | nil, err.  Yields when the peer does not take what was
 -- written before.
 function methods.write(handle, data, seconds)
-  if type(data) ~= "string" and type(data) ~= "number" then
-    gateway.fail("write: a text was expected, got a %s", type(data))
-  end
-  gateway.seconds(seconds)
+  data = gateway.text("conn:write", "data", data)
+  gateway.seconds("conn:write", seconds)
   local run, why = check(handle, "write")
   if not run then return gateway.unreachable(why) end
-  data = tostring(data)
   local piece = gateway.limit("bytes")
   for at = 1, math.max(#data, 1), piece do
     local waits = core.write(run.conn.id, data:sub(at, at + piece - 1))

@@ -44,12 +44,11 @@ local function has_header(headers, wanted)
 end
 
 -- A table is sent as JSON.
-local function content(opts)
-  local body = opts.body
+local function content(what, body)
   if type(body) == "table" then return json.encode(body), "application/json" end
   if body == nil then return "" end
   if type(body) ~= "string" and type(body) ~= "number" then
-    return nil, "body: a text or a table was expected, got a " .. type(body)
+    gateway.argument(what, "body", "a text or a table", body)
   end
   return tostring(body)
 end
@@ -64,20 +63,19 @@ local function read_headers(text)
   return out
 end
 
-local function perform(method, url, o)
+local function perform(what, method, url, o)
   if type(url) ~= "string" or not url:match("^https?://[^%s%c]+$") then
-    gateway.fail("cse.http: a URL like \"https://host/path\" was expected, got %s", tostring(url))
+    gateway.argument(what, "url", "a URL like \"https://host/path\"", url)
   end
   local opts, why = gateway.options(o == nil and {} or o, FORMS)
-  if not opts then gateway.fail("cse.http: %s", why) end
+  if not opts then gateway.fail("%s: o: %s", what, why) end
   method = method or opts.method or "GET"
   if not method:match("^%u+$") or method == "CONNECT" then
-    gateway.fail("cse.http: method %q is not possible", method)
+    gateway.fail("%s: o: method %q is not possible", what, method)
   end
-  local body, kind = content(opts)
-  if not body then gateway.fail("cse.http: %s", kind) end
+  local body, kind = content(what, opts.body)
   local head, wrong = header_lines(opts.headers)
-  if not head then gateway.fail("cse.http: %s", wrong) end
+  if not head then gateway.fail("%s: o: %s", what, wrong) end
   if kind and not has_header(opts.headers, "content-type") then
     head = head .. "Content-Type: " .. kind .. "\r\n"
   end
@@ -106,23 +104,23 @@ function http.new(guarded)
   return {
     get = function(url, o)
       guarded()
-      return perform("GET", url, o)
+      return perform("cse.http.get", "GET", url, o)
     end,
     delete = function(url, o)
       guarded()
-      return perform("DELETE", url, o)
+      return perform("cse.http.delete", "DELETE", url, o)
     end,
     post = function(url, body, o)
       guarded()
-      return perform("POST", url, with_body(o, body))
+      return perform("cse.http.post", "POST", url, with_body(o, body))
     end,
     put = function(url, body, o)
       guarded()
-      return perform("PUT", url, with_body(o, body))
+      return perform("cse.http.put", "PUT", url, with_body(o, body))
     end,
     request = function(url, o)
       guarded()
-      return perform(nil, url, o)
+      return perform("cse.http.request", nil, url, o)
     end,
   }
 end

@@ -183,9 +183,10 @@ local PUBLISH = {
   timeout = { "number", min = 0, max = 86400 },
 }
 
-local function check_topic(topic, name)
+local function check_topic(what, topic, name)
+  if type(topic) ~= "string" then gateway.argument(what, "topic", "a text", topic) end
   local wrong = topic_error(topic, name)
-  if wrong then gateway.fail("%s", wrong) end
+  if wrong then gateway.fail("%s: topic: %s", what, wrong) end
 end
 
 -- Waits until the queue has room: true | nil, err.
@@ -204,26 +205,26 @@ end
 --- handle:publish(topic, payload [, { qos, retain, timeout }]): true once it is queued | nil, err.
 -- Yields while the queue is full.  Without a connection qos 0 fails; 1 and 2 leave with the next.
 function mqtt.methods.publish(live, topic, payload, o)
-  check_topic(topic, true)
-  if type(payload) ~= "string" and type(payload) ~= "number" then
-    gateway.fail("publish: the payload is a text, got a %s", type(payload))
-  end
+  check_topic("mqtt:publish", topic, true)
+  payload = gateway.text("mqtt:publish", "payload", payload)
   local opts, why = gateway.options(o == nil and {} or o, PUBLISH)
-  if not opts then gateway.fail("publish: %s", why) end
+  if not opts then gateway.fail("mqtt:publish: o: %s", why) end
   if not live.id then return gateway.unreachable("not connected yet") end
   local qos = opts.qos or live.spec.opts.qos
   local ok, err = room(live, opts.timeout)
   if not ok then return nil, err end
-  ok, why = core.publish(live.id, topic, tostring(payload), qos, opts.retain)
+  ok, why = core.publish(live.id, topic, payload, qos, opts.retain)
   if not ok then return gateway.unreachable(why) end
   return true
 end
 
 --- handle:subscribe(topic [, qos]): from now on, also after the next connection.
 function mqtt.methods.subscribe(live, topic, qos)
-  check_topic(topic)
-  qos = qos or live.spec.opts.qos
-  if qos ~= 0 and qos ~= 1 and qos ~= 2 then gateway.fail("subscribe: qos is 0, 1 or 2") end
+  check_topic("mqtt:subscribe", topic)
+  if qos == nil then qos = live.spec.opts.qos end
+  if qos ~= 0 and qos ~= 1 and qos ~= 2 then
+    gateway.argument("mqtt:subscribe", "qos", "0, 1 or 2", qos)
+  end
   live.topics[topic] = { qos = qos, spec = live.spec }
   if live.state ~= "open" or not live.id then return true end
   local ok, why = subscribe(live, topic, qos)
@@ -233,7 +234,7 @@ end
 
 --- handle:unsubscribe(topic).
 function mqtt.methods.unsubscribe(live, topic)
-  check_topic(topic)
+  check_topic("mqtt:unsubscribe", topic)
   live.topics[topic] = nil
   if live.state ~= "open" or not live.id then return true end
   local ok, why = core.unsubscribe(live.id, topic)

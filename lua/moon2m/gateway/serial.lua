@@ -102,14 +102,9 @@ end
 
 -- ---- handle -------------------------------------------------------------------------------------
 
---- handle:write(data [, seconds]), also :send: true | nil, err.  Yields when the line is slower
--- than what is written.
-function serial.methods.write(live, data, seconds)
-  if type(data) ~= "string" and type(data) ~= "number" then
-    gateway.fail("write: a text was expected, got a %s", type(data))
-  end
-  gateway.seconds(seconds)
-  data = tostring(data)
+local function write(what, live, data, seconds)
+  data = gateway.text(what, "data", data)
+  gateway.seconds(what, seconds)
   local limit = gateway.limit("bytes")
   local deadline = seconds and sys.mono() + seconds * 1e6
   for at = 1, math.max(#data, 1), limit do
@@ -125,6 +120,14 @@ function serial.methods.write(live, data, seconds)
   return true
 end
 
-serial.methods.send = serial.methods.write
+--- handle:write(data [, seconds]), also :send: true | nil, err.  Yields when the line is slower
+-- than what is written.
+function serial.methods.write(live, data, seconds)
+  return write("serial:write", live, data, seconds)
+end
+
+function serial.methods.send(live, data, seconds)
+  return write("serial:send", live, data, seconds)
+end
 
 return serial

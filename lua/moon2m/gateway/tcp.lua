@@ -156,10 +156,8 @@ function tcp.methods.write(live, data, seconds)
   if live.spec.opts.listen then
     gateway.fail("write: a server has many connections; use handle:connections()")
   end
-  if type(data) ~= "string" and type(data) ~= "number" then
-    gateway.fail("write: a text was expected, got a %s", type(data))
-  end
-  gateway.seconds(seconds)
+  data = gateway.text("tcp:write", "data", data)
+  gateway.seconds("tcp:write", seconds)
   local c = next(live.conns)
   if not c then return gateway.unreachable("not connected") end
   return conn.write(c.handle, data, seconds)

@@ -53,12 +53,9 @@ end
 -- Never waits.
 function udp.methods.send(live, to, data)
   if type(to) ~= "string" then
-    gateway.fail("send: an address like \"10.0.0.7:900\" was expected, got a %s", type(to))
+    gateway.argument("udp:send", "to", "an address like \"10.0.0.7:900\"", to)
   end
-  if type(data) ~= "string" and type(data) ~= "number" then
-    gateway.fail("send: a text was expected as the second argument, got a %s", type(data))
-  end
-  local ok, why = core.send(live.id, to, tostring(data))
+  local ok, why = core.send(live.id, to, gateway.text("udp:send", "data", data))
   if not ok then return gateway.unreachable(why) end
   return true
 end

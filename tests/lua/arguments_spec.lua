@@ -1,0 +1,174 @@
+-- Wrong arguments: each function that scripts have, as the reference describes it, is called with
+-- values of every type that a parameter does not take.  The error names the function, the argument
+-- and the line of the caller.
+
+local reference = require "moon2m.reference"
+local t = require "moon2m.test"
+
+-- ---- what a parameter takes ---------------------------------------------------------------------
+
+local BASIC = { string = "string", number = "number", integer = "number", boolean = "boolean",
+  ["true"] = "boolean", ["false"] = "boolean", table = "table", ["nil"] = "nil" }
+
+-- The parts of a union, at its outermost level.
+local function parts(text)
+  local list, depth, from, quoted = {}, 0, 1, false
+  for i = 1, #text do
+    local c = text:sub(i, i)
+    if c == '"' then quoted = not quoted end
+    if not quoted and c:find("[%(%[{<]") then depth = depth + 1 end
+    if not quoted and c:find("[%)%]}>]") then depth = depth - 1 end
+    if not quoted and depth == 0 and c == "|" then
+      list[#list + 1] = text:sub(from, i - 1)
+      from = i + 1
+    end
+  end
+  list[#list + 1] = text:sub(from)
+  return list
+end
+
+local function takes(set, text)
+  for _, part in ipairs(parts(text)) do
+    part = part:match("^%s*(.-)%s*$")
+    local named = reference.get().types[part]
+    if part == "any" then
+      set.any = true
+    elseif part:find('^"') then
+      set.string = true
+    elseif part:find("^fun%(") then
+      set["function"] = true
+    elseif BASIC[part] then
+      set[BASIC[part]] = true
+    elseif named and named.kind == "alias" then
+      for _, v in ipairs(named.variants) do takes(set, v.type) end
+    else
+      set.table = true
+    end
+  end
+  return set
+end
+
+-- ---- calls --------------------------------------------------------------------------------------
+
+-- A right value for a parameter, in Lua: for one function, or for all that have it.
+local RIGHT = {
+  to = '"/in"', where = '"/x"', op = '"create"', fn = "function() end", kind = '"container"',
+  attrs = "{}", container = '"/in"', content = "1", n = "1", path = '"/in"', key = '"k"',
+  r = '{ op = "retrieve", to = "/in" }', seconds = "1", s = '"1"', t = "{}", file = '"/none"',
+  ct = '"20260101T000000"', o = "{}", device = '"/dev/ttyS0"', url = '"http://127.0.0.1:9/"',
+  body = '"x"', defaults = "{}", limits = "{}", name = '"f"', hhmm = '"07:30"', opts = "{}",
+  source = '{ text = "x" }', data = '"x"', topic = '"a"', payload = '"x"', qos = "0", how = "1",
+  spec = "{}", fmt = '"x"', v = "1",
+  ["cse.page kind"] = '"text/html"', ["cse.page where"] = '"/page"',
+  ["cse.udp o"] = "{ port = 0 }", ["cse.tcp o"] = "{ listen = 0 }",
+  ["cse.mqtt o"] = '{ host = "h" }', ["udp:send to"] = '"10.0.0.1:9"',
+}
+
+-- Parameters that take any value but nil.
+local NEEDED = { ["cse.add content"] = true, ["cse.wait key"] = true, ["cse.wake key"] = true }
+
+local WRONG = { { "nil", "nil" }, { "boolean", "true" }, { "number", "7" }, { "string", '"x y"' },
+  { "table", "{}" }, { "function", "print" } }
+
+-- The handles that scripts get, and how each is had.
+local HANDLES = { udp = "cse.udp(9, function() end)", conn = "link",
+  tcp = 'cse.tcp({ host = "h", port = 1 }, function(c) link = c cse.wait("end", 20) end)',
+  serial = 'cse.serial("/dev/ttyS1", {}, function() end)',
+  mqtt = 'cse.mqtt({ host = "m" }, function() end)' }
+
+local function right(name, param)
+  local value = RIGHT[name .. " " .. param] or RIGHT[param]
+  if not value then error(("%s: no right value for %s"):format(name, param)) end
+  return value
+end
+
+-- Calls fn(text of the arguments, parameter) for each wrong value of each parameter.
+local function each_wrong(entry, fn)
+  local before = {}
+  for _, p in ipairs(entry.params) do
+    if p.name == "..." then break end
+    local set = takes({}, p.type)
+    for _, w in ipairs(WRONG) do
+      local fits = set[w[1]] or set.any or w[1] == "nil" and p.optional
+      if not fits or w[1] == "nil" and NEEDED[entry.name .. " " .. p.name] then
+        local list = { unpack(before) }
+        list[#list + 1] = w[2]
+        fn(table.concat(list, ", "), p.name)
+      end
+    end
+    before[#before + 1] = right(entry.name, p.name)
+  end
+end
+
+local function is_declaration(entry)
+  return entry.class == "moon2m.cse" and (entry.section == "Declarations" or
+    entry.section == "Gateways" and not entry.name:find("^cse%.http"))
+end
+
+-- The functions of a script, in order, with the section they stand in.
+local function functions()
+  local list = {}
+  for _, section in ipairs(reference.get().sections) do
+    for _, entry in ipairs(section.entries) do
+      local base = entry.name:match("^(%w+)[.:]")
+      if entry.kind == "function" and (base == "cse" or HANDLES[base]) then
+        entry.section = section.title
+        list[#list + 1] = entry
+      end
+    end
+  end
+  return list
+end
+
+-- Lines of a script, and what the error of a line must be.
+local function add_calls(lines, expected, entry)
+  each_wrong(entry, function(args, param)
+    lines[#lines + 1] = ("try(%d, function() %s(%s) end)"):format(#lines + 1, entry.name, args)
+    expected[#lines] = { call = ("%s(%s)"):format(entry.name, args),
+      text = ("args.lua:%d: %s: %s: "):format(#lines, entry.name, param) }
+  end)
+end
+
+local function script()
+  local expected, lines = {}, { 'local cse, link = require "moon2m", nil',
+    "local said = cse.state { list = {} }.list", "local function try(n, fn) " ..
+    "local ok, why = pcall(fn) said[tostring(n)] = ok and 'taken' or why end" }
+  for name, code in pairs(HANDLES) do
+    if name ~= "conn" then lines[#lines + 1] = ("local %s = %s"):format(name, code) end
+  end
+  for _, entry in ipairs(functions()) do
+    if is_declaration(entry) then add_calls(lines, expected, entry) end
+  end
+  lines[#lines + 1] = 'cse.virtual("/run", function() local conn = link'
+  for _, entry in ipairs(functions()) do
+    if not is_declaration(entry) then add_calls(lines, expected, entry) end
+  end
+  lines[#lines + 1] = 'return "done" end)'
+  lines[#lines + 1] = 'cse.virtual("/said", function() cse.wake("end") return said end)'
+  return table.concat(lines, "\n"), expected
+end
+
+describe("wrong arguments of every function that scripts have", function()
+  it("raise, with function, argument and the caller's line", function()
+    local text, expected = script()
+    local wrong, n = {}, 0
+    local problems = t.run(function()
+      local h = t.host { scripts = { args = text }, tree = { ["/in"] = { ty = "container" } },
+        server = { budgets = { load = { 5, 9 }, virtual = { 5, 90 } } } }
+      h:advance(0.1)
+      t.ok(h:retrieve "/run")
+      local said = h:retrieve "/said"
+      for i, e in pairs(expected) do
+        n = n + 1
+        local got = said[tostring(i)] or "nothing"
+        if not got:find(e.text, 1, true) then
+          wrong[#wrong + 1] = ("%s: %s"):format(e.call, got:match("^[^\n]*"))
+        end
+      end
+    end)
+    table.sort(wrong)
+    assert.equal("", table.concat(wrong, "\n"))
+    assert.same({}, problems)
+    assert.is_true(n > 200, ("only %d calls"):format(n))
+  end)
+end)
