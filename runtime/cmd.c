@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "guard.h"
+#include "log.h"
 #include "lua_blame.h"
 #include "lua_json.h"
 #include "lua_sys.h"
@@ -40,7 +41,7 @@ int cmd_usage(const struct cmd *c, const char *fmt, ...)
 
 int cmd_fail(const struct err *e)
 {
-	fprintf(stderr, "moon2m: %s\n", e->msg);
+	fprintf(stderr, "%smoon2m: %s\n", log_prefix(LOG_ERROR), e->msg);
 	return CMD_FAILED;
 }
 

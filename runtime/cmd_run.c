@@ -28,6 +28,7 @@
 #include "metrics.h"
 #include "options.h"
 #include "primitive.h"
+#include "service.h"
 #include "supervise.h"
 #include "task.h"
 #include "vm.h"
@@ -170,6 +171,7 @@ static void on_tick(void *arg)
 
 static void begin_stop(int code)
 {
+	service_stopping();
 	srv.code = code;
 	srv.phase = DRAINING;
 	srv.until = clock_mono() + DRAIN_TIME;
@@ -215,12 +217,22 @@ static void apply_config(void)
 		log_set_level(srv.conf.log);
 }
 
+static void on_reloaded(void *arg, bool ok, struct str error)
+{
+	(void)arg;
+	(void)error;
+	if (srv.phase == RUNNING)
+		service_ready(ok ? "reloaded" : "reload failed, see the log");
+}
+
 static void on_hangup(void *arg, int signo)
 {
 	(void)arg;
 	(void)signo;
-	if (srv.phase == RUNNING)
-		task_start("hangup", NULL, NULL, NULL, NULL);
+	if (srv.phase != RUNNING)
+		return;
+	service_reloading();
+	task_start("hangup", NULL, NULL, on_reloaded, NULL);
 }
 
 static void on_wake(void *arg)
@@ -254,6 +266,7 @@ static bool open_net(struct err *e)
 	net_on_signal(srv.net, SIGTERM, on_signal, NULL);
 	net_on_signal(srv.net, SIGINT, on_signal, NULL);
 	net_on_signal(srv.net, SIGHUP, on_hangup, NULL);
+	service_open(srv.net);
 	lua_watch_use(srv.net);
 	lua_child_use(srv.net, srv.opts.lua_dir);
 	srv.tick = net_timer_new(srv.net, on_tick, NULL);
@@ -342,8 +355,12 @@ static void on_started(void *arg, bool ok, struct str error)
 {
 	(void)arg;
 	(void)error;
-	if (ok || srv.phase != RUNNING)
+	if (srv.phase != RUNNING)
 		return;
+	if (ok) {
+		service_ready("ready");
+		return;
+	}
 	log_error("run", "cannot start");
 	begin_stop(CMD_FAILED);
 }
@@ -353,6 +370,7 @@ static void on_started(void *arg, bool ok, struct str error)
 static void close_all(void)
 {
 	net_timer_free(srv.tick);
+	service_close();
 	lua_console_close();
 	admin_close();
 	lua_operator_close();
@@ -393,8 +411,10 @@ static int run(int argc, char **argv)
 {
 	struct err e = { 0 };
 	enum log_level level;
-	int code = options_run(&cmd_run, argc, argv, &srv.opts);
+	int code;
 
+	log_detect();
+	code = options_run(&cmd_run, argc, argv, &srv.opts);
 	if (code >= 0)
 		return code;
 	if (srv.opts.log && log_parse_level(srv.opts.log, &level))

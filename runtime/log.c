@@ -10,6 +10,8 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
@@ -19,6 +21,8 @@
 static const char *const names[] = { "debug", "info", "warn", "error" };
 static _Atomic int min_level = LOG_INFO;
 static _Atomic int out_fd = 2;
+static const char *const priorities[] = { "<7>", "<6>", "<4>", "<3>" }; /* syslog's, sd-daemon(3) */
+static _Atomic bool to_journal;
 
 void log_set_level(enum log_level min)
 {
@@ -46,6 +50,24 @@ void log_to(int fd)
 	atomic_store(&out_fd, fd);
 }
 
+void log_detect(void)
+{
+	const char *name = getenv("JOURNAL_STREAM");
+	struct stat st;
+	char is[64];
+
+	if (!name || fstat(atomic_load(&out_fd), &st))
+		return;
+	snprintf(is, sizeof(is), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
+	atomic_store(&to_journal, strcmp(is, name) == 0);
+}
+
+const char *log_prefix(enum log_level level)
+{
+	return atomic_load_explicit(&to_journal, memory_order_relaxed) ? priorities[level] : "";
+}
+
 /* One attempt: a log that cannot be written is no reason to wait. */
 static void put_line(const char *line, size_t n)
 {
@@ -66,7 +88,7 @@ void log_line(enum log_level level, const char *module, const char *fmt, ...)
 
 	if (!log_enabled(level))
 		return;
-	head = snprintf(line, room, "%s %.40s ", names[level], module);
+	head = snprintf(line, room, "%s%s %.40s ", log_prefix(level), names[level], module);
 	n = (size_t)head;
 	va_start(ap, fmt);
 	body = vsnprintf(line + n, room - n, fmt, ap);

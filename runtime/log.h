@@ -12,6 +12,10 @@ void log_set_level(enum log_level min);
 bool log_parse_level(const char *name, enum log_level *out) MUSTCHECK;
 bool log_enabled(enum log_level level);
 void log_to(int fd); /* default 2; one write(2) per line */
+/* When the output is the journal's ($JOURNAL_STREAM names it), lines begin with their priority, "<4>",
+ * which the journal takes off again. */
+void log_detect(void);
+const char *log_prefix(enum log_level level); /* "", or that */
 
 /* fmt gives "message key=value key=value"; a value from outside goes through log_quote. */
 void log_line(enum log_level level, const char *module, const char *fmt, ...) PRINTF(3, 4);

@@ -29,7 +29,7 @@ local LEVELS = {
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
     "lua_gateway", "lua_host", "lua_client" },
-  { "lua_config", "admin", "progress", "cmd", "options", "cmd_ask", "lua_ask", "cmd_transfer",
+  { "lua_config", "admin", "progress", "service", "cmd", "options", "cmd_ask", "lua_ask", "cmd_transfer",
     "cmd_backup", "cmd_verify",
     "cmd_capabilities", "cmd_check", "cmd_listen", "cmd_lua",
     "cmd_explain", "cmd_new", "cmd_notices", "cmd_operator", "console_link", "console_edit",
