@@ -5,6 +5,7 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share/moon2m
 DOCDIR ?= $(PREFIX)/share/doc/moon2m
+MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
 CC ?= gcc
 B ?= build
@@ -45,6 +46,7 @@ help:
 #: make cover      line coverage of C and Lua, in out/cover/
 #: make doc        the reference for scripts, in out/doc/ (make meta: what it says of resource types)
 #: make install    PREFIX (/usr/local) and DESTDIR; make uninstall; make rock: with luarocks
+#: make install-service  the systemd unit and /etc/moon2m; make deb: a package; make deb-test: try it
 
 # ---- what is needed ------------------------------------------------------------------------------
 DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsockets-dev \
@@ -264,11 +266,13 @@ deps-bench:
 bench: deps-bench $(B)/moon2m $(addprefix $(B)/bench/,$(BENCH))
 	@BUILD=$(B) tests/bench/run $(FIGURES)
 
+include packaging/package.mk
+
 # ---- installing ----------------------------------------------------------------------------------
 .PHONY: install uninstall rock
 install: $(B)/moon2m doc
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/apps $(DESTDIR)$(DOCDIR) \
-		$(DESTDIR)$(DATADIR)/$(META)/resources
+		$(DESTDIR)$(DATADIR)/$(META)/resources $(DESTDIR)$(MANDIR)/man1
 	install -m 755 $(B)/moon2m $(DESTDIR)$(BINDIR)/moon2m
 	install -m 644 $(filter-out %_test.lua,$(wildcard apps/*.lua)) $(wildcard apps/*.html) apps/try.sh $(DESTDIR)$(DATADIR)/apps
 	install -d $(DESTDIR)$(DATADIR)/apps/modbus_tcp
@@ -276,10 +280,13 @@ install: $(B)/moon2m doc
 	install -m 644 $(META).lua $(DESTDIR)$(DATADIR)/lua/moon2m
 	install -m 644 $(wildcard $(META)/*.lua) $(DESTDIR)$(DATADIR)/$(META)
 	install -m 644 $(wildcard $(META)/resources/*.lua) $(DESTDIR)$(DATADIR)/$(META)/resources
-	install -m 644 $(DOC)/reference.html $(DOC)/reference.md $(DESTDIR)$(DOCDIR)
+	install -m 644 $(DOC)/reference.html $(DOC)/reference.md README.md $(wildcard SECURITY.md) \
+		$(DESTDIR)$(DOCDIR)
+	$(FILL) packaging/moon2m.1 > $(DESTDIR)$(MANDIR)/man1/moon2m.1
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/moon2m
+	rm -f $(DESTDIR)$(BINDIR)/moon2m $(DESTDIR)$(MANDIR)/man1/moon2m.1 \
+		$(DESTDIR)$(UNITDIR)/moon2m.service
 	rm -rf $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
 
 # Into a tree of its own.

@@ -16,7 +16,9 @@ describe("as a service", function()
     h.sh("socat -u UNIX-RECV:%s/notify OPEN:%s/told,creat,append >/dev/null 2>&1 & echo $! >%s/pid",
       dir, dir, dir)
     pids[#pids + 1] = tonumber(h.read_file(dir .. "/pid"))
-    h.wait("the manager's socket", function() return h.sh("ls %s/notify", dir) == dir .. "/notify" end)
+    h.wait("the manager's socket", function()
+      return h.sh("ls %s/notify", dir) == dir .. "/notify"
+    end)
     return function() return h.read_file(dir .. "/told") end
   end
 
@@ -55,7 +57,7 @@ describe("as a service", function()
     h.wait("more signs of life", function() return #told() > #before end)
   end)
 
-  it("is silent for a watchdog of another process, and when it cannot start is never ready", function()
+  it("is silent for another process's watchdog, and never ready when it cannot start", function()
     local dir = h.directory()
     local told = manager(dir)
     local s = h.start { dir = dir, config = "boot = 'nix.lua'", wait = false,
