@@ -133,11 +133,13 @@ UNIT_vm_pool := $(GROUND) vm_pool
 UNIT_guard := $(GROUND) $(LUA_CORE)
 UNIT_task := $(GROUND) $(LUA_CORE) task
 UNIT_sys := $(GROUND) $(LUA_CORE) task lua_sys
-UNIT += session bind bind_ws lua_cse
+IDENTITY := identity identity_name identity_secret identity_file identity_brake identity_compute
+UNIT += identity session bind bind_ws lua_cse
+UNIT_identity := $(GROUND) $(IDENTITY)
 UNIT_session := $(GROUND) session
-UNIT_bind := $(GROUND) primitive bind_media bind_http_text bind_page bind_http
-UNIT_bind_ws := $(GROUND) primitive session bind_ws_text bind_ws
-UNIT_lua_cse := $(GROUND) $(LUA_CORE) task primitive session bind_media bind_http_text bind_page bind_http \
+UNIT_bind := $(GROUND) $(IDENTITY) primitive session bind_identity bind_media bind_http_text bind_page bind_http
+UNIT_bind_ws := $(GROUND) $(IDENTITY) primitive session bind_identity bind_ws_text bind_ws
+UNIT_lua_cse := $(GROUND) $(IDENTITY) $(LUA_CORE) task primitive session bind_identity bind_media bind_http_text bind_page bind_http \
 	bind_ws_text bind_ws lua_cse lua_notify lua_field
 STORE := store store_start store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
 	store_sqlite_gc store_sqlite_ops store_sqlite_read store_sqlite_backup store_sqlite_verify

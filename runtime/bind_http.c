@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "bind_http_text.h"
+#include "bind_identity.h"
 #include "bind_page.h"
 #include "metrics.h"
 #include "primitive.h"
@@ -22,6 +23,7 @@ static struct {
 struct pending {
 	struct http_req *r;
 	struct http_form form;
+	int status; /* 0: the one of the response status code */
 };
 
 void bind_http_setup(const struct bind_http_opts *o)
@@ -112,14 +114,30 @@ static bool answer_admin(struct http_req *r)
 			   STR("ok"));
 		return true;
 	}
-	if (str_is(r->target, "/metrics")) {
+	if (str_is(r->target, "/metrics") && conf.admin_port) {
 		answer_metrics(r);
 		return true;
 	}
 	return false;
 }
 
+/* On a port that others reach too it takes a credential like everything else. */
+static bool wants_metrics(const struct http_req *r)
+{
+	return !conf.admin_port && str_is(r->target, "/metrics") &&
+	       (str_is(r->method, "GET") || str_is(r->method, "HEAD"));
+}
+
 /* ---- primitives ------------------------------------------------------------------------------ */
+
+static void add_challenge(int status, struct buf *head)
+{
+	if (status == 401)
+		buf_str(head, STR("WWW-Authenticate: Bearer realm=\"moon2m\"\r\n"
+				  "WWW-Authenticate: Basic realm=\"moon2m\"\r\n"));
+	else
+		buf_fmt(head, "Retry-After: %d\r\n", status == 429 ? 60 : 1);
+}
 
 static void reply(void *arg, const struct primitive *p, const struct answer *a)
 {
@@ -130,18 +148,84 @@ static void reply(void *arg, const struct primitive *p, const struct answer *a)
 	if (!a->silent)
 		status = http_text_write(p, a, &pending->form, str_of(conf.rvi ? conf.rvi : "3"),
 					 &head, &body);
+	if (pending->status) {
+		status = pending->status;
+		add_challenge(status, &head);
+	}
 	add_cors(pending->r, &head);
 	http_reply(pending->r, status, buf_view(&head), buf_view(&body));
 	buf_free(&head);
 	buf_free(&body);
 }
 
-static void request(void *arg, struct http_req *r)
+/* A refusal carries what an answer needs of its request; its content is not looked at. */
+static void refuse(struct http_req *r, enum identity_verdict v)
 {
-	struct primitive *p;
-	struct pending *pending;
+	struct primitive *p = primitive_new(VIA_HTTP);
+	struct pending *pending = arena_alloc(p->arena, sizeof(*pending));
 	struct err e;
 
+	r->body = STR("");
+	pending->r = r;
+	(void)!http_text_read(r, p, &pending->form, &e);
+	pending->status = bind_identity_refusal(v, &e);
+	primitive_refuse(p, &e, reply, pending);
+}
+
+static void perform(struct http_req *r, const struct identity *i)
+{
+	struct primitive *p = primitive_new(VIA_HTTP);
+	struct pending *pending = arena_alloc(p->arena, sizeof(*pending));
+	struct err e;
+
+	pending->r = r;
+	pending->status = 0;
+	if (http_text_read(r, p, &pending->form, &e) && bind_identity_admit(i, NULL, p, &e))
+		primitive_submit(p, reply, pending);
+	else
+		primitive_refuse(p, &e, reply, pending);
+}
+
+static void judged(void *arg, enum identity_verdict v, const struct identity *i)
+{
+	struct http_req *r = arg;
+
+	if (v != IDENTITY_OPEN && v != IDENTITY_KNOWN)
+		refuse(r, v);
+	else if (wants_metrics(r))
+		answer_metrics(r);
+	else
+		perform(r, i);
+}
+
+/* Two of them are none that is valid. */
+static struct str authorization(const struct http_req *r)
+{
+	struct str v = STR_NONE;
+
+	for (size_t i = 0; i < r->nheaders; i++) {
+		if (str_ieq(r->headers[i].name, STR("Authorization")))
+			v = v.p ? STR("twice") : r->headers[i].value;
+	}
+	return v;
+}
+
+static void judge(struct http_req *r)
+{
+	struct identity_claim c = { .authorization = authorization(r),
+				    .peer = bind_identity_tls(r->tls_names),
+				    .address = r->peer };
+	const struct identity *i;
+	enum identity_verdict v = identity_check(&c, &i);
+
+	if (v == IDENTITY_PENDING)
+		v = identity_compute(&c, judged, r);
+	if (v != IDENTITY_PENDING)
+		judged(r, v, i);
+}
+
+static void request(void *arg, struct http_req *r)
+{
 	(void)arg;
 	if (str_is(r->method, "OPTIONS")) {
 		answer_options(r);
@@ -156,13 +240,7 @@ static void request(void *arg, struct http_req *r)
 	}
 	if (bind_page_answer(r))
 		return;
-	p = primitive_new(VIA_HTTP);
-	pending = arena_alloc(p->arena, sizeof(*pending));
-	pending->r = r;
-	if (http_text_read(r, p, &pending->form, &e))
-		primitive_submit(p, reply, pending);
-	else
-		primitive_refuse(p, &e, reply, pending);
+	judge(r);
 }
 
 const struct http_server_cb BIND_HTTP = { .request = request };

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "bind_identity.h"
 #include "bind_ws_text.h"
 #include "cbor.h"
 #include "jscan.h"
@@ -44,8 +45,11 @@ struct link {
 	struct held *held, **held_end;
 	unsigned nheld;
 	size_t held_bytes;
-	struct str id_kind; /* "token" or "origin", during `open` */
+	struct str id_kind; /* "token" or "origin", while its task is started */
 	struct str id_text;
+	struct identity *cred; /* what it was opened with; NULL: none, or none was asked for */
+	char *later; /* X-M2M-Origin, while a password is being checked */
+	uint64_t token; /* mark of its notification service's token; 0: it came without */
 };
 
 static struct {
@@ -89,6 +93,8 @@ static void link_unref(struct link *l)
 {
 	if (--l->refs)
 		return;
+	identity_unref(l->cred);
+	free(l->later);
 	free(l->format);
 	free(l);
 }
@@ -223,7 +229,10 @@ static void take_request(struct link *l, const struct ws_message *m)
 	 * fr either (TS-0001 10.2.2.2). */
 	if (!p->fr.p && p->known.n && !(p->op == OP_CREATE && p->ty == 2))
 		p->fr = p->known;
-	primitive_submit(p, reply, l);
+	if (bind_identity_admit(l->cred, l->token ? l->session : NULL, p, &e))
+		primitive_submit(p, reply, l);
+	else
+		primitive_refuse(p, &e, reply, l);
 }
 
 static void take_response(struct link *l, const struct ws_message *m)
@@ -348,34 +357,79 @@ static void identified(void *arg, bool ok, struct str error)
 	link_unref(l);
 }
 
-static bool is_notify(struct str target, struct str *token)
+/* Takes over a reference to l. */
+static void start_identify(struct link *l, struct str kind, struct str text)
 {
-	const char *query = target.n ? memchr(target.p, '?', target.n) : NULL;
+	l->identifying = true;
+	l->id_kind = kind;
+	l->id_text = text;
+	task_start("identify", push_identify, l, identified, l);
+}
 
-	if (query)
-		target.n = (size_t)(query - target.p);
-	if (!str_starts(target, STR("/notify/")))
-		return false;
-	*token = (struct str){ target.p + 8, target.n - 8 };
-	return true;
+/* A password was computed. */
+static void judged(void *arg, enum identity_verdict v, const struct identity *i)
+{
+	struct link *l = arg;
+
+	l->identifying = false;
+	if (v != IDENTITY_KNOWN) {
+		shut(l, 1008, "the credential is not valid");
+		identified(l, true, STR_NONE);
+		return;
+	}
+	l->cred = identity_ref(i);
+	if (l->conn)
+		conn_identified(l->conn);
+	if (!l->later || !l->conn || l->closing) {
+		identified(l, true, STR_NONE);
+	} else if (identity_covers(i, str_of(l->later))) {
+		start_identify(l, STR("origin"), str_of(l->later));
+	} else {
+		identity_not_covered(i, str_of(l->later));
+		shut(l, 1008, "the credential may not speak for this X-M2M-Origin");
+		identified(l, true, STR_NONE);
+	}
+}
+
+static void compute(struct link *l, const struct ws_hello *h)
+{
+	struct identity_claim c = bind_identity_claim(h);
+
+	if (bind_identity_names(h->origin_id))
+		l->later = xstrndup(h->origin_id.p, h->origin_id.n);
+	l->identifying = true;
+	l->refs++;
+	if (identity_compute(&c, judged, l) != IDENTITY_PENDING) {
+		shut(l, 1013, "too many passwords are being checked, try again");
+		identified(l, true, STR_NONE);
+	}
 }
 
 static void identify(struct link *l, const struct ws_hello *h)
 {
-	struct str origin = h->origin_id;
+	struct identity_claim c = bind_identity_claim(h);
+	const struct identity *i = NULL;
+	enum identity_verdict v;
+	struct str token;
 
-	/* "C" and "S" ask for an AE-ID to be assigned (TS-0001 10.2.2.2): no identity yet. */
-	if (is_notify(h->target, &l->id_text)) {
-		l->id_kind = STR("token");
-	} else if (origin.n && !str_is(origin, "C") && !str_is(origin, "S")) {
-		l->id_kind = STR("origin");
-		l->id_text = origin;
-	} else {
+	if (bind_identity_service(h->target, &token)) {
+		l->token = identity_token(token);
+		l->refs++;
+		start_identify(l, STR("token"), token);
 		return;
 	}
-	l->identifying = true;
-	l->refs++;
-	task_start("identify", push_identify, l, identified, l);
+	v = identity_check(&c, &i);
+	if (v == IDENTITY_PENDING) {
+		compute(l, h);
+		return;
+	}
+	l->cred = identity_ref(i);
+	if (i)
+		conn_identified(l->conn);
+	if (bind_identity_names(h->origin_id)) {
+		l->refs++;
+		start_identify(l, STR("origin"), h->origin_id);
+	}
 }
 
 /* ---- connection ------------------------------------------------------------------------------ */
@@ -384,11 +438,12 @@ static int accept_hello(void *arg, const struct ws_hello *h, char *protocol, siz
 {
 	struct str name, token;
 	enum ws_serial serial;
-	bool notify = is_notify(h->target, &token);
+	bool notify = bind_identity_service(h->target, &token);
+	int status = bind_identity_handshake(h);
 
 	(void)arg;
-	if (notify && token.n == 0)
-		return 404;
+	if (status)
+		return status;
 	protocol[0] = '\0';
 	if (h->protocols.n == 0)
 		return notify ? 0 : 400;
@@ -464,6 +519,8 @@ bool bind_ws_bind(uint64_t conn_id, struct str aei)
 
 	if (!l || l->closing)
 		return false;
+	if (l->token && l->identifying)
+		identity_token_good(conn_peer(l->conn), l->token);
 	session_bind(l->session, aei);
 	return session_has(l->session, aei);
 }
@@ -474,8 +531,27 @@ bool bind_ws_refuse(uint64_t conn_id, int code, const char *reason)
 
 	if (!l)
 		return false;
+	if (l->token && l->identifying && l->conn)
+		identity_token_wrong(conn_peer(l->conn), l->token);
 	shut(l, code, reason);
 	return true;
+}
+
+static void recheck(struct link *l)
+{
+	if (l->cred ? identity_revoked(l->cred)
+		    : identity_required() && !l->token && !l->identifying)
+		shut(l, 1008,
+		     l->cred ? "the credential was revoked or changed"
+			     : "a credential is needed now");
+}
+
+void bind_ws_recheck(void)
+{
+	for (size_t i = 0; i < countof(links); i++) {
+		for (struct link *l = links[i]; l; l = l->chain)
+			recheck(l);
+	}
 }
 
 const struct ws_cb BIND_WS = {

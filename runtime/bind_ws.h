@@ -24,4 +24,8 @@ void bind_ws_setup(const struct bind_ws_opts *o); /* rvi is copied; may be calle
 bool bind_ws_bind(uint64_t conn_id, struct str aei);
 bool bind_ws_refuse(uint64_t conn_id, int code, const char *reason);
 
+/* After the credentials were read again: closes connections whose credential is gone or changed, or
+ * that have none and need one now. */
+void bind_ws_recheck(void);
+
 extern const struct ws_cb BIND_WS; /* for net_listen; arg is not used */

@@ -18,7 +18,7 @@ struct cmd {
 
 extern const struct cmd cmd_run, cmd_listen, cmd_check, cmd_new, cmd_test, cmd_lua, cmd_notices,
     cmd_scripts, cmd_reload, cmd_replay, cmd_export, cmd_import, cmd_backup, cmd_verify,
-    cmd_capabilities, cmd_console, cmd_eval, cmd_explain;
+    cmd_capabilities, cmd_credential, cmd_console, cmd_eval, cmd_explain;
 
 /* --help: prints the text to standard output.  Returns CMD_OK. */
 int cmd_help(const struct cmd *c);

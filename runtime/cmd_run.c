@@ -15,10 +15,12 @@
 #include "blame.h"
 #include "clock.h"
 #include "guard.h"
+#include "identity.h"
 #include "jscan.h"
 #include "lua_child.h"
 #include "lua_console.h"
 #include "lua_cse.h"
+#include "lua_identity.h"
 #include "lua_operator.h"
 #include "lua_gateway.h"
 #include "lua_profile.h"
@@ -204,6 +206,7 @@ static bool open_vm(struct err *e)
 	vm_module("watch", lua_watch_open);
 	vm_module("child", lua_child_open);
 	vm_module("console", lua_console_open);
+	vm_module("identity", lua_identity_open);
 	vm_module("profile", lua_profile_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }
@@ -318,6 +321,41 @@ static void open_blame(void)
 	buf_free(&path);
 }
 
+static void on_password(void *arg)
+{
+	(void)arg;
+	identity_poll();
+}
+
+/* Before anything listens: without the credentials nobody may get in. */
+static bool open_identity(struct err *e)
+{
+	const char *file = srv.conf.credentials;
+	struct buf path = BUF_INIT;
+	struct identity_opts o = {
+		.must = file && *file,
+		.csi = srv.conf.cse_id ? srv.conf.cse_id : "/moon",
+		.spi = srv.conf.cse_sp ? srv.conf.cse_sp : "",
+		.failures = srv.conf.failures,
+		.brake_time = srv.conf.brake_time,
+		.wake = wake,
+		.arg = srv.net,
+	};
+	bool ok;
+
+	buf_fmt(&path, "%s/" IDENTITY_FILE, srv.conf.data);
+	buf_char(&path, '\0');
+	o.file = o.must ? file : path.p;
+	net_on_wake(srv.net, on_password, NULL);
+	ok = identity_open(&o, e);
+	net_tls_psk(srv.net, identity_psk);
+	if (ok && !identity_required() && !srv.opts.dev)
+		log_info("identity",
+			 "no credentials: listening on loopback only, originators are believed");
+	buf_free(&path);
+	return ok;
+}
+
 static bool open_notify(struct err *e)
 {
 	srv.conf.notify.net = srv.net;
@@ -342,7 +380,7 @@ static bool open_all(struct err *e)
 		return false;
 	apply_config();
 	register_metrics();
-	if (!open_net(e) || !open_store(e) || !open_notify(e))
+	if (!open_net(e) || !open_identity(e) || !open_store(e) || !open_notify(e))
 		return false;
 	lua_cse_use(srv.net);
 	open_blame();
@@ -371,6 +409,7 @@ static void close_all(void)
 {
 	net_timer_free(srv.tick);
 	service_close();
+	identity_close();
 	lua_console_close();
 	admin_close();
 	lua_operator_close();
@@ -450,6 +489,8 @@ static const char help[] =
     "      --safe          load no script\n"
     "      --supervise     run the server in a process of its own and start it again when it crashes\n"
     "                      or a script was stuck, without that script\n"
+    "      --dev           for development: listen on any address without credentials; who connects\n"
+    "                      is believed whatever it says\n"
     "      --watch         load a script again when its file, or one that it requires, is written\n"
     "      --log LEVEL     debug, info, warn or error (default: info)\n"
     "      --lua DIR       read the Lua library from DIR instead of the one in the binary\n"

@@ -43,6 +43,8 @@ static void push_options(lua_State *L, const struct run_options *o)
 	lua_setfield(L, -2, "strict");
 	lua_pushboolean(L, o->safe);
 	lua_setfield(L, -2, "safe");
+	lua_pushboolean(L, o->dev);
+	lua_setfield(L, -2, "dev");
 	lua_pushboolean(L, o->watch);
 	lua_setfield(L, -2, "watch");
 	set_list(L, "listen", o->listen, o->nlisten);
@@ -152,6 +154,10 @@ static const struct key of_limits[] = {
 	{ "memory", K_SIZE, offsetof(struct run_config, lua_memory) },
 	{ "json_members", K_UNSIGNED, offsetof(struct run_config, json_members) },
 };
+static const struct key identity[] = {
+	{ "failures", K_UNSIGNED, offsetof(struct run_config, failures) },
+	{ "brake_time", K_DOUBLE, offsetof(struct run_config, brake_time) },
+};
 static const struct key stuck = { "stuck", K_DOUBLE, offsetof(struct run_config, stuck) };
 
 static void read_section(lua_State *L, const char *name, const struct key *k, size_t n, void *base)
@@ -197,7 +203,10 @@ static void read_answer(lua_State *L, struct run_config *c)
 	c->has_log = level && log_parse_level(level, &c->log);
 	free(level);
 	c->cse_id = read_text(L, "cse", "id");
+	c->cse_sp = read_text(L, "cse", "sp");
 	c->rvi = read_text(L, "notification", "release");
+	c->credentials = read_text(L, "identity", "file");
+	read_section(L, "identity", identity, countof(identity), c);
 	lua_getfield(L, -1, "data");
 	c->data = xstrdup(lua_tostring(L, -1) ? lua_tostring(L, -1) : "data");
 	lua_pop(L, 1);
@@ -250,6 +259,8 @@ void lua_config_free(struct run_config *c)
 	free(c->origins);
 	free(c->data);
 	free(c->cse_id);
+	free(c->cse_sp);
+	free(c->credentials);
 	free(c->rvi);
 	memset(c, 0, sizeof(*c));
 }

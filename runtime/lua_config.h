@@ -16,7 +16,7 @@
 
 struct run_options { /* of `moon2m run`; strings are argv's */
 	const char *config, *data, *lua_dir, *log;
-	bool strict, safe, watch;
+	bool strict, safe, watch, dev;
 	bool supervise; /* not for Lua */
 	const char *listen[LISTEN_MAX]; /* "ADDRESS:PORT[,http|,ws]", read by config.lua */
 	size_t nlisten;
@@ -33,9 +33,13 @@ struct run_config {
 	size_t lua_memory; /* bytes; 0: no cap */
 	unsigned json_members; /* for jscan_members */
 	double stuck; /* s, for guard_stuck */
+	char *credentials; /* file; NULL: the one in the data folder, which may be missing */
+	unsigned failures; /* for identity_opts, as is brake_time */
+	double brake_time;
 	struct net_limits limits;
 	struct notify_opts notify; /* net and store are not set */
 	struct store_opts store; /* path, wake and arg are not set */
+	char *cse_sp;
 	char *cse_id, *rvi; /* own what notify refers to */
 	const char **origins;
 };

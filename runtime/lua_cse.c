@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 
 #include "bind_http.h"
+#include "bind_identity.h"
 #include "bind_page.h"
 #include "bind_ws.h"
 #include "lua_field.h"
@@ -174,9 +175,16 @@ static int cse_connected(lua_State *L)
 	return 1;
 }
 
+/* unbind(AE-ID [, close code, reason]) */
 static int cse_unbind(lua_State *L)
 {
-	session_unbind(vm_check_str(L, 1));
+	struct str aei = vm_check_str(L, 1);
+	int code = (int)luaL_optinteger(L, 2, 0);
+	struct session *s = session_of(aei);
+
+	if (code && s)
+		bind_ws_refuse(conn_id(session_conn(s)), code, luaL_checkstring(L, 3));
+	session_unbind(aei);
 	return 0;
 }
 
@@ -279,6 +287,7 @@ static int cse_configure(lua_State *L)
 		origin[n] = NULL;
 		http.origins = origin;
 	}
+	bind_identity_setup(lua_field_bool(L, 1, "open_cse", true), n > 0);
 	bind_http_setup(&http);
 	bind_ws_setup(&ws);
 	if (net)

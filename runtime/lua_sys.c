@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <lauxlib.h>
+#include <openssl/crypto.h>
 #include <openssl/sha.h>
 
 #include "clock.h"
@@ -126,6 +127,15 @@ static int sys_sha256(lua_State *L)
 
 	SHA256((const unsigned char *)s.p, s.n, digest);
 	return give_hex(L, digest, sizeof(digest));
+}
+
+/* same(a, b) -> whether two texts are equal, in constant time for texts of one length */
+static int sys_same(lua_State *L)
+{
+	struct str a = vm_check_str(L, 1), b = vm_check_str(L, 2);
+
+	lua_pushboolean(L, a.n == b.n && CRYPTO_memcmp(a.p, b.p, a.n) == 0);
+	return 1;
 }
 
 /* ---- log, metrics, memory -------------------------------------------------------------------- */
@@ -449,17 +459,17 @@ void lua_sys_close(void)
 int lua_sys_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{ "now", sys_now },       { "mono", sys_mono },
-		{ "stamp", sys_stamp },   { "parse_stamp", sys_parse_stamp },
-		{ "random", sys_random }, { "parse_duration", sys_parse_duration },
-		{ "sha256", sys_sha256 }, { "log", sys_log },
-		{ "read", sys_read },     { "sleep", sys_sleep },
-		{ "after", sys_after },   { "cancel", sys_cancel },
-		{ "spawn", sys_spawn },   { "memory", sys_memory },
-		{ "count", sys_count },   { "wait", sys_wait },
-		{ "gauge", sys_gauge },   { "observe", sys_observe },
-		{ "wake", sys_wake },     { "source", sys_source },
-		{ NULL, NULL },
+		{ "now", sys_now },         { "mono", sys_mono },
+		{ "stamp", sys_stamp },     { "parse_stamp", sys_parse_stamp },
+		{ "random", sys_random },   { "parse_duration", sys_parse_duration },
+		{ "sha256", sys_sha256 },   { "same", sys_same },
+		{ "log", sys_log },         { "read", sys_read },
+		{ "sleep", sys_sleep },     { "after", sys_after },
+		{ "cancel", sys_cancel },   { "spawn", sys_spawn },
+		{ "memory", sys_memory },   { "count", sys_count },
+		{ "wait", sys_wait },       { "gauge", sys_gauge },
+		{ "observe", sys_observe }, { "wake", sys_wake },
+		{ "source", sys_source },   { NULL, NULL },
 	};
 
 	lua_newtable(L);

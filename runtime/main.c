@@ -7,9 +7,10 @@
 #include "cmd.h"
 
 static const struct cmd *const commands[] = {
-	&cmd_run,     &cmd_listen,       &cmd_check,   &cmd_new,    &cmd_test,    &cmd_notices,
-	&cmd_scripts, &cmd_reload,       &cmd_replay,  &cmd_export, &cmd_import,  &cmd_backup,
-	&cmd_verify,  &cmd_capabilities, &cmd_console, &cmd_eval,   &cmd_explain, &cmd_lua
+	&cmd_run,     &cmd_listen,  &cmd_check,   &cmd_new,          &cmd_test,
+	&cmd_notices, &cmd_scripts, &cmd_reload,  &cmd_replay,       &cmd_export,
+	&cmd_import,  &cmd_backup,  &cmd_verify,  &cmd_capabilities, &cmd_credential,
+	&cmd_console, &cmd_eval,    &cmd_explain, &cmd_lua
 };
 
 static int help(FILE *out, int code)

@@ -27,7 +27,8 @@ struct net_limits { /* hardening: each is named when it is hit, and counted */
 	double ping, hangup; /* s; 30, 40; ping 0: never */
 	double read_stall; /* s a peer may leave frames unread; 60, then 1008 */
 	bool deflate; /* offer permessage-deflate; false */
-	const char *const *origins; /* Origin allow-list, NULL-terminated; NULL: any */
+	/* Origin allow-list, NULL-terminated, "*": any; NULL: `accept` of struct ws_cb decides. */
+	const char *const *origins;
 };
 extern const struct net_limits NET_LIMITS; /* the defaults above */
 
@@ -99,7 +100,7 @@ struct ws_hello { /* the handshake, valid during `open` */
 	struct str target; /* "/notify/TOKEN" */
 	struct str origin_id; /* X-M2M-Origin or empty */
 	struct str protocols; /* Sec-WebSocket-Protocol as offered, comma list, or empty */
-	struct str authorization, browser_origin, peer;
+	struct str authorization, browser_origin, host, peer;
 	uint16_t local_port;
 	bool tls;
 	const char *const *tls_names; /* see TLS below */

@@ -285,6 +285,22 @@ static void linger(struct hconn *hc)
 	hconn_watch(hc);
 }
 
+/* What a client is told beside the status of a handshake that is refused. */
+static struct str refusal_head(int status)
+{
+	switch (status) {
+	case 401:
+		return STR("WWW-Authenticate: Bearer realm=\"moon2m\"\r\n"
+			   "WWW-Authenticate: Basic realm=\"moon2m\"\r\n");
+	case 426:
+		return STR("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+	case 429:
+		return STR("Retry-After: 60\r\n");
+	default:
+		return STR_NONE;
+	}
+}
+
 static void hand_over(struct hconn *hc)
 {
 	struct net *n = hc->net;
@@ -297,11 +313,7 @@ static void hand_over(struct hconn *hc)
 
 	hc->upgrade = NULL;
 	if (status) {
-		hconn_refuse(hc, status,
-			     status == 426 ? STR("Upgrade: websocket\r\n"
-						 "Sec-WebSocket-Version: 13\r\n")
-					   : STR_NONE,
-			     reason);
+		hconn_refuse(hc, status, refusal_head(status), reason);
 	} else {
 		struct net_accepted a = hc->a;
 		struct buf rest = hc->in;

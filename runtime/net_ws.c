@@ -45,13 +45,14 @@ static bool good_key(struct str k)
 	return true;
 }
 
-/* No Origin is a device; a browser's must be on the list, when there is one. */
+/* No Origin is a device; a browser's must be on the list, when there is one.  When there is none,
+ * `accept` decides. */
 static bool good_origin(const struct net *n, struct str origin)
 {
 	if (!n->lim.origins || !origin.p)
 		return true;
 	for (const char *const *o = n->lim.origins; *o; o++) {
-		if (str_ieq(origin, str_of(*o)))
+		if (strcmp(*o, "*") == 0 || str_ieq(origin, str_of(*o)))
 			return true;
 	}
 	return false;
@@ -123,6 +124,7 @@ int net_ws_check(struct net *n, const struct net_accepted *a, const struct http1
 	hello->protocols = join_protocols(m, text);
 	hello->authorization = or_empty(header(m, "Authorization"));
 	hello->browser_origin = or_empty(header(m, "Origin"));
+	hello->host = or_empty(header(m, "Host"));
 	hello->peer = str_of(a->peer->text);
 	hello->local_port = a->port;
 	hello->tls = a->tls != NULL;

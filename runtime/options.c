@@ -58,6 +58,10 @@ static bool set_option(struct run_options *o, int c, const char *value, struct e
 		o->safe = true;
 		return true;
 	}
+	if (c == 'D') {
+		o->dev = true;
+		return true;
+	}
 	if (c == 'w')
 		o->watch = true;
 	else
@@ -77,6 +81,7 @@ int options_run(const struct cmd *c, int argc, char **argv, struct run_options *
 		{ "strict", no_argument, NULL, 's' },
 		{ "safe", no_argument, NULL, 'S' },
 		{ "supervise", no_argument, NULL, 'p' },
+		{ "dev", no_argument, NULL, 'D' },
 		{ "watch", no_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },

@@ -327,6 +327,11 @@ static int push_request(lua_State *L, void *arg)
 	set_field(L, "rtu", p->rtu);
 	set_field(L, "peer", p->peer);
 	set_field(L, "host", p->host);
+	set_field(L, "credential", p->credential);
+	if (p->authenticated) {
+		lua_pushboolean(L, true);
+		lua_setfield(L, -2, "authenticated");
+	}
 	if (p->known.n)
 		set_field(L, "known", p->known);
 	if (p->format.n)

@@ -19,6 +19,8 @@ enum primitive_rsc {
 	RSC_OPERATION_NOT_ALLOWED = 4005,
 	RSC_REQUEST_TIMEOUT = 4008,
 	RSC_UNSUPPORTED_MEDIA_TYPE = 4015,
+	RSC_ORIGINATOR_NOT_AUTHENTICATED = 4106,
+	RSC_SECURITY_ASSOCIATION_REQUIRED = 4107,
 	RSC_INTERNAL_SERVER_ERROR = 5000,
 	RSC_NOT_ACCEPTABLE = 5207
 };
@@ -39,6 +41,8 @@ struct primitive {
 	struct str peer; /* address, for access contexts */
 	struct str host; /* HTTP Host / the URL base to advertise */
 	struct str known; /* WebSocket: the connection's only AE-ID, else empty */
+	struct str credential; /* name of what authenticated the originator, p NULL: none did */
+	bool authenticated; /* by a credential, or by the connection's own token */
 	struct str format; /* WebSocket: the notification format its subprotocol names, or empty */
 	uint64_t id; /* below 2^53, given by primitive_submit */
 };

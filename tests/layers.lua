@@ -5,7 +5,9 @@
 -- header.
 local LEVELS = {
   { "base", "err", "plain", "buf", "arena", "jscan", "jscan_find", "cbor", "cbor_write", "log",
-    "clock", "metrics", "blame" },
+    "clock", "metrics", "blame", "identity.h", "identity_int",
+    "identity_brake", "identity_name", "identity_secret", "identity_file", "identity_compute",
+    "identity" },
   { "store.h", "store_verify.h", "store_engine", "store_int", "store", "store_start",
     "store_tx", "store_read", "store_sqlite", "store_schema",
     "store_sql", "store_sqlite_cs", "store_sqlite_gc", "store_sqlite_ops", "store_sqlite_read",
@@ -26,15 +28,17 @@ local LEVELS = {
     "notify_send", "notify_answer",
     "notify_keep", "notify_restore", "notify_check", "notify_parked", "notify_list",
     "notify_url", "notify_dial", "notify_poll", "notify_remote", "notify_ask", "primitive",
+    "bind_identity",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
+    "lua_identity",
     "lua_gateway", "lua_host", "lua_client" },
   { "lua_config", "admin", "progress", "service", "cmd", "options", "cmd_ask",
     "lua_ask", "cmd_transfer",
     "cmd_backup", "cmd_verify",
     "cmd_capabilities", "cmd_check", "cmd_listen", "cmd_lua",
     "cmd_explain", "cmd_new", "cmd_notices", "cmd_operator", "console_link", "console_edit",
-    "cmd_console", "supervise", "cmd_run", "cmd_test", "main" },
+    "cmd_console", "cmd_credential", "supervise", "cmd_run", "cmd_test", "main" },
 }
 local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",

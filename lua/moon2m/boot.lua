@@ -42,15 +42,19 @@ local function configure_scripts()
   require("moon2m.script").configure { scripts = cfg.scripts, read = cfg.read }
 end
 
+-- Who may do everything; again when credentials become required.
+local function configure_admin(admin)
+  require("moon2m.access").configure { admin = admin, cse = cfg.cse.id,
+    policies = cfg.policies, default = cfg.default_access }
+  require("moon2m.request").configure { admin = admin, cse = cfg.cse.id,
+    releases = cfg.cse.releases }
+  require("moon2m.restore").configure(admin or cfg.cse.id)
+end
+
 local function configure()
   local name = cfg.notification.format
   if name ~= "m2m:sgn" then require("moon2m.event").set_default_format(name) end
-  require("moon2m.access").configure { admin = cfg.cse.admin, cse = cfg.cse.id,
-    policies = cfg.policies, default = cfg.default_access }
-  require("moon2m.request").configure { admin = cfg.cse.admin, cse = cfg.cse.id,
-    releases = cfg.cse.releases }
   require("moon2m.op_create").configure(cfg.default_et)
-  require("moon2m.restore").configure(cfg.cse.admin)
   require("moon2m.types").configure(cfg.flex_children == "any")
   require("moon2m.earlier").configure(cfg.limits.earlier)
   require("moon2m.op_notify").configure(cfg.notification.answer_time)
@@ -138,6 +142,7 @@ end
 local function network(admin)
   local origins = cfg.limits.origins
   core.configure { admin_port = admin, request_time = cfg.request_time,
+    open_cse = cfg.identity.open_cse,
     rvi = cfg.notification.release, origins = origins[1] and origins or nil }
 end
 
@@ -197,6 +202,13 @@ local function types_changed()
   require("moon2m.base").ensure { releases = cfg.cse.releases }
 end
 
+local function read_credentials()
+  local identity = require "moon2m.identity"
+  local line, why = identity.reload()
+  configure_admin(identity.administrator(cfg))
+  return line, why
+end
+
 local function open_reload()
   require("moon2m.parts.types").gone = types_changed
   require("moon2m.reload").open { config = cfg,
@@ -205,6 +217,7 @@ local function open_reload()
       require("moon2m.script").configure { scripts = c.scripts, read = c.read }
     end,
     done = types_changed,
+    identity = read_credentials,
     watch = arguments.watch and require("moon2m.core.watch").set or nil }
 end
 
@@ -217,6 +230,10 @@ function boot.start(prepare)
   timers = require "moon2m.timers"
   dispatch = require "moon2m.dispatch"
   local base, expire = require "moon2m.base", require "moon2m.expire"
+  local identity = require "moon2m.identity"
+  identity.check_listen(cfg)
+  local admin = identity.administrator(cfg)
+  configure_admin(admin)
   configure()
   require("moon2m.tree").open()
   require("moon2m.orphans").drop()
@@ -232,10 +249,10 @@ function boot.start(prepare)
   load_scripts()
   check_format()
   require("moon2m.nonblocking").open(dispatch.execute)
-  if cfg.startup then require("moon2m.startup").apply(cfg.startup, cfg.cse.admin) end
+  if cfg.startup then require("moon2m.startup").apply(cfg.startup, admin or cfg.cse.id) end
   network(cfg.admin.port)
-  local sockets, admin = listen()
-  if admin ~= cfg.admin.port then network(admin) end
+  local sockets, admin_port = listen()
+  if admin_port ~= cfg.admin.port then network(admin_port) end
   require("moon2m.register").configure { service = cfg.notification.url,
     url = cfg.url ~= "" and cfg.url or nil, listen = sockets }
   base.ensure { releases = cfg.cse.releases, poa = points_of_access(sockets) }

@@ -241,6 +241,7 @@ local function command_line(cfg, argv)
   if argv.data then cfg.data = argv.data end
   if argv.strict then cfg.strict = true end
   cfg.safe = argv.safe == true
+  cfg.dev = argv.dev == true
   if argv.listen and argv.listen[1] then
     cfg.listen = {}
     for i, s in ipairs(argv.listen) do

@@ -162,8 +162,10 @@ keys.list = {
   { "cse.id", matching('a CSE-ID ("/" and a name)', "^/%w[%w._-]*$"), "/moon", "CSE-ID" },
   { "cse.sp", matching('a service provider ID ("//" and a domain)', "^//[%l%d.-]+$"),
     "//moon2m.local", "service provider's identifier" },
-  { "cse.admin", matching("an AE-ID-Stem (C or S and a name)", "^[CS][%w._-]+$"), "CAdmin",
-    "originator that may do everything" },
+  { "cse.admin", form("an AE-ID-Stem (C or S and a name)", function(v)
+      return v == "" or v:find("^[CS][%w._-]+$") ~= nil
+    end), "",
+    "originator that may do everything; empty: CAdmin without credentials, with them nobody" },
   { "cse.releases", list_of(matching("a release version", "^[1-9]a?$")),
     { "2", "2a", "3", "4", "5" }, "releases (rvi) that are answered, lowest first" },
 
@@ -173,6 +175,14 @@ keys.list = {
   { "admin", section, nil, "a port of its own for /healthz and /metrics" },
   { "admin.host", text, "127.0.0.1", "address of it" },
   { "admin.port", integer(0, 65535), 0, "its TCP port; 0: they are on the HTTP ports only" },
+  { "identity", section, nil, "who clients are" },
+  { "identity.file", text, "",
+    "the credentials, written by `moon2m credential`; empty: credentials in the data directory" },
+  { "identity.open_cse", bool, true,
+    "without credentials: believe an originator that is a CSE or behind one; false: 4107" },
+  { "identity.failures", integer(1, 10000), 10,
+    "wrong credentials from an address in a minute, then it is refused" },
+  { "identity.brake_time", number(0.1, 86400), 60, "seconds it is refused" },
   { "url", form("a ws:// or wss:// URL or empty", function(v)
       return v == "" or v:find("^wss?://[^/%s]+") ~= nil
     end), "", "base URL that clients are told; empty: what they called this CSE (Host)" },
@@ -243,7 +253,8 @@ keys.list = {
   { "limits.hangup", number(0, 7200), 40, "seconds idle before a WebSocket is given up" },
   { "limits.read_stall", number(1, 86400), 60, "seconds a peer may leave frames unread" },
   { "limits.deflate", bool, false, "offer permessage-deflate" },
-  { "limits.origins", list_of(text), nil, "browser origins that may connect; none: any" },
+  { "limits.origins", list_of(text), nil,
+    'browser origins that may connect, "*": any; none: pages of this server, and who has a token' },
   { "limits.cache", integer(64, 100000000), 12288, "resources kept in memory" },
   { "limits.nonblocking", integer(1, 30000), 10000, "non-blocking requests that are not done" },
   { "limits.nonblocking_each", integer(1, 30000), 100, "of them from one originator" },

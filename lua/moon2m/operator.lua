@@ -21,6 +21,22 @@ function operator.reload(args)
   return lines
 end
 
+--- Reads the credentials again.
+function operator.credentials()
+  local lines, failed = reload.credentials()
+  if failed then return nil, table.concat(failed, "\n") end
+  return lines
+end
+
+--- Voids the token of the notification service of an AE or a CSE (args.name); with renew = true
+-- there is a new one, in the line that is returned.
+function operator.service(args)
+  if type(args.name) ~= "string" then return nil, "name: expected an AE-ID or a CSE-ID" end
+  local token, why = require("moon2m.register").revoke(args.name, args.renew == true)
+  if token == nil then return nil, why end
+  return { token or ("%s: its notification service URL is void"):format(args.name) }
+end
+
 -- ---- what is there ------------------------------------------------------------------------------
 
 local function clock(us)

@@ -14,6 +14,7 @@ local preference = require "moon2m.preference"
 local remote = require "moon2m.remote"
 local rsc = require "moon2m.rsc"
 local tree = require "moon2m.tree"
+local write = require "moon2m.write"
 
 local AE, REMOTE_CSE = 2, 16
 local POLICY_VIOLATION = 1008    -- WebSocket close code
@@ -35,13 +36,15 @@ end
 
 -- ---- AE-ID -------------------------------------------------------------------------------------
 
-local function assigned(stem)
-  return stem .. sys.random(6)
+local function assigned(req, stem)
+  if not req.credential then return stem .. sys.random(6) end
+  return require("moon2m.identity").assign(req, stem, tree.by_aei)
 end
 
 -- The AE-ID that a registration's originator asks for; nil, err.
-local function wanted(who)
-  if not who or who == "C" or who == "S" then return assigned(who or "C") end
+local function wanted(req)
+  local who = req.who
+  if not who or who == "C" or who == "S" then return assigned(req, who or "C") end
   local _, csn = path.configured()
   if not who:find("^[CS]%w[%w%-%._]*$") or #who > 128 or who == csn then
     return nil, rsc.err(rsc.BAD_REQUEST,
@@ -72,12 +75,31 @@ local function base(host)
   return ("ws://%s:%d"):format(name, first.port)
 end
 
+-- A new token: the digest to keep, and what stands behind "/notify/".
+local function new_token(r)
+  local secret = sys.random(16)
+  return json.quote(sys.sha256(secret)), path.ri(r.id) .. "." .. secret
+end
+
 local function give_service(req, r)
   local at = service and base(req.host)
   if not at then return end
-  local secret = sys.random(16)
-  r.raw._tok = json.quote(sys.sha256(secret))
-  r.service = at .. "/notify/" .. path.ri(r.id) .. "." .. secret
+  local digest, token = new_token(r)
+  r.raw._tok = digest
+  r.service = at .. "/notify/" .. token
+end
+
+--- Voids the token of an AE or a CSE, by its identifier, and ends its connection; renew: it gets a
+-- new one.  The new path, or false; nil, reason.  Yields.
+function register.revoke(key, renew)
+  local r = tree.by_aei(path.originator(key))
+  if not r then return nil, ("%s is not registered here"):format(key) end
+  local digest, token
+  if renew then digest, token = new_token(r) end
+  local ok, e = write.attribute(r, "_tok", digest)
+  core.unbind(r.key, POLICY_VIOLATION, "the notification service's token was revoked")
+  if not ok then return nil, e.msg end
+  return token and "/notify/" .. token or false
 end
 
 -- A CSE is what it is called.  Yields.
@@ -92,7 +114,7 @@ end
 -- Yields.
 function register.assign(req, r)
   if r.ty == REMOTE_CSE then return assign_cse(req, r) end
-  local aei, e = wanted(req.who)
+  local aei, e = wanted(req)
   if not aei then return e end
   if tree.by_aei(aei) then return register.taken(aei) end
   r.ri, r.key = aei, aei
@@ -167,7 +189,7 @@ local function by_token(token)
   local id = ri and path.parse_ri(ri)
   local r = id and tree.by_id(id)
   if not alive(r) or not r.raw._tok then return nil end
-  return json.string(r.raw._tok) == sys.sha256(secret) and r or nil
+  return sys.same(json.string(r.raw._tok), sys.sha256(secret)) and r or nil
 end
 
 --- Entry of the C core: a handshake named itself by a token ("token") or by X-M2M-Origin

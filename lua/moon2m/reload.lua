@@ -19,9 +19,9 @@ local setup                      -- { config, load, apply, watch } of reload.ope
 local busy = false
 
 --- o.config: the configuration that runs; o.load() -> what it would be now, or raises;
--- o.apply(config): its `scripts` and `read` count; o.done(): scripts have changed;
--- o.watch(folders) -> true | nil, why, or nil when nobody watches.  Until it is called, nothing can
--- be reloaded.
+-- o.identity() -> a line | nil, why: the credentials are read again; o.apply(config): its `scripts`
+-- and `read` count; o.done(): scripts have changed; o.watch(folders) -> true | nil, why, or nil if
+-- nobody watches.  Until it is called, nothing can be reloaded.
 function reload.open(o)
   setup, files = o, o.config.apps
   reload.follow()
@@ -179,11 +179,22 @@ local function by_file()
   return loaded
 end
 
+-- First: who was revoked is out whatever becomes of the rest.
+local function read_credentials(lines, failed)
+  local line, why = setup.identity()
+  if line then
+    lines[#lines + 1] = line
+  else
+    failed[#failed + 1] = why
+  end
+end
+
 local function everything(lines, failed)
+  read_credentials(lines, failed)
   local wanted, why = read_again(lines)
   if not wanted then
-    failed[1] = "configuration not read again, nothing changed: " .. why
-    sys.log("error", "script", failed[1])
+    failed[#failed + 1] = "configuration not read again, nothing changed: " .. why
+    sys.log("error", "script", failed[#failed])
     return
   end
   files = wanted
@@ -232,6 +243,11 @@ function reload.run(name)
     if absent then return load(absent.file, lines, failed) end
     failed[1] = ("no script named %s"):format(name)
   end)
+end
+
+--- Reads the credentials again, and nothing else; as reload.run.  Yields.
+function reload.credentials()
+  return alone(read_credentials)
 end
 
 --- Files were written (--watch): those scripts are reloaded that are or use one of them.  list: a

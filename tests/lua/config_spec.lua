@@ -32,7 +32,7 @@ describe("config", function()
 
   it("is complete without a file", function()
     local c = config.load()
-    assert.same({ name = "moon", id = "/moon", sp = "//moon2m.local", admin = "CAdmin",
+    assert.same({ name = "moon", id = "/moon", sp = "//moon2m.local", admin = "",
       releases = { "2", "2a", "3", "4", "5" } }, c.cse)
     assert.same({ { host = "127.0.0.1", port = 8080, http = true, ws = true } }, c.listen)
     assert.same({ 256, 10000, true, false }, { c.notification.window, c.notification.max_count,
@@ -59,7 +59,7 @@ read = { "/proc/**" }
 budgets = { on = { 0.2, 10 } }
 ]]
     local function check(c)
-      assert.same({ "plant", "/p1", "CAdmin" }, { c.cse.name, c.cse.id, c.cse.admin })
+      assert.same({ "plant", "/p1", "" }, { c.cse.name, c.cse.id, c.cse.admin })
       assert.same({ host = "127.0.0.1", port = 0, http = true, ws = true }, c.listen[1])
       assert.same({ host = "::1", port = 81, http = true, ws = false }, c.listen[2])
       assert.same({ 2097152, 0, 8192 }, { c.limits.body, c.limits.ping, c.limits.connections })

@@ -33,6 +33,19 @@ struct str http_header(const struct http_req *r, const char *name)
 	return STR_NONE;
 }
 
+/* What sessions need of connections, of which there are none here. */
+void conn_identified(struct conn *c)
+{
+	(void)c;
+}
+
+void conn_close(struct conn *c, int code, const char *reason)
+{
+	(void)c;
+	(void)code;
+	(void)reason;
+}
+
 static uint16_t local_port = 8080;
 
 /* Headers as "Name: value\n" lines; the request stays valid until the next call. */

@@ -96,9 +96,14 @@ local function configuration(self, o)
   return given
 end
 
+-- Everybody is believed.
+local IDENTITY = { required = function() return false end, count = function() return 0 end,
+  admin = function() end, reload = function() return true end }
+
 local function core_modules(self)
   local store = library.core "store"
   return { sys = loop.sys, cse = network.open(loop, self.boot), gateway = wires.open(loop),
+    identity = IDENTITY,
     store = setmetatable({ commit = network.commit(store.commit) }, { __index = store }) }
 end
 
@@ -115,7 +120,7 @@ local function boot(self, now, tree)
   network.serve(start)
   wires.serve(start)
   self.cfg = start.config { config = configuration(self, o) }
-  self.fr = self.cfg.cse.admin
+  self.fr = self.cfg.cse.admin ~= "" and self.cfg.cse.admin or "CAdmin"
   self.boot = start
   loop.run(function()
     return start.start(function() if tree then self:plant(tree) end end)
