@@ -31,6 +31,8 @@ local MAX_DEPTH = 8              -- groups within groups
 local MAX_BYTES = 8 * 1048576    -- of content in one aggregated answer
 local SPARE = 0.1e6              -- us left for the answer to the originator
 
+local NFU = "nfu: notifications of what another CSE hosts are not gathered by this CSE"
+
 local fanout = {}
 
 -- ---- checks ------------------------------------------------------------------------------------
@@ -103,8 +105,8 @@ end
 local function enter(req, fopt, n)
   local fan = req.fan
   if not fan then
-    fan = { gid = req.gid or tostring(req.rqi), seen = { [members.key(fopt)] = true },
-      left = MAX_REQUESTS }
+    fan = { gid = req.gid or path.configured() .. "." .. sys.random(8),
+      seen = { [members.key(fopt)] = true }, left = MAX_REQUESTS }
   end
   fan.left = fan.left - n
   if fan.left < 0 or (req.depth or 0) >= MAX_DEPTH then
@@ -206,8 +208,13 @@ local function deadline(req)
   return sys.mono() + left - math.min(SPARE, left / 4)
 end
 
--- Whether a member that answered so does not exist (any more).  `la` will name another one.
+-- Whether a member that answered so does not exist (any more).  `la` will name another one; of what
+-- another CSE hosts only that it was deleted says so.
 local function is_gone(address, code)
+  if path.is_remote(address) then
+    local m = members.look(address)
+    return code == rsc.DELETED and m ~= nil and not m.virtual
+  end
   return (code == rsc.DELETED or code == rsc.NOT_FOUND) and not path.parse(address).virtual
 end
 
@@ -220,7 +227,12 @@ local function send(req, fan, g, list, tail, pc, perform)
   parallel.each(#list, function(i)
     local sub = member_request(req, fan, i, list[i] .. tail)
     if pc then sub.pc, sub.fanned = pc, g.id end
-    local code, content, extra = perform(sub)
+    local code, content, extra
+    if pc and path.is_remote(list[i]) then
+      code, content = rsc.NOT_IMPLEMENTED, result.debug(NFU)
+    else
+      code, content, extra = perform(sub)
+    end
     if closed then return end
     answers[i] = answer(req, fan, sub, list[i], code, content, extra)
     if is_gone(list[i], code) then gone[list[i]] = true end

@@ -5,6 +5,7 @@
 
 local sys = require "moon2m.core.sys"
 local path = require "moon2m.path"
+local remote = require "moon2m.remote"
 local rsc = require "moon2m.rsc"
 local tree = require "moon2m.tree"
 
@@ -22,31 +23,46 @@ local unresolved = false         -- a set was made without a member that does no
 
 -- ---- addresses ----------------------------------------------------------------------------------
 
---- What a member address names: a resource, an instance or a virtual child; nil, err.  Yields.
+local FAR_VIRTUAL = { la = true, ol = true, fopt = true }
+
+--- What a member address names: a resource, an instance or a virtual child; { remote = SP-relative
+-- or absolute address, virtual = "la", "ol", "fopt" or nil } when another CSE hosts it and there is
+-- a way to that one; nil, err.  Yields.
 function members.look(address)
   local a, e = path.parse(address)
   if not a then return nil, e end
   if a.attr then return nil, rsc.err(rsc.BAD_REQUEST, "%s: names an attribute", address) end
-  if a.remote then
-    return nil, rsc.err(rsc.NOT_IMPLEMENTED,
-      "%s is hosted by another CSE, members there are not supported by this CSE", address)
+  if not a.remote then return tree.resolve(address) end
+  if not remote.hop(a.remote) then
+    return nil, rsc.err(rsc.NOT_FOUND, "%s: another CSE hosts it, and there is no route to it",
+      address)
   end
-  return tree.resolve(address)
+  local name = a.remote:match("/([^/]+)$")
+  return { remote = a.remote, virtual = FAR_VIRTUAL[name] and name or nil }
 end
 
 --- A text that is the same for all addresses of a target.
 function members.key(target)
+  if target.remote then return target.remote end
   if not target.virtual then return target.ri end
   return target.parent.ri .. "/" .. target.virtual .. (target.rest and "/" .. target.rest or "")
 end
 
 --- The group that a target is or fans out to; nil when it is neither.
 function members.group_of(target)
+  if target.remote then return nil end
   if target.virtual == "fopt" and not target.rest then return target.parent end
   return not target.virtual and target.ty == GROUP and target or nil
 end
 
 -- ---- AEs ----------------------------------------------------------------------------------------
+
+-- An AE that another CSE hosts is known by the form of its identifier alone.
+local function far_ae(address)
+  local a = path.parse(address)
+  local id = a and a.remote
+  return id and id:find("^/[^/]+/[CS][^/]*$") and { ri = id, remote = id } or nil
+end
 
 local function collect(g, out, seen, depth)
   if seen[g.id] then return end
@@ -55,13 +71,13 @@ local function collect(g, out, seen, depth)
     return sys.log("warn", "group", g.path .. ": too many groups within groups")
   end
   for _, address in ipairs(tree.value(g, "mid")) do
-    local m = tree.resolve(address)
+    local m = far_ae(address) or tree.resolve(address)
     local sub = m and members.group_of(m)
     if not m then
       unresolved = true
     elseif sub then
       collect(sub, out, seen, depth + 1)
-    elseif m.ty == AE and not m.virtual and not seen[m.ri] then
+    elseif (m.remote or m.ty == AE) and not m.virtual and not seen[m.ri] then
       if #out >= MAX_AES then
         return sys.log("warn", "group", g.path .. ": too many AEs in it")
       end
@@ -71,8 +87,9 @@ local function collect(g, out, seen, depth)
   end
 end
 
---- The AEs of group g and of the groups among its members, each once.  Second result: a set of the
--- numbers of all these groups.  Yields.
+--- The AEs of group g and of the groups among its members, each once; of other CSEs { ri =
+-- SP-relative AE-ID, remote = the same }.  Second result: a set of the numbers of all these groups.
+-- Yields.
 function members.aes(g)
   local out, seen, groups = {}, {}, {}
   collect(g, out, seen, 1)

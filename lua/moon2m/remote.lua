@@ -19,6 +19,7 @@ local DIALLED = { http = true, https = true, ws = true, wss = true }
 local remote = {}
 
 local opened = false
+local observers = {}
 
 local routes = {}                -- CSE-ID or "*" -> URL, of the configuration
 local ids = {}                   -- CSE-ID of a CSE that is registered here -> its number
@@ -99,16 +100,26 @@ local function enter(r)
   end
 end
 
+--- fn() is called when a CSE has registered, changed or deregistered.  It never yields.
+function remote.on_change(fn)
+  observers[#observers + 1] = fn
+end
+
+local function tell()
+  core.reroute()
+  for _, fn in ipairs(observers) do fn() end
+end
+
 --- A CSE has registered, or its resource changed: what waits for it or behind it looks for its way.
 function remote.changed(r)
   enter(r)
-  core.reroute()
+  tell()
 end
 
 --- A CSE has deregistered.
 function remote.gone(csi)
   leave(csi)
-  core.reroute()
+  tell()
 end
 
 --- Reads which CSEs are registered.  Yields.

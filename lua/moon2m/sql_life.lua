@@ -71,6 +71,11 @@ sql_life.pending = [[
 SELECT id, path FROM res WHERE ty = 17 AND path > ?1 AND json_extract(doc, '$.rs') IN (3, 4, 5)
 ORDER BY path]]
 
+--- The groups whose members' types are not verified, by id: column id.  Parameter: the id to start
+-- after.
+sql_life.unverified_groups = [[
+SELECT id FROM res WHERE ty = 9 AND id > ?1 AND json_extract(doc, '$.mtv') = 0 ORDER BY id]]
+
 --- The crossResourceSubscriptions, by id: column id.  Parameter: the id to start after.
 sql_life.cross = "SELECT id FROM res WHERE ty = 48 AND id > ?1 ORDER BY id"
 

@@ -83,7 +83,7 @@ function target.all(nu)
   if one then return { one } end
   if not e.group then return nil, e end
   local list, groups = members.aes(e.group)
-  for i, ae in ipairs(list) do list[i] = aei_of(ae) end
+  for i, ae in ipairs(list) do list[i] = ae.remote or aei_of(ae) end
   return list, groups
 end
 

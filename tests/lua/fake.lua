@@ -306,6 +306,12 @@ local function below(p, wanted)
   return list
 end
 
+function find.unverified_groups(p)
+  return by_id(function(row)
+    return row.ty == 9 and row.id > p[1] and json.member(row.doc, "mtv") == "false"
+  end)
+end
+
 function find.below(p)
   return below(p, function(row)
     return row.ty == 1 or row.ty == 2 or row.ty == 9 or row.ty == 13 or row.ty == 23
@@ -656,6 +662,15 @@ function core.ask(target, pc)
   return delayed(fake.answers[target] or 0)
 end
 
+--- What other CSEs answer: fake.pass(key, text) -> end, rsc, pc, whole, head; nil: unreached.
+function core.pass(key, text)
+  fake.passed[#fake.passed + 1] = { key = key, text = text }
+  if fake.pass then return delayed(fake.pass(key, text)) end
+  return delayed("unreached", 0)
+end
+
+function core.connected(key) return fake.connected[key] or false end
+
 -- ---- control -----------------------------------------------------------------------------------
 
 --- Resumes everything that can go on, until nothing can.
@@ -801,7 +816,7 @@ function fake.reset()
   fake.reads, fake.kept, fake.given, fake.last_notice = 0, {}, {}, 0
   meta, evt = {}, {}
   lanes, last_notice, fake.dropped, fake.lane_reads = {}, 0, {}, 0
-  fake.stats = {}
+  fake.stats, fake.passed, fake.pass, fake.connected = {}, {}, nil, {}
   for name in pairs(package.loaded) do
     if name:match("^moon2m") and not name:match("^moon2m%.core%.") then
       package.loaded[name] = nil

@@ -80,7 +80,7 @@ describe("group", function()
     group({ mid = { ABC[1], "moon/me" }, mt = 3, csy = 2 }, 4110)
     assert.equal(0, group({ mid = { ABC[1], "moon/me" }, mt = 3, csy = 3 }).mt)
     group({ mid = { "moon/me/nothing" } }, 4004)
-    group({ mid = { "/other/moon/x" } }, 5001)
+    group({ mid = { "/other/moon/x" } }, 4004)
     group({ mid = { "moon/you" }, mt = 2 }, 5105)
     group({ mid = { ABC[1] }, mt = 4711 }, 4000)
     for _, case in ipairs { { 3, "x" }, { 13, "1006" }, { 28, 1006 } } do
