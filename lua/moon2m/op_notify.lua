@@ -1,9 +1,11 @@
 -- NOTIFY (TS-0004 7.3.3.9): to an AE it is passed on and the AE's answer comes back; to the
 -- CSEBase it ends here, the scripts' handlers see it; to a crossResourceSubscription it counts as
--- the notification of one of its subscriptions.  Nothing else takes notifications.
+-- the notification of one of its subscriptions.  Nothing else takes notifications.  What a CSE
+-- reports of its references to AEs goes into the AEContactList (contact.lua).
 
 local json = require "moon2m.core.json"
 local access = require "moon2m.access"
+local contact = require "moon2m.contact"
 local cross = require "moon2m.cross"
 local polling = require "moon2m.polling"
 local rsc = require "moon2m.rsc"
@@ -31,6 +33,21 @@ local function check_content(pc)
   end
 end
 
+-- A registered CSE's report of its references to AEs needs no privilege.  true when it was one;
+-- nil, err.
+local function reported(req, target)
+  if target.ty ~= CSE_BASE or not req.pc then return false end
+  local report, e = contact.report(req.pc)
+  if e then return nil, e end
+  if not report then return false end
+  if not req.cse then
+    return nil, rsc.err(rsc.ORIGINATOR_HAS_NO_PRIVILEGE, "aerid: only a registered CSE reports")
+  end
+  e = contact.reported(req.who, report)
+  if e then return nil, e end
+  return true
+end
+
 --- NOTIFY.  rsc, pc | nil, err.  Yields.
 function op.perform(req, target)
   local ty = target.ty
@@ -38,7 +55,10 @@ function op.perform(req, target)
     return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED,
       "to: only an AE, the CSEBase or a crossResourceSubscription takes a NOTIFY")
   end
-  local ok, e = access.check(target, access.NOTIFY, req)
+  local ok, e = reported(req, target)
+  if e then return nil, e end
+  if ok then return rsc.OK end
+  ok, e = access.check(target, access.NOTIFY, req)
   if not ok then return nil, e end
   e = check_content(req.pc)
   if e then return nil, e end

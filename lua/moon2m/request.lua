@@ -117,7 +117,10 @@ local function check_content(req, params)
     return nil
   end
   local ok, later = result.allows(req.op, rcn, query.discovers(params.fc))
-  if later then return rsc.err(rsc.NOT_IMPLEMENTED, "rcn: %d is not supported by this CSE", rcn) end
+  if later then
+    return rsc.err(rsc.NOT_IMPLEMENTED,
+      "rcn: %d (semantic content) is not supported by this CSE", rcn)
+  end
   if not ok then return bad("rcn: %d is not possible for this operation", rcn) end
   req.rcn = rcn
 end

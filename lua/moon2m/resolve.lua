@@ -66,6 +66,10 @@ function resolve.resolve(address)
   if not r or r.et and r.et <= sys.now() then return not_found(address) end
   if a.virtual then
     local t = r.type
+    if a.virtual == "sfop" and t.virtual and t.virtual.fopt then
+      return nil, rsc.err(rsc.NOT_IMPLEMENTED,
+        "to: the semanticFanOutPoint (sfop) of a group is not supported by this CSE")
+    end
     if r.parent or not (t.virtual and t.virtual[a.virtual]) then
       return not_found(address)
     end

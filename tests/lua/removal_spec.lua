@@ -99,11 +99,6 @@ end)
 describe("a policy", function()
   it("is made by any AE, below the CSEBase only", function()
     policy(1, "mine", "Cbob")
-    for name, attrs in pairs { acn = { plbl = "x" }, plbl = { acn = 1 } } do
-      local rsc, pc = w:create("Calice", "moon", 26, attrs)
-      assert.equal(4000, rsc)
-      assert.equal(name .. ": missing, mandatory in a CREATE of m2m:ntp", w.dbg(pc))
-    end
     local ntp = policy(2)
     assert.equal(4000, (w:update("Calice", ntp, "m2m:ntp", { acn = 1 })))
     assert.equal(2004, (w:update("Calice", ntp, "m2m:ntp", { plbl = "other" })))

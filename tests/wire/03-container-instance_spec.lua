@@ -116,12 +116,15 @@ describe("container and contentInstance", function()
     local et = os.date("!%Y%m%dT%H%M%S", os.time() + 86400)
     local r = expect(2001, s:create(path, ME, 4, { con = "aGk=", cnf = "text/plain:1", lbl = {
       "l" },
-      ["or"] = "http://example.org/o", et = et, rn = "full" }))
+      ["or"] = "http://example.org/o", et = et, rn = "full", dgt = "60000",
+      conr = { urir = { { nm = "part", uri = "moon/other" } } } }))
     local again = expect(2000, s:retrieve(path .. "/full", ME))
     assert.same(r, again)
     assert.equal("text/plain:1", r.cnf)
     assert.equal(et, r.et:sub(1, 15))
     assert.same({ "l" }, r.lbl)
+    assert.equal("part", r.conr.urir[1].nm)
+    assert.is_true(r.dgt > r.ct and r.dgt < et)   -- it was given relative to the arrival
     assert.is_nil(r.acpi)
   end)
 

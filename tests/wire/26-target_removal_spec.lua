@@ -2,6 +2,7 @@
 -- to 7.4.33): ntsr, the policies and their rules, the dialogue with the creator, the word in an
 -- answer over each way that an answer can come.
 
+local cjson = require "cjson"
 local h = require "harness"
 local targets = require "targets"
 local expect = h.expect
@@ -177,11 +178,17 @@ describe("notification target removal", function()
       expect(2002, leave())
     end)
 
+  it("acn and plbl may be left out: accept, default", function()
+    local p = expect(2001, s:create("/moon", OWNER, 26, { ["m2m:ntp"] = { rn = "bare" } }))
+    assert.same({ 1, "default" }, { p.acn, p.plbl })
+    expect(4000, s:update("/moon/bare", OWNER, { ["m2m:ntp"] = { plbl = cjson.null } }), "plbl")
+    expect(2002, s:delete("/moon/bare", OWNER))
+  end)
+
   it("refuses what policies cannot be", function()
     local function ntp(attrs) return s:create("/moon", OWNER, 26, { ["m2m:ntp"] = attrs }) end
     expect(4000, ntp { acn = 5, plbl = "x" }, "acn")
-    expect(4000, ntp { plbl = "x" }, "acn: missing")
-    expect(4000, ntp { acn = 1 }, "plbl: missing")
+    expect(4000, ntp { plbl = "" }, "plbl")
     expect(4000, ntp { acn = 1, plbl = "x", rrs = 3 }, "rrs")
     expect(4108, s:create("/moon/owner", OWNER, 26, { ["m2m:ntp"] = { acn = 1, plbl = "x" } }))
     expect(4106, s:create("/moon", "Cnobody", 26, { ["m2m:ntp"] = { acn = 1, plbl = "x" } }))

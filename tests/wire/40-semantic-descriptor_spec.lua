@@ -40,6 +40,18 @@ describe("a semanticDescriptor", function()
     made { dcrp = 4, dsp = XML }
   end)
 
+  it("below an instance is refused by name, as is a group's semanticFanOutPoint", function()
+    expect(2001, s:create("/moon/sense", ME, 3, { rn = "values" }))
+    expect(2001, s:create("/moon/sense/values", ME, 4, { rn = "one", con = "1" }))
+    expect(5001, create({ dcrp = 5, dsp = TURTLE }, "/moon/sense/values/one"),
+      "a semantic_descriptor below a content_instance is not supported")
+    expect(2001, s:create("/moon/sense", ME, 9, { rn = "g", mnm = 1,
+      mid = { "moon/sense/values" } }))
+    expect(5001, s:retrieve("/moon/sense/g/sfop", ME), "semanticFanOutPoint")
+    expect(4004, s:retrieve("/moon/sense/values/sfop", ME))
+    expect(5001, s:retrieve("/moon/sense/values?rcn=10", ME), "semantic content")
+  end)
+
   it("stands below what it describes", function()
     expect(2001, create({ dcrp = 5, dsp = TURTLE }, "/moon/sense"))
     expect(4103, create({ dcrp = 5, dsp = TURTLE }, "/moon"))

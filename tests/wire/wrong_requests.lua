@@ -223,8 +223,10 @@ local function parents(s, all)
   local code = T.name == "subscription" and rsc.TARGET_NOT_SUBSCRIBABLE
     or rsc.INVALID_CHILD_RESOURCE_TYPE
   for _, p in ipairs(all) do
+    local later = p.T.spec.children_later
     if not p.T.children[T.as or T.name] then
-      g.add("below a " .. p.T.root, code, "", primitive(CREATE, p.path,
+      local expected = later and later[T.name] and rsc.NOT_IMPLEMENTED or code
+      g.add("below a " .. p.T.root, expected, "", primitive(CREATE, p.path,
         p.owner == "CAdmin" and s.maker == "Cbad" and "CAdmin" or s.maker, T.ty,
         content(T.root, s.new)))
     end

@@ -413,9 +413,15 @@ local function with_article(name)
 end
 
 --- Whether a resource of type T may be created below one of type P: nil, or the err that refuses
--- it (4108; 5203 for a subscription, TS-0004 7.3.3.4).
+-- it (4108; 5203 for a subscription, TS-0004 7.3.3.4; 5001 for what the standard has there and this
+-- release does not).
 function types.child_error(P, T)
   if P.children[T.as or T.name] then return nil end
+  local later = P.spec.children_later
+  if later and later[T.as or T.name] then
+    return rsc.err(rsc.NOT_IMPLEMENTED, "%s below %s is not supported by this CSE",
+      with_article(T.name), with_article(P.name))
+  end
   if T.name == "subscription" then
     return rsc.err(rsc.TARGET_NOT_SUBSCRIBABLE, "%s cannot be subscribed to",
       with_article(P.name))
@@ -431,7 +437,8 @@ local files = { "cse_base", "ae", "container", "content_instance", "subscription
   "flex_container_instance", "flex_container", "time_series", "time_series_instance",
   "time_sync_beacon", "mgmt_obj", "action", "dependency",
   "location_policy", "semantic_descriptor",
-  "dynamic_authorization_consultation", "trigger_request" }
+  "dynamic_authorization_consultation", "trigger_request", "ae_contact_list",
+  "ae_contact_list_per_cse" }
 for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end

@@ -1,20 +1,28 @@
 -- notificationTargetPolicy (TS-0001 9.6.32, TS-0004 7.4.31): what happens when a notification
 -- target wants to be told no more.  Made at the CSEBase by the creator of subscriptions; at most
--- two policyDeletionRules below it say when.  removal.lua acts on it.
+-- two policyDeletionRules below it say when.  removal.lua acts on it.  acn and plbl may be left
+-- out (TS-0004 Table 7.4.31.1-3): targets may go then, and the policy is its creator's default.
 
 local schema = require "moon2m.schema"
 
 local relation = schema.enum("a logical operator", { 1, 2 })
 
+local function create(_, _, new)
+  local raw = new.raw
+  raw.acn, raw.plbl = raw.acn or "1", raw.plbl or '"default"'
+  return true
+end
+
 return {
   ty = 26, name = "notification_target_policy", short = "m2m:ntp",
   parents = { "cse_base" },
   children = { "subscription" },
+  create = create,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "cr", "cstn",
     { "acn", schema.enum("an action (1 accept, 2 reject, 3 seek, 4 inform)", { 1, 2, 3, 4 }),
-      create = "M", update = "-" },
-    { "plbl", "label", create = "M", update = "O" },
+      create = "O", update = "-", one = true },
+    { "plbl", "label", create = "O", update = "O", one = true },
     { "rrs", relation, create = "O", update = "O" },
   },
 }

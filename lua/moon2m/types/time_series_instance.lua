@@ -2,28 +2,17 @@
 -- be; no two of a timeSeries have the same.  Written once, never changed; `con` stays the bytes
 -- that were received.
 
-local core = require "moon2m.core.json"
-local sys = require "moon2m.core.sys"
 local content_instance = require "moon2m.types.content_instance"
 
--- dgt may be given as milliseconds from the arrival; what is kept is the time.
-local function time_of(new, now)
-  if new.raw.dgt:find("^\"%d+\"$") and not sys.parse_stamp(new.raw.dgt:sub(2, -2)) then
-    new.values.dgt = now + new.values.dgt
-    new.raw.dgt = core.quote(sys.stamp(new.values.dgt))
-  end
-  return new.values.dgt
-end
-
 local function create(ctx, parent, new)
-  new.dgt = time_of(new, ctx.req.now)
+  new.dgt = content_instance.time_of(new, ctx.req.now)
   new.mark = new.dgt + 1                      -- never 0: 1970 is a time too
   return content_instance.create(ctx, parent, new)
 end
 
 return {
   ty = 30, name = "time_series_instance", short = "m2m:tsi", instance = true,
-  children = {},
+  children = {}, children_later = { semantic_descriptor = true },
   create = create,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt",

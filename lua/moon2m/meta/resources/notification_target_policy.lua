@@ -11,6 +11,6 @@
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`cr` `cstn`.
 ---@class moon2m.res.notification_target_policy: moon2m.resource
----@field acn 1 | 2 | 3 | 4 action; needed in a create, fixed
----@field plbl string policyLabel; needed in a create, may be changed
+---@field acn? 1 | 2 | 3 | 4 action; may be set in a create
+---@field plbl? string policyLabel; may be set and changed
 ---@field rrs? 1 | 2 rulesRelationship; may be set and changed
