@@ -81,6 +81,7 @@ end
 local function failed(code, pc)
   local text
   if pc then text = (json.decode(pc) or {})["m2m:dbg"] end
+  if type(text) == "string" then text = text:gsub("^to: %-/", "to: /") end   -- of address()
   return nil, rsc.err(code, "%s", text or rsc.name(code) or "failed")
 end
 
@@ -300,7 +301,9 @@ local function settings(scope, script, defaults)
   for k, v in pairs(defaults) do
     if given[k] ~= nil then out[k] = given[k] else out[k] = v end
   end
-  return out
+  return setmetatable(out, { __index = function(_, k)
+    error(("cse.config declares no setting '%s'"):format(tostring(k)), 2)
+  end })
 end
 
 local UNITS = { [""] = 1, K = 1024, M = 1048576, G = 1073741824 }

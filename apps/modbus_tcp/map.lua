@@ -57,7 +57,7 @@ function map.value(r, block, words)
   if r.type == "f32" then n = float(n) end
   if r.type == "s16" and n >= 2 ^ 15 then n = n - 2 ^ 16 end
   if r.type == "s32" and n >= 2 ^ 31 then n = n - 2 ^ 32 end
-  return n and n * r.scale
+  return n and tonumber(("%.12g"):format(n * r.scale))             -- 18.9, not 18.900000000000002
 end
 
 local function float_bits(v)

@@ -20,7 +20,7 @@ local cse = {}
 ---Settings with their defaults. What the operator gives in the configuration (`scripts = { NAME = {
 ---... } }`, NAME being the file's name without `.lua`) takes their place, and must be of the same
 ---type. A setting that is not declared here, or of another type, is an error of the configuration:
----the script is not loaded.
+---the script is not loaded. Reading one that is not declared is an error, too.
 ---
 ---```lua
 ---local cfg = cse.config { port = 5700, window = 60 }

@@ -37,7 +37,7 @@ end)
 
 -- Runs every minute.
 cse.every(60, function()
-  for name, n in pairs(state.counts) do cse.log.info("%s: %d readings", name, n) end
+  for name, n in pairs(state.counts) do cse.log.info("readings of %s: %d", name, n) end
 end)
 ]=]
 
@@ -69,7 +69,7 @@ t.test("the counts are logged every minute", function()
   local h = host()
   h:create("/NAME/temp", "20")
   h:advance(60)                                  -- the test's clock, not yours
-  t.equal(#h:logged("temp: 1 readings"), 1)
+  t.equal(#h:logged("readings of temp: 1"), 1)
 end)
 ]=]
 

@@ -172,3 +172,32 @@ describe("wrong arguments of every function that scripts have", function()
     assert.is_true(n > 200, ("only %d calls"):format(n))
   end)
 end)
+
+describe("what a script is told", function()
+  local function said(text)
+    local con
+    assert.same({}, t.run(function()
+      local h = t.host { scripts = { s = 'local cse = require "moon2m"\n' .. text },
+        config = { s = { to = 8 } } }
+      con = h:retrieve("/said").con
+    end))
+    return con
+  end
+
+  it("of a setting that it does not declare", function()
+    assert.matches("^8 %S+s.lua:4: cse%.config declares no setting 'too'$", said [[
+      local cfg = cse.config { to = 18 }
+      cse.virtual("/said", function()
+        local ok, why = pcall(function() return cfg.too .. "" end)
+        return { con = cfg.to .. " " .. why }
+      end)]])
+  end)
+
+  it("of a path that is not there, as the script wrote it", function()
+    assert.equal("4004 to: /none/x: no such resource", said [[
+      cse.virtual("/said", function()
+        local _, err = cse.retrieve("/none/x")
+        return { con = err.rsc .. " " .. err.msg }
+      end)]])
+  end)
+end)

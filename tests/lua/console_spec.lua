@@ -199,7 +199,7 @@ describe("a command of the console", function()
     within(HOME, function(h, console)
       h:create("/home/temp", "20")
       assert.equal("name    type\nhome    cnt   0 instances, 0 B\n" ..
-        '  temp  cnt   1 instances, 2 B, newest "20"', (eval(console, "tree()")))
+        '  temp  cnt   1 instance, 2 B, newest "20"', (eval(console, "tree()")))
       assert.is_nil((eval(console, "tree('/', 1)")):find("temp"))
       assert.matches("^name  type", (eval(console, "tree('/home')")))
       local _, last = eval(console, "tree('/nowhere')")

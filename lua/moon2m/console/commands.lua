@@ -15,6 +15,7 @@ local show = require "moon2m.show"
 local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
 local view = require "moon2m.view"
+local words = require "moon2m.words"
 
 local commands = {}
 
@@ -123,7 +124,7 @@ end
 -- What stands beside a resource's name.
 local function details(r)
   if r.ty ~= 3 then return "" end
-  local text = ("%d instances, %s"):format(r.cni, size(r.cbs))
+  local text = ("%s, %s"):format(words.count(r.cni, "instance"), size(r.cbs))
   local newest = r.cni > 0 and tree.latest(r) or nil
   local con = newest and view.resource(newest).con
   if con == nil then return text end

@@ -43,8 +43,8 @@
 
 ---An event, as `cse.format` sees it.
 ---@class moon2m.notice
----@field to string path of the resource that it is about
----@field res? moon2m.resource that resource; not with `encoded`
+---@field to string path of the resource that is subscribed to: of a new child, its parent
+---@field res? moon2m.resource what it is about: the child, or the resource itself; not with `encoded`
 ---@field old? moon2m.resource of an update: as it was; not with `encoded`
 ---@field rep? string with `encoded`: the representation as JSON text, wrapper included
 ---number of the change, ascending; see `moon2m.event`
