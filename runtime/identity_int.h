@@ -63,7 +63,7 @@ void identity_list_free(struct identity_list *l);
 
 /* identity_secret.c */
 bool identity_random(unsigned char *p, size_t n, struct err *e) MUSTCHECK;
-/* secret: SECRET_MAX bytes at most count. */
+/* Loop thread, or a command. */
 void identity_digest(const unsigned char *salt, struct str secret, unsigned char *hash);
 /* Takes tens of milliseconds; any thread.  False: no memory. */
 bool identity_scrypt(const unsigned char *salt, unsigned cost, struct str secret,

@@ -24,7 +24,7 @@ void client_poll(int timeout_ms); /* one turn: reads, calls back, sends what was
 bool http_ready(void); /* whether GET /healthz is answered with 200; blocking */
 
 struct hconn *http_open(void);
-/* `text` is a whole request; the answer comes to cb.  One at a time per connection. */
+/* `text` is a whole request, which gets the header Authorization of the environment; the answer comes to cb.  One at a time per connection. */
 void http_request(struct hconn *c, const char *text, size_t n, http_cb cb, void *arg);
 void http_close(struct hconn *c);
 

@@ -146,8 +146,9 @@ function Process:load(...)
   for i, w in ipairs(words) do
     words[i] = "'" .. (type(w) == "number" and ("%.10g"):format(w) or w) .. "'"
   end
-  local ok, text = pcall(lab.sh, "PID=%d taskset -c %s %s/bench/load %d %s", self.pid,
-    lab.client_core, lab.build, self.port, table.concat(words, " "))
+  local ok, text = pcall(lab.sh, "AUTHORIZATION='%s' PID=%d taskset -c %s %s/bench/load %d %s",
+    self.authorization or "", self.pid, lab.client_core, lab.build, self.port,
+    table.concat(words, " "))
   if not ok then
     error(("%s\nlog of %s: %s"):format(text, self.name, lab.read_file(self.log):sub(-2000)), 0)
   end
