@@ -1,5 +1,5 @@
--- What a credential costs: durable creates and retrieves without any, and with a bearer token in each
--- request, by turns on one store.
+-- What a credential costs: durable creates and retrieves without any, and with a bearer token in
+-- each request, by turns on one store.
 
 local lab = require "lab"
 
