@@ -260,17 +260,17 @@ describe("loading", function()
 
   for name, case in pairs {
     ["a time of day that is none"] = { 'cse.at("24:00", print)', "bad%.lua:2: [^\n]*time of day" },
-    ["a timer of no time"] = { "cse.every(0, print)", "bad%.lua:2: [^\n]*seconds above 0" },
+    ["a timer of no time"] = { "cse.every(0, print)", "bad%.lua:2: [^\n]*a number above 0" },
     ["a timer of all time"] = { "cse.every(1 / 0, print)", "bad%.lua:2: [^\n]*at most" },
-    ["a timer of nan"] = { "cse.every(0 / 0, print)", "bad%.lua:2: [^\n]*seconds above 0" },
+    ["a timer of nan"] = { "cse.every(0 / 0, print)", "bad%.lua:2: [^\n]*a number above 0" },
     ["a rule without a function"] = { 'cse.on("create", "/x")',
-      "bad%.lua:2: a function was expected" },
+      "bad%.lua:2: cse.on: fn: a function was expected" },
     ["a format with a bad name"] = { 'cse.format("a b", print)',
-      "bad%.lua:2: cse.format: the name" },
+      "bad%.lua:2: cse.format: name: a name of" },
     ["a format with an unknown option"] = { 'cse.format("a", print, { pre = "target" })',
       "bad%.lua:2: cse.format: unknown option 'pre'" },
     ["a pattern with stars that are no level"] = { 'cse.policy("/a/***", print)',
-      'bad%.lua:2: "%*%*%*" in the path pattern /a/%*%*%*: "%*%*" is a level of its own' },
+      'bad%.lua:2: cse.policy: where: "%*%*%*" in the path pattern /a/%*%*%*: "%*%*" is a level' },
     ["an attribute of an unknown kind"] = { 'cse.type { ty = 28, name = "c", short = "x:c", ' ..
       'cnd = "org.c", attrs = { { "a", "nokind" } } }',
       'bad%.lua:2: cse.type: no attribute kind "nokind"' },
