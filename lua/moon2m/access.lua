@@ -213,11 +213,20 @@ members.on_change(function()
   if grouped then access.changed() end
 end)
 
+local far                        -- finds the policies that other CSEs host
+
+--- fn(address) -> like an ACP, { ty, raw }, or nil.  May yield; what it gives stays the same until
+-- it calls access.changed.
+function access.elsewhere(fn)
+  far = fn
+end
+
 -- The rules of every ACP that an acpi text names; dangling references are ignored.  Yields.
 local function rules_of(acpi, attr)
   local rules = {}
   for _, address in ipairs(json.decode(acpi)) do
-    local acp = tree.resolve(address)
+    local acp
+    if path.is_remote(address) then acp = far and far(address) else acp = tree.resolve(address) end
     if acp and acp.ty == 1 then
       for _, rule in ipairs(compile(acp, attr)) do rules[#rules + 1] = rule end
     end

@@ -240,6 +240,7 @@ function boot.start(prepare)
   require("moon2m.opening").open()
   require("moon2m.policy").open()
   require("moon2m.remote").open()
+  require("moon2m.far_policy").open()
   require("moon2m.node").open()
   base.ensure { releases = cfg.cse.releases, boot = cfg.startup ~= nil }
   require("moon2m.monitor").open()

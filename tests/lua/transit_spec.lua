@@ -245,3 +245,56 @@ describe("a group", function()
     assert.equal(4103, (w:retrieve("/b/Cnear", "moon/alice/open")))
   end)
 end)
+
+describe("a policy that another CSE hosts", function()
+  local function policy(acor, acop)
+    return cjson.encode { ["m2m:acp"] = { ri = "1", ty = 1,
+      pv = { acr = { { acor = acor, acop = acop or 2 } } },
+      pvs = { acr = { { acor = { "Cown" }, acop = 63 } } } } }
+  end
+
+  before_each(function()
+    require("moon2m.far_policy").open()
+    assert.equal(2001, (w:create("CAdmin", "moon", 3, { rn = "c", acpi = { "/b/base/acp" } })))
+  end)
+
+  after_each(function() world.real_time() end)
+
+  it("is retrieved once; its originators are those of its CSE", function()
+    answers(2000, policy { "/moon/Calice", "Cbob", "/c/Cz" })
+    assert.equal(2000, (w:retrieve("Calice", "moon/c")))
+    assert.equal("/b/base/acp", frame().to)
+    assert.equal("/moon", frame().fr)
+    assert.equal(4103, (w:retrieve("Cbob", "moon/c")))
+    assert.equal(2000, (w:retrieve("/b/Cbob", "moon/c")))
+    assert.equal(2000, (w:retrieve("/c/Cz", "moon/c")))
+    assert.equal(4103, (w:delete("Calice", "moon/c")))
+    assert.equal(4103, (w:update("Calice", "moon/c", "m2m:cnt", { acpi = { "/b/base/acp" } })))
+    assert.equal(2004, (w:update("/b/Cown", "moon/c", "m2m:cnt", { acpi = { "/b/base/acp" } })))
+    assert.equal(1, #w.fake.passed)
+  end)
+
+  it("lets its selfPrivileges change acpi", function()
+    answers(2000, (policy({ "all" }):gsub("Cown", "/moon/Calice")))
+    assert.equal(2004, (w:update("Calice", "moon/c", "m2m:cnt", { acpi = { "/b/base/acp2" } })))
+  end)
+
+  it("grants nothing when it cannot be read, or is none", function()
+    assert.equal(4103, (w:retrieve("Calice", "moon/c")))
+    assert.equal(4103, (w:retrieve("Calice", "moon/c")))
+    assert.equal(1, #w.fake.passed)
+    for i, pc in ipairs { "{}", '{"m2m:acp":{"pv":{"acr":1},"pvs":{}}}', '{"m2m:cnt":{"ty":3}}' } do
+      local rn = "d" .. i
+      answers(2000, pc)
+      assert.equal(2001, (w:create("CAdmin", "moon", 3, { rn = rn, acpi = { "/b/base/p" .. i } })))
+      assert.equal(4103, (w:retrieve("Calice", "moon/" .. rn)))
+    end
+  end)
+
+  it("is asked for again when a CSE has changed", function()
+    assert.equal(4103, (w:retrieve("Calice", "moon/c")))
+    answers(2000, policy { "/moon/Calice" })
+    csr "/h"
+    assert.equal(2000, (w:retrieve("Calice", "moon/c")))
+  end)
+end)

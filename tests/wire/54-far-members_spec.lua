@@ -1,5 +1,5 @@
 -- Groups with members at other CSEs (TS-0004 7.4.13, 7.4.14): one request reaches all of them; one
--- CSE that is away delays nobody, its members are checked when it is back.
+-- CSE that is away delays nobody, its members are checked when it is back.  Policies there.
 
 local h = require "harness"
 local expect = h.expect
@@ -75,6 +75,17 @@ describe("a group with members at two servers", function()
     local inner = rsp[2].pc["m2m:agr"]["m2m:rsp"]
     assert.same({ 2000, 2000 }, { inner[1].rsc, inner[2].rsc })
     assert.is_true(inner[3].rsc >= 4000)
+  end)
+
+  it("a policy there counts here", function()
+    expect(2001, b:create("/bbase", "CAdmin", 1, { rn = "there",
+      pv = { acr = { { acor = { "/a/Cme" }, acop = 2 } } },
+      pvs = { acr = { { acor = { "/a" }, acop = 2 }, { acor = { "CAdmin" }, acop = 63 } } } }))
+    expect(2001, a:create("/abase", "CAdmin", 3, { rn = "far", acpi = { "/b/bbase/there" } }))
+    expect(2000, a:retrieve("/abase/far", "Cme"))
+    expect(4103, a:delete("/abase/far", "Cme"))
+    expect(2001, a:create("/abase", "CAdmin", 3, { rn = "far2", acpi = { "/b/bbase/acp" } }))
+    expect(4103, a:retrieve("/abase/far2", "Cme")) -- its selfPrivileges do not name this CSE
   end)
 
   it("a server that is away: its members are told so, and checked when it is back", function()
