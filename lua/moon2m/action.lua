@@ -1,7 +1,7 @@
 -- Actions (Release 4): when an attribute of a resource meets a criterion, a request is made.  The
--- criteria of a resource's actions are judged with each committed change of it, in the order of
--- their priorities; what is due is executed one after the other, with the privileges of the
--- originator that the action names.
+-- criteria of a resource's actions are judged with each committed change of it, by a request or by
+-- the CSE itself, in the order of their priorities; what is due is executed one after the other,
+-- with the privileges of the originator that the action names.
 -- Guarantees: an action that is due once is executed once, also over a restart, unless the server
 -- is killed between the execution and its record: then once more.  What can be waiting is bounded;
 -- an action that MAX_HOPS actions led to is not executed.
@@ -174,6 +174,26 @@ local function forget(id)
   if list and not list[1] and not list.busy then watched[subject] = nil end
 end
 
+-- Hops that led to the executions that are under way -> how many of them.
+local executing = {}
+
+-- The hops of a change that the CSE makes by itself: one of these executions may be the cause.
+local function hops_now()
+  for hop = MAX_HOPS, 0, -1 do
+    if executing[hop] then return hop + 1 end
+  end
+  return 0
+end
+
+-- execute, counted.
+local function execute_at(r, hop)
+  executing[hop] = (executing[hop] or 0) + 1
+  local ok, code, pc, rqi = pcall(execute, r, hop)
+  executing[hop] = executing[hop] > 1 and executing[hop] - 1 or nil
+  if not ok then error(code, 0) end
+  return code, pc, rqi
+end
+
 -- One execution, if the action is still due.  Yields.
 local function run(id, hop)
   local r = tree.by_id(id)
@@ -185,7 +205,7 @@ local function run(id, hop)
     sys.log("warn", "action", ("%s: not executed, %d actions led to it"):format(r.path, hop))
     return
   end
-  local code, pc, rqi = execute(r, hop)
+  local code, pc, rqi = execute_at(r, hop)
   r = tree.by_id(id)
   if not r then return forget(id) end
   local texts = r.raw._arm == armed and progress(r, now) or {}
@@ -226,6 +246,10 @@ function action.changed(r, instance, hop)
     timers.spawn(function() work(r.id, list) end)
   end
 end
+
+write.observe(function(r)
+  if watched[r.id] then action.changed(r, nil, hops_now()) end
+end)
 
 -- ---- actions ------------------------------------------------------------------------------------
 

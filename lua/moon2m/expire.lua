@@ -65,8 +65,9 @@ local function delete_instances(r, rows)
   local ops = {}
   for i, row in ipairs(rows) do ops[i] = { "inst_delete", r.id, row.st } end
   tree.forget_newest(r)
-  local _, e = write.commit(ops, nil, r)
+  local ok, e = write.commit(ops, nil, r)
   tree.forget_newest(r)
+  if ok then write.own(r) end
   log_failure("deleting instances of " .. r.path, e)
 end
 
@@ -140,7 +141,8 @@ function expire.delivered(id, n)
   if exc <= n then return delete(id) end
   r.raw.exc = ("%d"):format(exc - n)
   tree.refresh(r)
-  local _, e = write.commit({ { "set", tree.row(r) } }, nil, r)
+  local ok, e = write.commit({ { "set", tree.row(r) } }, nil, r)
+  if ok then write.own(r) end
   log_failure("counting down exc of " .. r.path, e)
 end
 

@@ -200,6 +200,7 @@ local function prune(g, gone, who)
   local ok, e = write.commit({ { "set", tree.row(g) } }, events, g)
   if not ok then sys.log("error", "group", g.path .. ": " .. e.msg) end
   members.changed(g.id)
+  if ok then write.own(g) end
 end
 
 -- When the answer must be there, by sys.mono().

@@ -56,6 +56,7 @@ local function apply(g, raw)
   local ok, e = write.commit({ { "set", tree.row(g) } }, events, g)
   if not ok then sys.log("error", "group", g.path .. ": " .. e.msg) end
   members.changed(g.id)
+  if ok then write.own(g) end
 end
 
 -- Its members, and those of them that are to be asked.  What is gone here, or has no way now, stays

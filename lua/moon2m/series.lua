@@ -179,7 +179,9 @@ local function report(r, s, list, count)
   local events, ops = event.missing(r, list, count)
   table.insert(ops, 1, { "set", tree.row(r) })
   ops[#ops + 1] = row(r.id, s)
-  return write.commit(ops, events, r)
+  local ok, e = write.commit(ops, events, r)
+  if ok then write.own(r) end
+  return ok, e
 end
 
 -- The store failed: what it has counts.  Yields.

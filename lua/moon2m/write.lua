@@ -51,6 +51,18 @@ function write.commit(ops, events, r1, r2)
   return true
 end
 
+local observer
+
+--- fn(r): called when this CSE has changed r by itself, without a request.  Never yields.
+function write.observe(fn)
+  observer = fn
+end
+
+--- This CSE has changed r by itself, and that is on disk.
+function write.own(r)
+  if observer and not r.gone then observer(r) end
+end
+
 --- Sets one attribute of r to a JSON text, or removes it (nil), on behalf of this CSE: a
 -- transaction of its own, without notices.  true, or nil, err (logged).  The change is visible
 -- before it yields.
@@ -61,6 +73,7 @@ function write.attribute(r, name, text)
   r.raw, r.lt = raw, math.max(sys.now(), r.lt)
   tree.refresh(r)
   local ok, e = write.commit({ { "set", tree.row(r) } }, nil, r)
+  if ok and name:byte() ~= 95 then write.own(r) end           -- "_": nobody sees it
   if ok then return true end
   sys.log("error", "write", ("%s of %s: %s"):format(name, r.path, e.msg))
   return nil, e

@@ -51,6 +51,16 @@ describe("flexContainerInstance", function()
     end
   end)
 
+  it("has the location that the flexContainer had then, and is found by it", function()
+    local function at(x) return ('"loc":{"typ":1,"crd":"[%d,5]"}'):format(x) end
+    local path = make('"fcied":true,' .. at(1))
+    put(path, '"red":2,' .. at(2))
+    assert.equal("[2,5]", get(path .. "/la").loc.crd)
+    assert.equal("[1,5]", get(path .. "/ol").loc.crd)
+    local found = expect(2000, s:retrieve(path .. "?fu=1&ty=58&gmty=1&gsf=1&geom=[1,5]", ME))
+    assert.equal(1, #found)
+  end)
+
   it("one is made at the creation and with each change of the own attributes", function()
     local path, c = make('"fcied":true,"lbl":["x"]')
     assert.same({ 1, 1, 3 }, { c.st, c.cni, c.cbs })

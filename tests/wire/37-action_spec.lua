@@ -51,6 +51,17 @@ describe("an action", function()
     assert.equal(count, done())
   end
 
+  it("is judged with what the CSE changes by itself, too", function()
+    local one, two = container(), container()
+    expect(2001, s:create("/moon/actor", ME, 9, { rn = "g", mnm = 2,
+      mid = { one:sub(2), two:sub(2) } }))
+    local before = done()
+    local path = act { sri = "moon/actor/g", evc = { optr = 4, sbjt = "cnm", thld = 2 } }
+    expect(2000, s:delete("/moon/actor/g/fopt", ME))       -- its members go, and it loses them
+    h.wait("the group lost a member", function() return done() > before end)
+    assert.equal(2001, get(path).air.rsc)
+  end)
+
   it("has its attributes, and answers with them", function()
     local path, _, r = act { evm = 3, ecp = 7, apy = 2 }
     assert.same({ 65, 3, 7, 2, "moon/actor/out" }, { r.ty, r.evm, r.ecp, r.apy, r.orc })

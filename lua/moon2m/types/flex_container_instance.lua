@@ -8,6 +8,7 @@ local attrs = {
   "st",
   { "cs", "uint", create = "-", update = "-" },
   { "org", "id", create = "-", update = "-" },
+  { "loc", create = "-", update = "-" },
 }
 
 local base = {}
