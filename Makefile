@@ -168,18 +168,20 @@ UNIT_EXTRA_lua_notices := tests/unit/fake_net.c tests/unit/fake_store.c
 HTTP1 := http1 http1_body http1_msg
 NET := $(HTTP1) net_loop net_listen net_http net_hconn net_ws net_wss net_frame net_url net_dns net_dial \
 	net_out net_link net_tls net_tls_serve net_raw_addr net_udp net_stream net_serial net_tcp net_mqtt
-UNIT += http1 net net_ws net_tls net_ws_tls net_raw
+UNIT += http1 net net_ws net_tls net_ws_tls tls_serve net_raw
 UNIT_http1 := base buf err $(HTTP1)
 UNIT_net := $(GROUND) $(NET)
 UNIT_net_ws := $(GROUND) $(NET)
 UNIT_net_tls := $(GROUND) $(NET)
 UNIT_net_ws_tls := $(GROUND) $(NET)
+UNIT_tls_serve := $(GROUND) $(NET)
 UNIT_net_raw := $(GROUND) $(NET)
 UNIT_EXTRA_http1 := $(LLOBJ)
 UNIT_EXTRA_net := $(LLOBJ)
 UNIT_EXTRA_net_ws := $(LLOBJ)
 UNIT_EXTRA_net_tls := $(LLOBJ)
 UNIT_EXTRA_net_ws_tls := $(LLOBJ)
+UNIT_EXTRA_tls_serve := $(LLOBJ)
 UNIT_EXTRA_net_raw := $(LLOBJ)
 
 UNIT += profile console_link

@@ -22,7 +22,7 @@
 #define OP_NOTIFY_TEXT "5"
 
 static struct {
-	const char *url, *protocol;
+	const char *url, *protocol, *ca;
 	struct buf head; /* further handshake headers */
 	uint64_t count, seen; /* wanted (0: no end), arrived */
 	bool raw, ack;
@@ -234,8 +234,10 @@ static int converse(void)
 	int code;
 
 	cl.net = net_new(&NET_LIMITS, &e);
-	if (!cl.net)
+	if (!cl.net || (cl.ca && !net_tls_trust(cl.net, cl.ca, &e))) {
+		net_free(cl.net);
 		return cmd_fail(&e);
+	}
 	net_on_signal(cl.net, SIGINT, on_signal, NULL);
 	net_on_signal(cl.net, SIGTERM, on_signal, NULL);
 	cl.retry = net_timer_new(cl.net, dial, NULL);
@@ -263,6 +265,8 @@ static int set_option(int c, const char *value)
 {
 	if (c == 'p') {
 		cl.protocol = value;
+	} else if (c == 'c') {
+		cl.ca = value;
 	} else if (c == 'o') {
 		if (!is_header_safe(value))
 			return cmd_usage(&cmd_listen, "--origin: no spaces or control characters");
@@ -284,6 +288,7 @@ static int read_options(int argc, char **argv)
 	static const struct option options[] = {
 		{ "subprotocol", required_argument, NULL, 'p' },
 		{ "origin", required_argument, NULL, 'o' },
+		{ "ca", required_argument, NULL, 'c' },
 		{ "count", required_argument, NULL, 'n' },
 		{ "raw", no_argument, NULL, 'r' },
 		{ "no-ack", no_argument, NULL, 'a' },
@@ -332,6 +337,8 @@ static const char help[] =
     "\n"
     "  --subprotocol P  offer this subprotocol, for example oneM2M.json or oneM2M.cbor\n"
     "  --origin AE      send this AE-ID as X-M2M-Origin with the handshake\n"
+    "  --ca FILE        verify the server of a wss URL by the authorities in this PEM file,\n"
+    "                   instead of the system's\n"
     "  --count N        exit 0 after N notifications\n"
     "  --raw            print frames as they are, not only the content of notifications\n"
     "  --no-ack         do not acknowledge\n"

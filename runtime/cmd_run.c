@@ -26,6 +26,7 @@
 #include "lua_profile.h"
 #include "lua_store.h"
 #include "lua_sys.h"
+#include "lua_tls.h"
 #include "lua_watch.h"
 #include "metrics.h"
 #include "options.h"
@@ -208,6 +209,7 @@ static bool open_vm(struct err *e)
 	vm_module("console", lua_console_open);
 	vm_module("identity", lua_identity_open);
 	vm_module("profile", lua_profile_open);
+	vm_module("tls", lua_tls_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }
 
@@ -265,6 +267,7 @@ static bool open_net(struct err *e)
 	if (!srv.net)
 		return false;
 	lua_sys_use(srv.net);
+	lua_tls_use(srv.net);
 	net_on_turn(srv.net, on_turn, NULL);
 	net_on_signal(srv.net, SIGTERM, on_signal, NULL);
 	net_on_signal(srv.net, SIGINT, on_signal, NULL);
@@ -480,9 +483,10 @@ static const char help[] =
     "\n"
     "  -c, --config FILE   configuration, a Lua file (the README lists its keys)\n"
     "      --data DIR      where everything is kept; made when missing (default: data)\n"
-    "      --listen ADDRESS:PORT[,http|,ws]\n"
+    "      --listen ADDRESS:PORT[,http|,ws][,tls]\n"
     "                      listen here, for HTTP and WebSocket or one of them; may be repeated;\n"
-    "                      IPv6 in brackets, port 0: any free one (default: 127.0.0.1:8080)\n"
+    "                      IPv6 in brackets, port 0: any free one (default: 127.0.0.1:8080);\n"
+    "                      tls: with the certificate that the configuration names\n"
     "      --set KEY=VALUE one key of the configuration, above the file: --set limits.parked=100,\n"
     "                      --set scripts.stats.window=60; a Lua value, else a text; may be repeated\n"
     "      --strict        exit when a script does not load, instead of running without it\n"

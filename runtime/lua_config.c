@@ -74,6 +74,7 @@ static const struct key limits[] = {
 	LIMIT(K_UNSIGNED, header_count),
 	LIMIT(K_SIZE, body),
 	LIMIT(K_UNSIGNED, pipeline),
+	LIMIT(K_DOUBLE, handshake_time),
 	LIMIT(K_DOUBLE, header_time),
 	LIMIT(K_DOUBLE, body_time),
 	LIMIT(K_DOUBLE, idle_time),

@@ -204,6 +204,7 @@ static int cse_listen(lua_State *L)
 	l.port = (int)lua_field_number(L, 1, "port", 0, 65535);
 	l.http = lua_field_bool(L, 1, "http", true);
 	l.ws = lua_field_bool(L, 1, "ws", true);
+	l.tls = lua_field_bool(L, 1, "tls", false);
 	host = lua_field_str(L, 1, "host");
 	if (host.p)
 		l.host = host.p;

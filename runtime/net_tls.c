@@ -159,6 +159,13 @@ enum tls_wants net_tls_handshake(struct tls *t, struct err *e)
 	return TLS_FAILED;
 }
 
+const char *net_tls_verdict(void *ssl)
+{
+	long verify = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+
+	return verify == X509_V_OK ? NULL : X509_verify_cert_error_string(verify);
+}
+
 enum tls_wants net_tls_read(struct tls *t, char *p, size_t n, size_t *got)
 {
 	int rc;

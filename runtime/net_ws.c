@@ -444,6 +444,13 @@ static int created(struct lws *wsi)
 	return 0;
 }
 
+static const char *reason_of(struct lws *wsi, const char *said)
+{
+	const char *tls = net_tls_verdict(lws_get_ssl(wsi));
+
+	return tls ? tls : said ? said : "the connection failed";
+}
+
 static int dialled(struct lws *wsi, struct conn *c, enum lws_callback_reasons reason, void *in,
 		   size_t len)
 {
@@ -462,7 +469,7 @@ static int dialled(struct lws *wsi, struct conn *c, enum lws_callback_reasons re
 			lws_set_opaque_user_data(wsi, NULL);
 			return 0;
 		}
-		net_dial_failed(c, in ? in : "the connection failed");
+		net_dial_failed(c, reason_of(wsi, in));
 		return gone(wsi, c);
 	default:
 		return 0;

@@ -31,7 +31,7 @@ local LEVELS = {
     "bind_identity",
     "bind_media", "bind_page", "bind_http_text", "bind_http", "bind_ws_text", "bind_ws",
     "lua_field", "lua_notify", "lua_notices", "lua_store_ops", "lua_store", "lua_cse",
-    "lua_identity",
+    "lua_identity", "lua_tls",
     "lua_gateway", "lua_host", "lua_client" },
   { "lua_config", "admin", "progress", "service", "cmd", "options", "cmd_ask",
     "lua_ask", "cmd_transfer",

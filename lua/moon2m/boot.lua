@@ -96,18 +96,31 @@ local function public_host(host)
 end
 
 local function listen_on(l)
-  local port, why = core.listen { host = l.host, port = l.port, http = l.http, ws = l.ws }
+  local port, why = core.listen { host = l.host, port = l.port, http = l.http, ws = l.ws,
+    tls = l.tls }
   if not port then error(("cannot listen on %s:%d: %s"):format(l.host, l.port, why), 0) end
-  sys.log("info", "boot", ("listening host=%s port=%d http=%s ws=%s"):format(l.host, port,
-    tostring(l.http), tostring(l.ws)))
+  sys.log("info", "boot", ("listening host=%s port=%d http=%s ws=%s tls=%s"):format(l.host, port,
+    tostring(l.http), tostring(l.ws), tostring(l.tls == true)))
   return port
+end
+
+-- Certificates and authorities, at the start and at each reload; true, or nil and what is wrong:
+-- then all is as it was before.
+local function secure(c)
+  local tls = require "moon2m.core.tls"
+  if c.tls.cert ~= "" then
+    local ok, why = tls.serve(c.tls)
+    if not ok then return nil, why end
+  end
+  return tls.trust(c.outgoing.ca)
 end
 
 -- Listens everywhere; returns the sockets with their real ports, and the admin port or 0.
 local function listen()
   local sockets = {}
   for i, l in ipairs(cfg.listen) do
-    sockets[i] = { host = public_host(l.host), port = listen_on(l), http = l.http, ws = l.ws }
+    sockets[i] = { host = public_host(l.host), port = listen_on(l), http = l.http, ws = l.ws,
+      tls = l.tls }
   end
   local admin = cfg.admin.port
   if admin ~= 0 then
@@ -116,25 +129,34 @@ local function listen()
   return sockets, admin
 end
 
+-- Those of HTTP, then those of WebSocket, each as fn(scheme, host, port); with TLS first.
+local function each_address(sockets, fn)
+  for _, kind in ipairs { "http", "ws" } do
+    for _, tls in ipairs { true, false } do
+      for _, l in ipairs(sockets) do
+        if l[kind] and (l.tls == true) == tls then
+          fn(kind .. (tls and "s" or ""), l.host, l.port)
+        end
+      end
+    end
+  end
+end
+
 -- "ready cse=/moon base=moon http=127.0.0.1:8080 ws=127.0.0.1:8080"
 local function ready_line(sockets)
   local line = ("ready cse=%s base=%s"):format(cfg.cse.id, cfg.cse.name)
-  for _, scheme in ipairs { "http", "ws" } do
-    for _, l in ipairs(sockets) do
-      if l[scheme] then line = ("%s %s=%s:%d"):format(line, scheme, l.host, l.port) end
-    end
-  end
+  each_address(sockets, function(scheme, host, port)
+    line = ("%s %s=%s:%d"):format(line, scheme, host, port)
+  end)
   return line
 end
 
 -- The CSEBase's points of access.
 local function points_of_access(sockets)
   local list = {}
-  for _, scheme in ipairs { "http", "ws" } do
-    for _, l in ipairs(sockets) do
-      if l[scheme] then list[#list + 1] = ("%s://%s:%d"):format(scheme, l.host, l.port) end
-    end
-  end
+  each_address(sockets, function(scheme, host, port)
+    list[#list + 1] = ("%s://%s:%d"):format(scheme, host, port)
+  end)
   if cfg.url ~= "" then list[#list + 1] = cfg.url end
   return list
 end
@@ -216,7 +238,7 @@ local function open_reload()
     apply = function(c)
       require("moon2m.script").configure { scripts = c.scripts, read = c.read }
     end,
-    done = types_changed,
+    secure = secure, done = types_changed,
     identity = read_credentials,
     watch = arguments.watch and require("moon2m.core.watch").set or nil }
 end
@@ -252,6 +274,8 @@ function boot.start(prepare)
   require("moon2m.nonblocking").open(dispatch.execute)
   if cfg.startup then require("moon2m.startup").apply(cfg.startup, admin or cfg.cse.id) end
   network(cfg.admin.port)
+  local safe, why = secure(cfg)
+  if not safe then error(why, 0) end
   local sockets, admin_port = listen()
   if admin_port ~= cfg.admin.port then network(admin_port) end
   require("moon2m.register").configure { service = cfg.notification.url,

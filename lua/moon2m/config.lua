@@ -212,20 +212,23 @@ local function read_boot(cfg, name)
 end
 
 --- One socket of the command line: "HOST:PORT" or "PORT" (HTTP and WebSocket), one of them only
--- with ",http" or ",ws" behind it; "[::1]:8080" for IPv6.  nil, reason.
+-- with ",http" or ",ws" behind it, with TLS with ",tls"; "[::1]:8080" for IPv6.  nil, reason.
 function config.parse_listen(s)
-  local rest, scheme = s:match("^(.*),(%a*)$")
-  if scheme and scheme ~= "http" and scheme ~= "ws" then
-    return nil, "expected ,http or ,ws behind the port"
+  local rest, words = s:match("^([^,]*)(.*)$")
+  local has = {}
+  for word in words:gmatch(",([^,]*)") do
+    if word ~= "http" and word ~= "ws" and word ~= "tls" then
+      return nil, "expected ,http or ,ws or ,tls behind the port"
+    end
+    has[word] = true
   end
-  rest = rest or s
   local host, port = rest:match("^%[([%x:.]+)%]:(%d+)$")
   if not host then host, port = rest:match("^([^:%s]*):(%d+)$") end
   if not host then host, port = "", rest:match("^(%d+)$") end
   port = tonumber(port)
-  if not port or port > 65535 then return nil, "expected HOST:PORT[,http|,ws]" end
-  return { host = host ~= "" and host or "127.0.0.1", port = port, http = scheme ~= "ws",
-    ws = scheme ~= "http" }
+  if not port or port > 65535 then return nil, "expected HOST:PORT[,http|,ws][,tls]" end
+  return { host = host ~= "" and host or "127.0.0.1", port = port,
+    http = has.http or not has.ws, ws = has.ws or not has.http, tls = has.tls == true }
 end
 
 --- The file of a script that may be named by its folder: the init.lua in it.
@@ -259,7 +262,20 @@ local function command_line(cfg, argv)
   end
 end
 
+local function check_tls(cfg)
+  local tls = cfg.tls
+  for i, l in ipairs(cfg.listen) do
+    if l.tls and (tls.cert == "" or tls.key == "") then
+      error(("listen.%d: TLS needs tls.cert and tls.key"):format(i), 0)
+    end
+  end
+  if tls.client ~= "no" and tls.ca == "" then
+    error(("tls.client: %s needs tls.ca, the authorities of clients"):format(tls.client), 0)
+  end
+end
+
 local function check_whole(cfg)
+  check_tls(cfg)
   for i, l in ipairs(cfg.listen) do
     if not l.http and not l.ws then
       error(("listen.%d: neither http nor ws is true"):format(i), 0)

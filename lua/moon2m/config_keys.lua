@@ -148,11 +148,24 @@ function default_access.check(v)
   return v
 end
 
+-- { ["cse.example"] = { cert =, key = } }
+local site = { name = "{ cert = FILE, key = FILE }" }
+function site.check(v)
+  if type(v) ~= "table" or type(v.cert) ~= "string" or type(v.key) ~= "string" then
+    return mismatch(site.name, v)
+  end
+  for k in pairs(v) do
+    if k ~= "cert" and k ~= "key" then return nil, "expected " .. site.name .. " alone" end
+  end
+  return v
+end
+
 local listen_fields = {
   { "host", text, "127.0.0.1", "address to listen on" },
   { "port", integer(0, 65535), 8080, "TCP port; 0: any free one" },
   { "http", bool, true, "serve HTTP here" },
   { "ws", bool, true, "serve WebSocket here (on the same port by hand-over)" },
+  { "tls", bool, false, "with TLS: https and wss, by the section tls" },
 }
 
 -- { key, kind, default, meaning }; a section before its members.
@@ -183,6 +196,20 @@ keys.list = {
   { "identity.failures", integer(1, 10000), 10,
     "wrong credentials from an address in a minute, then it is refused" },
   { "identity.brake_time", number(0.1, 86400), 60, "seconds it is refused" },
+  { "tls", section, nil, "TLS of the listening sockets that have it; read again by a reload" },
+  { "tls.cert", text, "", "PEM file: this server's certificate, then those it was issued by" },
+  { "tls.key", text, "", "PEM file: its private key, without a password" },
+  { "tls.profile", one_of("intermediate", "modern", "onem2m"), "intermediate",
+    "TLS 1.2 (ECDHE with AEAD) and 1.3; 1.3 alone; the first with the suites of TS-0003 10.2.1" },
+  { "tls.client", one_of("no", "optional", "required"), "no",
+    "ask clients for a certificate; required: without it, or a pre-shared key, no connection" },
+  { "tls.ca", text, "", "PEM file: who issues the certificates of clients" },
+  { "tls.sni", map_of(site), nil,
+    'certificates for other names of this server: { ["b.example"] = { cert =, key = } }, ' ..
+    '"*.example": one label' },
+  { "outgoing", section, nil, "connections that this server makes" },
+  { "outgoing.ca", text, "",
+    "PEM file: who issues the certificates of servers; empty: the system's authorities" },
   { "url", form("a ws:// or wss:// URL or empty", function(v)
       return v == "" or v:find("^wss?://[^/%s]+") ~= nil
     end), "", "base URL that clients are told; empty: what they called this CSE (Host)" },
@@ -245,6 +272,7 @@ keys.list = {
   { "limits.earlier", integer(1, 30000), 1000,
     "earlier events (psn) that a new subscription is told of" },
   { "limits.pipeline", integer(1, 1024), 32, "requests waiting per HTTP connection" },
+  { "limits.handshake_time", number(0.1, 3600), 10, "seconds of a TLS handshake" },
   { "limits.header_time", number(0.1, 3600), 10, "seconds to send the headers" },
   { "limits.body_time", number(0.1, 3600), 30, "seconds to begin sending the body" },
   { "limits.body_rate", number(0), 1024, "bytes per second of a body after that" },

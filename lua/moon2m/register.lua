@@ -23,8 +23,8 @@ local register = {}
 local service                    -- { url = public base or nil, ports = {...} }; nil: switched off
 
 --- o.service: give AEs a notification service URL.  o.url: its public base, "wss://host/x"; without
--- it the host that the request named is used.  o.listen: { host, port, ws } entries as listened
--- on.
+-- it the host that the request named is used.  o.listen: { host, port, ws, tls } entries as
+-- listened on.
 function register.configure(o)
   service = o.service and { url = o.url, listen = o.listen or {} } or nil
 end
@@ -55,24 +55,35 @@ end
 
 -- ---- the notification service URL --------------------------------------------------------------
 
-local function port_of(host)
-  return tonumber(host:match(":(%d+)$"))
+local function port_of(host, tls)
+  return tonumber(host:match(":(%d+)$")) or tls and 443 or 80
 end
 
--- "ws://HOST:PORT" for the host that the request named: the same port when WebSocket is there too,
--- else the first that has it.
+-- The listening socket that a request to this host came in by.
+local function came_by(host)
+  for _, l in ipairs(service.listen) do
+    if port_of(host, l.tls) == l.port then return l end
+  end
+end
+
+-- The first for WebSocket; tls: nil, or what it must have.
+local function first_socket(tls)
+  for _, l in ipairs(service.listen) do
+    if l.ws and (tls == nil or (l.tls == true) == tls) then return l end
+  end
+end
+
+-- "ws://HOST:PORT", with TLS wss, for the host that the request named: the same port when WebSocket
+-- is there too, else the first that has it, with TLS when the request had it, or may have had.
 local function base(host)
   if service.url then return (service.url:gsub("/$", "")) end
-  local first
-  for _, l in ipairs(service.listen) do
-    if l.ws then
-      if host and port_of(host) == l.port then return "ws://" .. host end
-      first = first or l
-    end
-  end
-  if not first then return nil end
-  local name = host and host:gsub(":%d+$", "") or first.host
-  return ("ws://%s:%d"):format(name, first.port)
+  local here = host and came_by(host)
+  local l = here and here.ws and here or first_socket(not here or here.tls == true)
+    or first_socket()
+  if not l then return nil end
+  local scheme = l.tls and "wss" or "ws"
+  if l == here then return scheme .. "://" .. host end
+  return ("%s://%s:%d"):format(scheme, host and host:gsub(":%d+$", "") or l.host, l.port)
 end
 
 -- A new token: the digest to keep, and what stands behind "/notify/".

@@ -10,7 +10,8 @@ local script = require "moon2m.script"
 
 local reload = {}
 
-local LIVE = { apps = true, scripts = true, read = true, reload = true }  -- count from now on
+local LIVE = { apps = true, scripts = true, read = true, reload = true, tls = true,
+  outgoing = true }              -- count from now on
 local TEST_TIME = 60             -- seconds that a script's test may take
 local MAX_REPORT = 4096          -- bytes of its report that are told
 local TRIES = 3                  -- a file that changes meanwhile is tested again
@@ -20,8 +21,9 @@ local busy = false
 
 --- o.config: the configuration that runs; o.load() -> what it would be now, or raises;
 -- o.identity() -> a line | nil, why: the credentials are read again; o.apply(config): its `scripts`
--- and `read` count; o.done(): scripts have changed; o.watch(folders) -> true | nil, why, or nil if
--- nobody watches.  Until it is called, nothing can be reloaded.
+-- and `read` count; o.secure(config) -> true | nil, why: its certificates do, read from their files
+-- again; o.done(): scripts have changed; o.watch(folders) -> true | nil, why, or nil if nobody
+-- watches.  Until it is called, nothing can be reloaded.
 function reload.open(o)
   setup, files = o, o.config.apps
   reload.follow()
@@ -189,6 +191,14 @@ local function read_credentials(lines, failed)
   end
 end
 
+-- Certificates that cannot be read leave those that are there.
+local function secure_again(failed)
+  local ok, why = setup.secure(setup.config)
+  if ok then return end
+  failed[#failed + 1] = "certificates stay as they were: " .. why
+  sys.log("error", "tls", failed[#failed])
+end
+
 local function everything(lines, failed)
   read_credentials(lines, failed)
   local wanted, why = read_again(lines)
@@ -197,6 +207,7 @@ local function everything(lines, failed)
     sys.log("error", "script", failed[#failed])
     return
   end
+  secure_again(failed)
   files = wanted
   local stays = {}
   for _, file in ipairs(wanted) do stays[file] = true end

@@ -34,7 +34,8 @@ describe("config", function()
     local c = config.load()
     assert.same({ name = "moon", id = "/moon", sp = "//moon2m.local", admin = "",
       releases = { "2", "2a", "3", "4", "5" } }, c.cse)
-    assert.same({ { host = "127.0.0.1", port = 8080, http = true, ws = true } }, c.listen)
+    assert.same({ { host = "127.0.0.1", port = 8080, http = true, ws = true, tls = false } },
+      c.listen)
     assert.same({ 256, 10000, true, false }, { c.notification.window, c.notification.max_count,
       c.notification.url, c.notification.verify_urls })
     assert.same({ {}, {}, {}, {} }, { c.apps, c.scripts, c.read, c.limits.origins })
@@ -60,8 +61,10 @@ budgets = { on = { 0.2, 10 } }
 ]]
     local function check(c)
       assert.same({ "plant", "/p1", "" }, { c.cse.name, c.cse.id, c.cse.admin })
-      assert.same({ host = "127.0.0.1", port = 0, http = true, ws = true }, c.listen[1])
-      assert.same({ host = "::1", port = 81, http = true, ws = false }, c.listen[2])
+      assert.same({ host = "127.0.0.1", port = 0, http = true, ws = true, tls = false },
+        c.listen[1])
+      assert.same({ host = "::1", port = 81, http = true, ws = false, tls = false },
+        c.listen[2])
       assert.same({ 2097152, 0, 8192 }, { c.limits.body, c.limits.ping, c.limits.connections })
       assert.same({ stats = { window = 5, deep = { x = { 1, 2 } } } }, c.scripts)
       assert.same({ { "/proc/**" }, { 0.2, 10 } }, { c.read, c.budgets.on })
@@ -90,7 +93,7 @@ budgets = { on = { 0.2, 10 } }
       { "listen = { port = 5 }", "c:1: listen: expected a list of tables" },
       { "listen = { {}, x = 5 }", "c:1: listen.x: expected a list of tables" },
       { "listen = { { prot = 5 } }", "c:1: listen.1.prot: unknown key; known here: host, port, http"
-        .. ", ws" },
+        .. ", ws, tls" },
       { "\n\nlimits = { body = 10 }", 'c:3: limits.body: expected bytes (a number, or "64K", "16M"'
         .. ', "1G") of at least 1024, got 10' },
       { 'limits = { body = "2m" }', 'c:1: limits.body: expected bytes (a number, or "64K", "16M"'
@@ -121,6 +124,13 @@ budgets = { on = { 0.2, 10 } }
       { "notification = { retry_min = 9, retry_max = 2 }",
         "notification.retry_max: less than retry_min" },
       { "listen = { { http = false, ws = false } }", "listen.1: neither http nor ws is true" },
+      { "listen = { {}, { tls = true } }", "listen.2: TLS needs tls.cert and tls.key" },
+      { 'tls = { client = "required" }', "tls.client: required needs tls.ca" },
+      { 'tls = { profile = "old" }', 'c:1: tls.profile: expected "intermediate" or "modern" or' },
+      { 'tls = { sni = { ["b.example"] = { cert = "a" } } }',
+        "c:1: tls.sni.b.example: expected { cert = FILE, key = FILE }, got a table" },
+      { 'tls = { sni = { b = { cert = "a", key = "b", ca = "c" } } }',
+        "c:1: tls.sni.b: expected { cert = FILE, key = FILE } alone" },
     }
     for _, case in ipairs(cases) do
       local got = mistake(case[1])
@@ -171,10 +181,15 @@ local x = 1 == 1
       log_level = "debug" })
     assert.same({ "e", true, { "a.lua", "b.lua" }, "debug" },
       { c.data, c.strict, c.apps, c.log.level })
-    assert.same({ { host = "127.0.0.1", port = 9000, http = true, ws = true },
-      { host = "0.0.0.0", port = 1, http = true, ws = true },
-      { host = "::1", port = 2, http = false, ws = true },
-      { host = "127.0.0.1", port = 3, http = true, ws = false } }, c.listen)
+    assert.same({ { host = "127.0.0.1", port = 9000, http = true, ws = true, tls = false },
+      { host = "0.0.0.0", port = 1, http = true, ws = true, tls = false },
+      { host = "::1", port = 2, http = false, ws = true, tls = false },
+      { host = "127.0.0.1", port = 3, http = true, ws = false, tls = false } }, c.listen)
+    local tls = file("tls = { cert = 'c', key = 'k' }")
+    assert.same({ { host = "127.0.0.1", port = 4, http = false, ws = true, tls = true },
+      { host = "::1", port = 5, http = true, ws = true, tls = true } },
+      config.load(tls, { listen = { "4,tls,ws", "[::1]:5,tls" } }).listen)
+    assert.equal("listen.1: TLS needs tls.cert and tls.key", mistake(nil, { listen = { "4,tls" } }))
   end)
 
   it("puts single keys of the command line above the file: Lua values, else texts", function()
@@ -186,7 +201,8 @@ local x = 1 == 1
     assert.same({ 7, 65536, "plant", "//x.example", true, "a=b" }, { c.limits.parked, c.limits.body,
       c.cse.name, c.cse.sp, c.strict, c.notification.format })
     assert.same({ s = { a = 9, b = 2 }, t = { list = { 1, 2 } } }, c.scripts)
-    assert.same({ { host = "127.0.0.1", port = 2, http = true, ws = false } }, c.listen)
+    assert.same({ { host = "127.0.0.1", port = 2, http = true, ws = false, tls = false } },
+      c.listen)
     assert.same({ ["/other"] = "http://o.example:8080" }, c.routes)
     assert.same("x", config.load(nil, { set = { "data=x" } }).data)
     assert.same("y", config.load(nil, { set = { "data=x" }, data = "y" }).data)
@@ -207,9 +223,9 @@ local x = 1 == 1
   end)
 
   it("says what is wrong with the command line", function()
-    assert.same("--listen x: expected HOST:PORT[,http|,ws]", mistake(nil, { listen = { "x" } }))
+    assert.same("--listen x: expected HOST:PORT[,http|,ws][,tls]", mistake(nil, { listen = { "x" } }))
     assert.matches("^%-%-listen 1:99999: ", mistake(nil, { listen = { "1:99999" } }))
-    assert.matches("^%-%-listen 1:9,tls: ", mistake(nil, { listen = { "1:9,tls" } }))
+    assert.matches("^%-%-listen 1:9,ssl: ", mistake(nil, { listen = { "1:9,ssl" } }))
     assert.matches("^%-%-log: expected ", mistake(nil, { log_level = "x" }))
   end)
 

@@ -89,6 +89,13 @@ describe("the notification service URL", function()
       { host = "h", port = 8080, ws = false }, { host = "h", port = 9000, ws = true } } })
     assert.equal("wss://public.example/x", service { url = "wss://public.example/x/" })
     assert.is_nil(service { listen = { { host = "h", port = 8080, ws = false } } })
+    -- what the request had, or may have had, when it named another port
+    local plain, tls = { host = "h", port = 8080, ws = true },
+      { host = "h", port = 9443, ws = true, tls = true }
+    assert.equal("wss://cse.example:9443", service { listen = { plain, tls } })
+    assert.equal("ws://cse.example:8080", service { listen = { plain } })
+    assert.equal("wss://cse.example:443", service { listen = { plain, { host = "h", port = 443,
+      ws = true, tls = true } } })
     assert.is_nil(service { service = false })
   end)
 

@@ -6,6 +6,7 @@
  *   /stat        counters and what `closed` said    /push/N      N frames to every connection
  *   /send/PATH   http_send to itself, its result    /dial/PATH   ws_dial to itself, its result
  *   /nobody      204                                /stop        ends the loop with code 7
+ *   /names       whom TLS says the client is, of this connection and of the newest WebSocket
  *   /drain       shuts down as main does, and ends with code 7 half a second later
  * With OVER_TLS all of it is over TLS, also what the server dials itself.
  */
@@ -49,7 +50,7 @@ struct app {
 	int port, ws_port;
 	struct conn *conns[CONNS];
 	unsigned opened, closed, last_code, turns;
-	char hello[600];
+	char hello[600], names[600];
 	unsigned push, push_size;
 	struct net_timer *drain;
 	uint64_t mark;
@@ -116,6 +117,21 @@ static void app_stat(struct http_req *r)
 		   (unsigned long long)c->refused_unidentified, app.hello);
 }
 
+static void join_names(const char *const *names, char *out, size_t size)
+{
+	out[0] = 0;
+	for (size_t i = 0; names && names[i]; i++)
+		snprintf(out + strlen(out), size - strlen(out), "%s%s", i ? " " : "", names[i]);
+}
+
+static void app_names(struct http_req *r)
+{
+	char here[600];
+
+	join_names(r->tls_names, here, sizeof(here));
+	reply_text(r, 200, "tls=%d names=%s ws=%s", r->tls, here, app.names);
+}
+
 static const struct ws_cb dial_cb;
 
 static void drain_due(void *arg)
@@ -154,6 +170,8 @@ static void app_request(void *arg, struct http_req *r)
 	snprintf(t, sizeof(t), "%.*s", STRFMT(r->target));
 	if (strcmp(t, "/stat") == 0) {
 		app_stat(r);
+	} else if (strcmp(t, "/names") == 0) {
+		app_names(r);
 	} else if (strncmp(t, "/late/", 6) == 0) {
 		late_start(r, (int)strtol(t + 6, NULL, 10));
 	} else if (strncmp(t, "/push/", 6) == 0) {
@@ -209,6 +227,8 @@ static void app_open(void *arg, struct conn *c, const struct ws_hello *h, struct
 {
 	(void)arg;
 	app.opened++;
+	join_names(conn_tls_names(c), app.names, sizeof(app.names));
+	assert_true(h->tls_names == conn_tls_names(c));
 	snprintf(app.hello, sizeof(app.hello), "%.*s|%.*s|%.*s|%.*s|%.*s|%.*s", STRFMT(h->target),
 		 STRFMT(h->origin_id), STRFMT(h->protocols), STRFMT(h->authorization),
 		 STRFMT(h->browser_origin), STRFMT(protocol));
@@ -342,7 +362,7 @@ static int serve(const struct net_limits *lim, int fd)
 		return 1;
 	}
 #ifdef OVER_TLS
-	use_certificates(app.net);
+	server_tls(app.net);
 #endif
 	app.port = ports[0] = net_listen(app.net, &both, &h, &e);
 	app.ws_port = ports[1] = net_listen(app.net, &ws, &h, &e);
@@ -387,7 +407,7 @@ static void start_server(const struct net_limits *lim)
 #define shutdown tls_shutdown
 #endif
 
-static double seconds(void)
+static inline double seconds(void)
 {
 	struct timespec t;
 
@@ -395,7 +415,7 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int dial(int to)
+static int dial_bare(int to)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)to) };
 	struct timeval limit = { 5, 0 };
@@ -405,6 +425,13 @@ static int dial(int to)
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+static int dial(int to)
+{
+	int fd = dial_bare(to);
+
 	start_tls(fd);
 	return fd;
 }

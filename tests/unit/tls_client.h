@@ -30,6 +30,8 @@ static void make_certificates(void)
 {
 	char command[600];
 
+	if (*cert_file)
+		return;
 	signal(SIGPIPE, SIG_IGN);
 	assert_non_null(mkdtemp(cert_dir));
 	snprintf(cert_file, sizeof(cert_file), "%s/cert.pem", cert_dir);
@@ -42,7 +44,7 @@ static void make_certificates(void)
 	assert_int_equal(system(command), 0);
 }
 
-static void end_tls(void)
+static inline void end_tls(void)
 {
 	SSL_CTX_free(client_ctx);
 	unlink(cert_file);
@@ -50,7 +52,7 @@ static void end_tls(void)
 	rmdir(cert_dir);
 }
 
-static void use_certificates(struct net *n)
+static inline void use_certificates(struct net *n)
 {
 	struct net_tls_site site = { NULL, cert_file, key_file };
 	struct net_tls_opts o = { "intermediate", NULL, NET_TLS_NO, &site, 1 };
@@ -62,23 +64,39 @@ static void use_certificates(struct net *n)
 	}
 }
 
-static void start_tls(int fd)
+/* What the server does with its certificates; a test may have its own. */
+static void (*server_tls)(struct net *n) = use_certificates;
+
+static SSL_CTX *new_client(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	assert_int_equal(SSL_CTX_load_verify_file(ctx, cert_file), 1);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	return ctx;
+}
+
+/* The handshake with client_ctx, or false. */
+static bool try_tls(int fd, SSL_SESSION *resume)
 {
 	SSL *ssl;
 
-	if (!client_ctx) {
-		client_ctx = SSL_CTX_new(TLS_client_method());
-		assert_int_equal(SSL_CTX_load_verify_file(client_ctx, cert_file), 1);
-		SSL_CTX_set_verify(client_ctx, SSL_VERIFY_PEER, NULL);
-		SSL_CTX_set_mode(client_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-						 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-		SSL_CTX_set_options(client_ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
-	}
+	if (!client_ctx)
+		client_ctx = new_client();
 	assert_true(fd < SESSIONS);
 	ssl = SSL_new(client_ctx);
+	if (resume)
+		SSL_set_session(ssl, resume);
 	assert_int_equal(SSL_set_fd(ssl, fd), 1);
-	assert_int_equal(SSL_connect(ssl), 1);
 	sessions[fd] = ssl;
+	return SSL_connect(ssl) == 1;
+}
+
+static void start_tls(int fd)
+{
+	assert_true(try_tls(fd, NULL));
 }
 
 static ssize_t outcome(SSL *ssl, int rc)
@@ -147,7 +165,8 @@ static inline int tls_shutdown(int fd, int how)
 
 static int tls_close(int fd)
 {
-	if (fd < SESSIONS) {
+	if (fd < SESSIONS && sessions[fd]) { /* without a word, but its session stays good */
+		SSL_set_shutdown(sessions[fd], SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 		SSL_free(sessions[fd]);
 		sessions[fd] = NULL;
 	}

@@ -43,7 +43,7 @@ static void send_frame(int fd, int first, const char *p, size_t n, bool masked)
 	free(body);
 }
 
-static void send_text(int fd, const char *z)
+static inline void send_text(int fd, const char *z)
 {
 	send_frame(fd, 0x81, z, strlen(z), true);
 }
@@ -88,14 +88,14 @@ static int read_frame(int fd)
 	return head[0];
 }
 
-static void expect_text(int fd, const char *z)
+static inline void expect_text(int fd, const char *z)
 {
 	assert_int_equal(read_frame(fd), 0x81);
 	assert_string_equal(frame, z);
 }
 
 /* The peer's close frame with this code, then its end. */
-static void expect_close(int fd, int code)
+static inline void expect_close(int fd, int code)
 {
 	assert_int_equal(read_frame(fd), 0x88);
 	assert_int_equal((unsigned char)frame[0] << 8 | (unsigned char)frame[1], code);

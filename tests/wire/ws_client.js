@@ -1,18 +1,23 @@
 // Node's `ws` as an AE: registers over the connection, subscribes, receives, acknowledges; many
-// requests at once; ping; orderly close; the notification URL.  Arguments: PORT NAME.
+// requests at once; ping; orderly close; the notification URL.  Arguments: PORT NAME [CA],
+// with a file of authorities over TLS.
 // Prints "all well" and exits 0, or what went wrong and exits 1.
 "use strict";
 
 const WebSocket = require("ws");
-const http = require("http");
+const fs = require("fs");
 const assert = require("assert");
 
-const [port, name] = process.argv.slice(2);
+const [port, name, authority] = process.argv.slice(2);
+const ca = authority && fs.readFileSync(authority);
+const http = require(ca ? "https" : "http");
+const scheme = ca ? "wss" : "ws";
 let count = 0;
 
 class Client {
   constructor(url, protocol, options) {
-    this.ws = new WebSocket(url, protocol, options);
+    assert(url.startsWith(scheme + ":"), url);
+    this.ws = new WebSocket(url, protocol, { ca, ...options });
     this.waiting = new Map();
     this.notices = [];
     this.takers = [];
@@ -60,7 +65,7 @@ async function expect(rsc, answer) {
 
 function register(ae) {
   return new Promise((ok, bad) => {
-    const req = http.request({ host: "127.0.0.1", port, path: "/moon", method: "POST", headers: {
+    const req = http.request({ ca, host: "127.0.0.1", port, path: "/moon", method: "POST", headers: {
       "X-M2M-Origin": "C" + ae, "X-M2M-RI": "1", "X-M2M-RVI": "3",
       "Content-Type": "application/json;ty=2" } }, (res) => {
       res.resume();
@@ -72,7 +77,7 @@ function register(ae) {
 }
 
 async function main() {
-  const c = new Client(`ws://127.0.0.1:${port}/`, ["oneM2M.json"]);
+  const c = new Client(`${scheme}://127.0.0.1:${port}/`, ["oneM2M.json"]);
   await c.opened();
   assert.strictEqual(c.ws.protocol, "oneM2M.json");
   const ae = await expect(2001, c.request({ op: 1, to: "moon", ty: 2,
