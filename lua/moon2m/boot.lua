@@ -22,6 +22,7 @@ local path = require "moon2m.path"
 local boot = {}
 
 local cfg, arguments             -- the configuration; the command line
+local trusted = false            -- authorities of servers were set
 local dispatch, core, timers     -- required by start()
 
 -- ---- configuration ------------------------------------------------------------------------------
@@ -107,12 +108,14 @@ end
 -- Certificates and authorities, at the start and at each reload; true, or nil and what is wrong:
 -- then all is as it was before.
 local function secure(c)
-  local tls = require "moon2m.core.tls"
+  local ca = c.outgoing.ca
   if c.tls.cert ~= "" then
-    local ok, why = tls.serve(c.tls)
+    local ok, why = require("moon2m.core.tls").serve(c.tls)
     if not ok then return nil, why end
   end
-  return tls.trust(c.outgoing.ca)
+  if ca == "" and not trusted then return true end
+  trusted = true
+  return require("moon2m.core.tls").trust(ca)
 end
 
 -- Listens everywhere; returns the sockets with their real ports, and the admin port or 0.

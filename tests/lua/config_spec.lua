@@ -189,7 +189,8 @@ local x = 1 == 1
     assert.same({ { host = "127.0.0.1", port = 4, http = false, ws = true, tls = true },
       { host = "::1", port = 5, http = true, ws = true, tls = true } },
       config.load(tls, { listen = { "4,tls,ws", "[::1]:5,tls" } }).listen)
-    assert.equal("listen.1: TLS needs tls.cert and tls.key", mistake(nil, { listen = { "4,tls" } }))
+    assert.equal("listen.1: TLS needs tls.cert and tls.key",
+      mistake(nil, { listen = { "4,tls" } }))
   end)
 
   it("puts single keys of the command line above the file: Lua values, else texts", function()

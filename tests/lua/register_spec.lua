@@ -90,12 +90,16 @@ describe("the notification service URL", function()
     assert.equal("wss://public.example/x", service { url = "wss://public.example/x/" })
     assert.is_nil(service { listen = { { host = "h", port = 8080, ws = false } } })
     -- what the request had, or may have had, when it named another port
-    local plain, tls = { host = "h", port = 8080, ws = true },
+    local plain, tls = { host = "h", port = 8081, ws = true },
       { host = "h", port = 9443, ws = true, tls = true }
     assert.equal("wss://cse.example:9443", service { listen = { plain, tls } })
-    assert.equal("ws://cse.example:8080", service { listen = { plain } })
+    assert.equal("ws://cse.example:8081", service { listen = { plain } })
     assert.equal("wss://cse.example:443", service { listen = { plain, { host = "h", port = 443,
       ws = true, tls = true } } })
+    plain.port = 8080
+    assert.equal("ws://cse.example:8080", service { listen = { tls, plain } })
+    tls.port = 8080
+    assert.equal("wss://cse.example:8080", service { listen = { tls } })
     assert.is_nil(service { service = false })
   end)
 
