@@ -54,7 +54,7 @@ DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsocke
 	node-llhttp lua-cjson
 DEBS_RUN := $(DEBS_BUILD) curl ca-certificates
 DEBS_TEST := $(DEBS_RUN) libcmocka-dev lua-busted lua-http lua-check luarocks node-ws sqlite3 \
-	procps util-linux mosquitto mosquitto-clients socat
+	procps util-linux mosquitto mosquitto-clients socat openssl sslscan
 DEBS_NODE := nodejs
 
 # Installs the Debian packages of a list that are missing, as root or through sudo.

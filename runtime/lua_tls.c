@@ -35,11 +35,14 @@ static const char *text(lua_State *L, int table, const char *name)
 /* { ["cse.example"] = { cert=, key= } } below what is there; returns how many there are then. */
 static size_t add_sites(lua_State *L, struct net_tls_site *site, size_t n)
 {
+	int table;
+
 	lua_getfield(L, 1, "sni");
-	if (!lua_istable(L, -1))
+	table = lua_gettop(L);
+	if (!lua_istable(L, table))
 		return n;
 	lua_pushnil(L);
-	while (lua_next(L, -2)) {
+	while (lua_next(L, table)) {
 		int name = lua_gettop(L) - 1;
 
 		if (n == SITES_MAX || lua_type(L, name) != LUA_TSTRING || !lua_istable(L, -1))
@@ -51,7 +54,7 @@ static size_t add_sites(lua_State *L, struct net_tls_site *site, size_t n)
 		if (!site[n].cert || !site[n].key)
 			luaL_error(L, "sni: %s needs cert and key", site[n].name);
 		n++;
-		lua_pushvalue(L, name); /* the files stay below it */
+		lua_pushvalue(L, name); /* the files stay on the stack */
 	}
 	return n;
 }

@@ -224,7 +224,8 @@ local x = 1 == 1
   end)
 
   it("says what is wrong with the command line", function()
-    assert.same("--listen x: expected HOST:PORT[,http|,ws][,tls]", mistake(nil, { listen = { "x" } }))
+    assert.same("--listen x: expected HOST:PORT[,http|,ws][,tls]",
+      mistake(nil, { listen = { "x" } }))
     assert.matches("^%-%-listen 1:99999: ", mistake(nil, { listen = { "1:99999" } }))
     assert.matches("^%-%-listen 1:9,ssl: ", mistake(nil, { listen = { "1:9,ssl" } }))
     assert.matches("^%-%-log: expected ", mistake(nil, { log_level = "x" }))

@@ -3,6 +3,7 @@
 -- Every read is bounded in time.
 
 local bit = require "bit"
+local cqueues = require "cqueues"
 local socket = require "cqueues.socket"
 
 local raw = {}
@@ -72,6 +73,17 @@ function Raw:ended(seconds)
   local data, why = self.s:xread(1, "b", seconds or TIMEOUT)
   if data then return false, data end
   return why ~= require("cqueues.errno").ETIMEDOUT
+end
+
+--- Everything up to the end of the connection (or what came within `seconds`).
+function Raw:rest(seconds)
+  local parts, deadline = {}, cqueues.monotime() + (seconds or TIMEOUT)
+  while cqueues.monotime() < deadline do
+    local data = self.s:xread(-4096, "b", deadline - cqueues.monotime())
+    if not data then break end
+    parts[#parts + 1] = data
+  end
+  return table.concat(parts)
 end
 
 function Raw:close() self.s:close() end
