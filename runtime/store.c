@@ -84,16 +84,17 @@ static struct store_tx *take_group(struct store *s)
 	return first;
 }
 
-static void wait_for_writes(struct store *s, bool timed)
+/* At most ms; below 0: as long as it takes. */
+static void wait_for_writes(struct store *s, int ms)
 {
 	struct timespec until;
 
 	s->writer_waits = true;
-	if (!timed) {
+	if (ms < 0) {
 		pthread_cond_wait(&s->write_due, &s->lock);
 	} else {
 		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += IDLE_MS * 1000000L;
+		until.tv_nsec += ms * 1000000L;
 		until.tv_sec += until.tv_nsec / 1000000000L;
 		until.tv_nsec %= 1000000000L;
 		pthread_cond_timedwait(&s->write_due, &s->lock, &until);
@@ -104,16 +105,16 @@ static void wait_for_writes(struct store *s, bool timed)
 /* The next group; NULL: nothing came, use the time.  *stop: nothing will come any more. */
 static struct store_tx *next_group(struct store *s, bool *stop)
 {
+	int backup = engine_backup_wait(s->engine);
 	struct store_tx *group = NULL;
 
 	pthread_mutex_lock(&s->lock);
-	if (!s->writes.first && !s->stop && !engine_wants_slice(s->engine) &&
-	    !engine_backup_wants(s->engine)) {
-		bool timed = engine_unsettled(s->engine);
+	if (!s->writes.first && !s->stop && !engine_wants_slice(s->engine) && backup != 0) {
+		int ms = backup > 0 ? backup : engine_unsettled(s->engine) ? IDLE_MS : -1;
 
 		do {
-			wait_for_writes(s, timed);
-		} while (!timed && !s->writes.first && !s->stop);
+			wait_for_writes(s, ms);
+		} while (ms < 0 && !s->writes.first && !s->stop);
 	}
 	if (s->writes.first)
 		group = take_group(s);
@@ -162,9 +163,10 @@ static void *writer_main(void *arg)
 		}
 		if (engine_wants_slice(s->engine))
 			engine_slice(s->engine);
-		if (engine_backup_wants(s->engine))
+		if (engine_backup_wait(s->engine) == 0)
 			engine_backup_slice(s->engine);
-		engine_checkpoint(s->engine, !group);
+		/* Beside a backup the thread is never idle: its pauses are too short for that. */
+		engine_checkpoint(s->engine, !group && engine_backup_wait(s->engine) < 0);
 	}
 	return NULL;
 }
@@ -453,7 +455,7 @@ bool store_step(struct store *s)
 		answer_reads(s, take_reads(s));
 	if (engine_wants_slice(s->engine))
 		engine_slice(s->engine);
-	if (engine_backup_wants(s->engine))
+	if (engine_backup_wait(s->engine) >= 0)
 		engine_backup_slice(s->engine);
 	store_poll(s);
 	return any;

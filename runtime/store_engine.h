@@ -88,11 +88,11 @@ void engine_checkpoint(struct engine *g, bool idle);
 bool engine_unsettled(const struct engine *g); /* idle time is of use, now or later */
 
 /* The backup of store.h, in slices of some milliseconds between groups.  begin, look and end: any
- * thread; wants and slice: the storage thread. */
+ * thread; wait (ms until a slice is due; 0: now; -1: no backup runs) and slice: the storage thread. */
 bool engine_backup_begin(struct engine *g, struct err *e);
 void engine_backup_look(struct engine *g, struct store_backup *out);
 void engine_backup_end(struct engine *g);
-bool engine_backup_wants(struct engine *g);
+int engine_backup_wait(struct engine *g);
 void engine_backup_slice(struct engine *g);
 
 /* ---- reading --------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "log.h"
 
+#define PAGE_BYTES 4096 /* as in setup */
 #define LOG_PAGES 1000 /* checkpoint when this many were written since the last one */
 #define COMPLAIN_US (10 * 1000000LL) /* between log lines about a failure that lasts */
 #define WIPE_BUDGET 512 /* rows that one group's deletions wipe at once */
@@ -217,6 +218,29 @@ static bool file_prepare(const char *path, struct err *e)
 	return ok;
 }
 
+/* SQLite reads what is missing of a last page as zeros, which may be the content of an instance.  A
+ * log beside the file may hold the page: then the log decides. */
+bool store_sql_whole(const char *path, struct err *e)
+{
+	static const char magic[16] = "SQLite format 3";
+	struct buf log = BUF_INIT;
+	char head[16] = "";
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool cut, logged;
+
+	if (fd < 0)
+		return err_set(e, "store: cannot open %s: %s", path, strerror(errno));
+	cut = read(fd, head, sizeof(head)) == sizeof(head) && memcmp(head, magic, 16) == 0 &&
+	      fstat(fd, &st) == 0 && st.st_size % PAGE_BYTES != 0;
+	close(fd);
+	buf_fmt(&log, "%s-wal", path);
+	buf_char(&log, '\0');
+	logged = stat(log.p, &st) == 0 && st.st_size > 0;
+	buf_free(&log);
+	return !cut || logged || err_set(e, "store %s is damaged: it was cut short", path);
+}
+
 static bool fail_open(struct engine *g, struct err *e)
 {
 	char why[300];
@@ -330,7 +354,7 @@ struct engine *engine_open(const char *path, struct err *e)
 	struct engine *g = xcalloc(1, sizeof(*g));
 
 	g->lock_fd = lock_take(path, e);
-	if (g->lock_fd >= 0 && file_prepare(path, e))
+	if (g->lock_fd >= 0 && file_prepare(path, e) && store_sql_whole(path, e))
 		g->db = store_sql_connect(path, SQLITE_OPEN_READWRITE, e);
 	if (!g->db || !engine_setup(g, e)) {
 		engine_close(g);

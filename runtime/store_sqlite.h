@@ -124,6 +124,8 @@ void bind_int(sqlite3_stmt *s, int i, int64_t v); /* STORE_NULL: NULL */
 int64_t column_int(sqlite3_stmt *s, int i); /* NULL: STORE_NULL */
 struct str column_str(sqlite3_stmt *s, int i);
 
+/* False: the file has lost its end. */
+bool store_sql_whole(const char *path, struct err *e);
 /* Opens one connection with the settings both kinds share; NULL: e. */
 sqlite3 *store_sql_connect(const char *path, int flags, struct err *e);
 

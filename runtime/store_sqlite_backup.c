@@ -19,6 +19,7 @@
 #include "log.h"
 
 #define SLICE_US 2000 /* of copying between two groups */
+#define PAUSE_MS 2 /* between two slices: for the disk, and for who waits for it */
 #define SLICE_PAGES 16 /* between looks at the clock */
 #define FORGOTTEN_US 30000000LL /* nobody asked how far it is */
 #define PAGE_BYTES 4096
@@ -33,6 +34,7 @@ struct backup {
 	/* storage thread only */
 	sqlite3 *to;
 	sqlite3_backup *copy;
+	int64_t due; /* clock_mono of the next slice */
 
 	pthread_mutex_t lock; /* everything below */
 	bool stop; /* asked for */
@@ -117,18 +119,27 @@ void engine_backup_end(struct engine *g)
 	pthread_mutex_unlock(&b->lock);
 }
 
-bool engine_backup_wants(struct engine *g)
+static bool runs(struct backup *b)
 {
-	struct backup *b = g->backup;
-	bool wants;
+	bool does;
 
 	pthread_mutex_lock(&b->lock);
-	wants = b->at.state == STORE_BACKUP_RUNS;
+	does = b->at.state == STORE_BACKUP_RUNS;
 	pthread_mutex_unlock(&b->lock);
-	return wants;
+	return does;
 }
 
 /* ---- storage thread -------------------------------------------------------------------------- */
+
+int engine_backup_wait(struct engine *g)
+{
+	int64_t left;
+
+	if (!runs(g->backup))
+		return -1;
+	left = g->backup->due - clock_mono();
+	return left <= 0 ? 0 : (int)(left / 1000) + 1;
+}
 
 static void settle(struct backup *b, enum store_backup_state state, const char *why)
 {
@@ -217,6 +228,7 @@ void engine_backup_slice(struct engine *g)
 		return;
 	while (rc == SQLITE_OK && clock_mono() < until)
 		rc = sqlite3_backup_step(b->copy, SLICE_PAGES);
+	b->due = clock_mono() + PAUSE_MS * 1000;
 	tell(b);
 	if (rc == SQLITE_DONE)
 		settle(b, STORE_BACKUP_DONE, "");

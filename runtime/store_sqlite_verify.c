@@ -345,5 +345,7 @@ bool store_verify(const char *path, const struct store_verify *v, struct store_v
 	*sum = (struct store_verify_sum){ 0 };
 	if (access(path, R_OK)) /* or it would be made */
 		return err_set(e, "%s: %s", path, strerror(errno));
+	if (!store_sql_whole(path, e))
+		return false;
 	return v->repair ? repair(&j, path) : only_look(&j, path);
 }

@@ -149,3 +149,13 @@ browser-test:
 	$(call install_debs,$(DEBS_RUN) chromium node-ws $(if $(shell command -v node),,$(DEBS_NODE)))
 	@$(MAKE) --no-print-directory all
 	@MOON2M=$(B)/moon2m tests/browser/run
+
+# ---- faults --------------------------------------------------------------------------------------
+# What becomes of a store whose files were damaged, about a minute.
+.PHONY: faults
+$(B)/faults/damage: tests/faults/damage.c $(addprefix $(B)/,$(GROUND:=.o) $(STORE:=.o))
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $(filter-out %.h,$^) $(LIBS)
+faults: $(B)/faults/damage
+	@$(B)/faults/damage

@@ -81,6 +81,8 @@ static void test_refuses_what_is_no_store(void **state)
 	refused(b, b->path, "does not say its schema version");
 	sql(b->path, "PRAGMA application_id=5");
 	refused(b, b->path, "not a moon2m store");
+	assert_int_equal(truncate(b->path, 40000), 0);
+	refused(b, b->path, "is damaged: it was cut short");
 	unlink(b->path);
 	memset(junk, 'x', sizeof(junk));
 	write_file(b->path, junk, sizeof(junk));
