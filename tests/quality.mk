@@ -69,7 +69,7 @@ asan: deps-test
 	$(asan_verdict) && exit $$rc
 
 # The store's two threads under ThreadSanitizer.
-TSAN_TESTS := store store_evict store_faults store_turns
+TSAN_TESTS := store store_backup store_evict store_faults store_turns
 tsan: deps-test
 	@$(MAKE) --no-print-directory B=build-tsan OPT="-O1 -g" SAN="-fsanitize=thread" \
 		$(TSAN_TESTS:%=build-tsan/unit/test_%)
