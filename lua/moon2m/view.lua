@@ -79,7 +79,7 @@ end
 function view.request(req, target, bare)
   return { op = OP[req.op], to = target and view.path(target) or req.to, fr = req.who,
     rqi = req.rqi, ty = req.ty, pc = not bare and content(req.pc) or nil, time = sys.now() / 1e6,
-    peer = req.peer, hop = req.hop, chain = req.chain }
+    peer = req.peer, credential = req.credential, hop = req.hop, chain = req.chain }
 end
 
 --- Whether scripts have something to say about a request: rules of that kind for its operation and

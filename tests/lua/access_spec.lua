@@ -177,6 +177,7 @@ describe("a rule", function()
   it("with acaf asks for an authenticated originator", function()
     guarded { rule({ "Cbob" }, 2, { acaf = true }) }
     assert.equal(4103, try("retrieve", "Cbob"))
+    assert.equal(2000, (w:retrieve("Cbob", "moon/alice/c", nil, { authenticated = true })))
   end)
 
   it("with an address context", function()

@@ -26,6 +26,7 @@
 ---@field pc? table content without its wrapper; a check may change it
 ---@field time number when it came, seconds since 1970
 ---@field peer? string address of the client
+---@field credential? string name of the credential it came with (`moon2m credential`)
 ---@field hop? integer how many handlers of scripts led here
 ---@field chain? string through which paths
 
