@@ -190,9 +190,10 @@ local Server = setmetatable({}, { __index = Process })
 Server.__index = Server
 
 function Server:run()
-  local p = start(self.name, ("%s/moon2m run -c %s/server.conf.lua --data %s --listen 127.0.0.1:%d "
-    .. "--strict %s/compact.lua %s"):format(lab.build, lab.here, self.data, port, lab.here,
-    self.apps), port)
+  local at = port + self.beside
+  local p = start(self.name, ("%s/moon2m run -c %s --data %s --listen 127.0.0.1:%d "
+    .. "--strict %s/compact.lua %s"):format(lab.build, self.config, self.data, at, lab.here,
+    self.apps), at)
   for k, v in pairs(p) do self[k] = v end
   running[p] = nil
   running[self] = true
@@ -201,10 +202,11 @@ function Server:run()
   return self
 end
 
---- Starts moon2m on a new, empty store; apps: further scripts, words of a command line.
-function lab.server(name, apps)
-  local s = setmetatable({ name = name, data = lab.out .. "/store-" .. name, apps = apps or "" },
-    Server)
+--- Starts moon2m on a new, empty store; apps: further scripts, words of a command line; config: its
+-- configuration file; beside: 1 for one that runs beside another.
+function lab.server(name, apps, config, beside)
+  local s = setmetatable({ name = name, data = lab.out .. "/store-" .. name, apps = apps or "",
+    config = config or lab.here .. "/server.conf.lua", beside = beside or 0 }, Server)
   lab.sh("rm -rf %s", s.data)
   return s:run()
 end
