@@ -279,7 +279,8 @@ void net_tls_serve_end(struct net *n);
  * memory. */
 void *net_tls_for(struct net *n, const char *host);
 void net_tls_done(void *ctx);
-const char *net_tls_verdict(void *ssl); /* why the peer's certificate was refused; NULL: it was not */
+/* Why the peer's certificate was refused; NULL: it was not. */
+const char *net_tls_verdict(void *ssl);
 
 /* net_stream.c */
 void net_stream_free_all(struct net *n);
