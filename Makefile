@@ -119,7 +119,7 @@ $(B):
 
 # ---- tests ---------------------------------------------------------------------------------------
 # Unit tests: one program per module, linked with the objects it needs and no others.
-GROUND := base err buf arena jscan jscan_find cbor cbor_write log clock metrics
+GROUND := base err buf arena jscan jscan_find cbor cbor_write log clock metrics limit
 UNIT := ground json cbor clock metrics
 UNIT_ground := $(GROUND)
 UNIT_json := $(GROUND)
@@ -172,7 +172,7 @@ HTTP1 := http1 http1_body http1_msg
 NET := $(HTTP1) net_loop net_listen net_http net_hconn net_ws net_wss net_frame net_url net_dns net_dial \
 	net_out net_link net_tls net_tls_serve net_raw_addr net_udp net_stream net_serial net_tcp net_mqtt
 UNIT += http1 net net_ws net_tls net_ws_tls tls_serve net_raw
-UNIT_http1 := base buf err $(HTTP1)
+UNIT_http1 := base buf err metrics limit $(HTTP1)
 UNIT_net := $(GROUND) $(NET)
 UNIT_net_ws := $(GROUND) $(NET)
 UNIT_net_tls := $(GROUND) $(NET)

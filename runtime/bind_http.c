@@ -240,6 +240,11 @@ static void request(void *arg, struct http_req *r)
 	}
 	if (bind_page_answer(r))
 		return;
+	if (!wants_metrics(r) && primitive_full()) {
+		http_reply(r, 503, STR("Retry-After: 1\r\nContent-Type: text/plain\r\n"),
+			   STR("too many requests in flight (limits.requests)\n"));
+		return;
+	}
 	judge(r);
 }
 

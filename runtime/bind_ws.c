@@ -14,6 +14,7 @@
 #include "bind_ws_text.h"
 #include "cbor.h"
 #include "jscan.h"
+#include "limit.h"
 #include "log.h"
 #include "metrics.h"
 #include "notify.h"
@@ -211,12 +212,15 @@ static void take_request(struct link *l, const struct ws_message *m)
 	struct err e;
 
 	if (conn_queued(l->conn) > UNREAD_MAX) {
+		limit_hit(LIMIT_IN_FLIGHT);
 		shut(l, 1008, "responses are not read");
 		return;
 	}
 	if (l->in_flight >= IN_FLIGHT_MAX) {
+		limit_hit(LIMIT_IN_FLIGHT);
 		err_code(&e, RSC_INTERNAL_SERVER_ERROR,
-			 "too many requests in flight: %d are waiting", IN_FLIGHT_MAX);
+			 "too many requests in flight on this connection: %d are waiting",
+			 IN_FLIGHT_MAX);
 		refuse(l, m, &e);
 		return;
 	}
@@ -297,6 +301,7 @@ static void hold(struct link *l, struct str data, bool binary)
 	struct held *h;
 
 	if (l->nheld >= HELD_MAX || l->held_bytes + data.n > HELD_BYTES_MAX) {
+		limit_hit(LIMIT_IN_FLIGHT);
 		shut(l, 1008, "too many messages before the connection was identified");
 		return;
 	}

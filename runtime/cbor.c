@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+#include "limit.h"
+
 /* Not <cbor.h>: that name is this module's own header. */
 #include <cbor/streaming.h>
 
@@ -46,6 +48,7 @@ static bool count_members(struct reader *r, uint64_t n)
 		return true;
 	}
 	r->limit = &r->lim.max_members;
+	limit_hit(LIMIT_JSON_MEMBERS);
 	refuse(r, "more members and elements than");
 	return false;
 }
@@ -101,6 +104,7 @@ static void open_level(struct reader *r, bool map, bool indefinite, uint64_t cou
 		return;
 	if (r->depth >= r->lim.max_depth) {
 		r->limit = &r->lim.max_depth;
+		limit_hit(LIMIT_JSON_DEPTH);
 		refuse(r, "deeper than");
 		return;
 	}
@@ -396,6 +400,7 @@ bool cbor_to_json(struct str cbor, struct jscan_limits lim, struct buf *out, str
 		return true;
 	out->n = start;
 	if (r.limit)
-		return err_set(e, "byte %zu: %s %u", at, r.why, *r.limit);
+		return err_set(e, "byte %zu: %s %u (limits.json_%s)", at, r.why, *r.limit,
+			       r.limit == &r.lim.max_depth ? "depth" : "members");
 	return err_set(e, "byte %zu: %s", at, r.why);
 }

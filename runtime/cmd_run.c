@@ -17,6 +17,7 @@
 #include "guard.h"
 #include "identity.h"
 #include "jscan.h"
+#include "limit.h"
 #include "lua_child.h"
 #include "lua_console.h"
 #include "lua_cse.h"
@@ -120,6 +121,7 @@ static void register_metrics(void)
 
 	for (size_t i = 0; i < countof(all); i++)
 		metric_register(&all[i]);
+	limit_open();
 }
 
 /* ---- stopping -------------------------------------------------------------------------------- */
@@ -218,6 +220,8 @@ static void apply_config(void)
 	vm_set_cap(srv.conf.lua_memory);
 	guard_stuck(srv.conf.stuck);
 	jscan_members = srv.conf.json_members;
+	jscan_depth = srv.conf.json_depth;
+	primitive_limit = srv.conf.requests;
 	if (srv.conf.has_log)
 		log_set_level(srv.conf.log);
 }

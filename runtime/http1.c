@@ -203,7 +203,8 @@ static bool split_head(struct http1 *p)
 	for (const char *q = at; q < end; q++)
 		count += *q == '\n';
 	if (count > p->lim.count)
-		return refuse(p, 431, "too many header fields");
+		return http1_over(p, 431, LIMIT_HEADER_COUNT, "more than %u header fields",
+				  p->lim.count) != HTTP1_BAD;
 	m->headers = xcalloc(count ? count : 1, sizeof(*m->headers));
 	m->head = (struct str){ at, (size_t)(end - at) };
 	while (at < end) {
@@ -291,7 +292,7 @@ static bool take_framing(struct http1 *p, uint64_t *length)
 	if (cl && !str_u64(cl->value, length))
 		return refuse(p, 400, "Content-Length is not a number");
 	if (*length > p->lim.body)
-		return refuse(p, 413, "the body is larger than allowed");
+		return http1_large(p) != HTTP1_BAD;
 	p->chunked = te != NULL;
 	p->msg->framed = te || cl;
 	return true;
@@ -540,8 +541,11 @@ static enum http1_event feed_head(struct http1 *p, const char *data, size_t n, s
 		return HTTP1_BAD;
 	if (take > room)
 		return p->line_end > p->lim.line + 2 || !p->line_end
-			   ? http1_bad(p, 414, "the request line is longer than allowed")
-			   : http1_bad(p, 431, "the header fields are larger than allowed");
+			   ? http1_over(p, 414, LIMIT_REQUEST_LINE,
+					"the request line is longer than %zu bytes", p->lim.line)
+			   : http1_over(p, 431, LIMIT_HEADERS,
+					"the header fields are larger than %zu bytes",
+					p->lim.headers);
 	if (!whole)
 		return HTTP1_MORE;
 	return p->kind == HTTP1_REQUEST ? request_head(p) : response_head(p);

@@ -23,7 +23,7 @@ static enum http1_event feed_counted(struct http1 *p, const char *data, size_t n
 static enum http1_event feed_until_end(struct http1 *p, const char *data, size_t n, size_t *used)
 {
 	if (n > p->lim.body - p->msg->body_mem.n)
-		return http1_bad(p, 413, "the body is larger than allowed");
+		return http1_large(p);
 	buf_add(&p->msg->body_mem, data, n);
 	*used = n;
 	return HTTP1_MORE;
@@ -44,9 +44,10 @@ static enum http1_event gather_line(struct http1 *p, const char *data, size_t n,
 	if (memchr(p->line.p, 0, p->line.n) || (cr && cr[1] != '\n'))
 		return http1_bad(p, 400, "a stray CR or NUL in the chunked body");
 	if (take > room)
-		return http1_bad(p, status,
-				 status == 431 ? "the trailers are larger than allowed"
-					       : "a chunk's size line is longer than allowed");
+		return status == 431
+			   ? http1_over(p, 431, LIMIT_HEADERS,
+					"the trailers are larger than %zu bytes", p->lim.headers)
+			   : http1_bad(p, 400, "a chunk's size line is longer than allowed");
 	if (!nl)
 		return HTTP1_MORE;
 	if (p->line.n < 2 || p->line.p[p->line.n - 2] != '\r')
@@ -73,14 +74,14 @@ static enum http1_event feed_chunk_size(struct http1 *p, const char *data, size_
 		return ev;
 	for (; i < p->line.n && hex_digit(p->line.p[i]) >= 0; i++) {
 		if (i == 15)
-			return http1_bad(p, 413, "a chunk is larger than allowed");
+			return http1_large(p);
 		size = size << 4 | (uint64_t)hex_digit(p->line.p[i]);
 	}
 	if (i == 0 || (i < p->line.n && p->line.p[i] != ';') ||
 	    !http1_check_value(buf_view(&p->line)))
 		return http1_bad(p, 400, "a chunk's size is malformed");
 	if (size > p->lim.body - p->msg->body_mem.n)
-		return http1_bad(p, 413, "the body is larger than allowed");
+		return http1_large(p);
 	buf_clear(&p->line);
 	p->left = size;
 	p->state = size ? ST_CHUNK_DATA : ST_TRAILER;

@@ -1,8 +1,11 @@
 /*
- * http1_msg.c - what a parsed message and its header fields are asked: look-ups, tokens, values.
+ * http1_msg.c - what a parsed message and its header fields are asked: look-ups, tokens, values; and
+ * how a message that is beyond a limit is refused.
  */
 #include "http1_priv.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static bool is_tchar(unsigned char c)
@@ -70,4 +73,22 @@ void http1_msg_free(struct http1_msg *m)
 	free(m->headers);
 	free(m->extra);
 	free(m);
+}
+
+enum http1_event http1_over(struct http1 *p, int status, enum limit l, const char *fmt, ...)
+{
+	char what[80], reason[sizeof(p->reason)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	snprintf(reason, sizeof(reason), "%s (limits.%s)", what, limit_name(l));
+	limit_hit(l);
+	return http1_bad(p, status, reason);
+}
+
+enum http1_event http1_large(struct http1 *p)
+{
+	return http1_over(p, 413, LIMIT_BODY, "the body is larger than %zu bytes", p->lim.body);
 }

@@ -5,6 +5,8 @@
 
 #include "http1.h"
 
+#include "limit.h"
+
 enum http1_state {
 	ST_HEAD,
 	ST_LENGTH, /* body of `left` bytes */
@@ -34,6 +36,10 @@ struct http1 {
 };
 
 enum http1_event http1_bad(struct http1 *p, int status, const char *reason);
+/* The same for what is beyond a limit, which is counted; the reason ends with its key. */
+enum http1_event http1_over(struct http1 *p, int status, enum limit l, const char *fmt, ...)
+    PRINTF(4, 5);
+enum http1_event http1_large(struct http1 *p); /* the body */
 struct str http1_trim(struct str s); /* off: spaces and tabs at the ends */
 bool http1_is_token(struct str s); /* RFC 9110 5.6.2 */
 bool http1_check_value(struct str v); /* no control characters but tab */

@@ -5,11 +5,13 @@
  * Must never: allocate, or read outside the given bytes.
  */
 #include "jscan.h"
+
+#include "limit.h"
 #include "plain.h"
 
 #define DEEPEST 1024 /* hard bound of max_depth: one byte of stack per level */
 
-unsigned jscan_members = 4096;
+unsigned jscan_members = 4096, jscan_depth = 64;
 
 /* ---- bytes --------------------------------------------------------------------------------- */
 
@@ -72,6 +74,7 @@ static bool fail(struct check *c, const char *at, const char *why)
 static bool fail_limit(struct check *c, const char *why, const unsigned *limit)
 {
 	c->limit = limit;
+	limit_hit(limit == &c->lim.max_depth ? LIMIT_JSON_DEPTH : LIMIT_JSON_MEMBERS);
 	return fail(c, c->p, why);
 }
 
@@ -300,7 +303,8 @@ bool jscan_check(struct str text, struct jscan_limits lim, struct err *e)
 	if (check_text(&c))
 		return true;
 	if (c.limit)
-		return err_set(e, "byte %zu: %s %u", (size_t)(c.p - text.p), c.why, *c.limit);
+		return err_set(e, "byte %zu: %s %u (limits.json_%s)", (size_t)(c.p - text.p), c.why,
+			       *c.limit, c.limit == &c.lim.max_depth ? "depth" : "members");
 	return err_set(e, "byte %zu: %s", (size_t)(c.p - text.p), c.why);
 }
 

@@ -14,11 +14,11 @@ struct jscan_limits {
 	unsigned max_members; /* members and elements in all */
 };
 
-/* Members and elements of what comes from outside: 4096, or limits.json_members of the
- * configuration, set at start before there is another thread. */
-extern unsigned jscan_members;
+/* Depth, and members and elements, of what comes from outside: 64 and 4096, or limits.json_depth and
+ * json_members of the configuration, set at start before there is another thread. */
+extern unsigned jscan_depth, jscan_members;
 
-#define JSCAN_DEFAULT ((struct jscan_limits){ 64, jscan_members })
+#define JSCAN_DEFAULT ((struct jscan_limits){ jscan_depth, jscan_members })
 
 /* One JSON value and nothing after it but space.  On failure the message names the byte offset and
  * the reason ("invalid UTF-8", "control character in a string", "deeper than 64", ...). */

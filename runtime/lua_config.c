@@ -78,6 +78,7 @@ static const struct key limits[] = {
 	LIMIT(K_DOUBLE, header_time),
 	LIMIT(K_DOUBLE, body_time),
 	LIMIT(K_DOUBLE, idle_time),
+	LIMIT(K_DOUBLE, handshake_time),
 	LIMIT(K_DOUBLE, body_rate),
 	LIMIT(K_DOUBLE, ping),
 	LIMIT(K_DOUBLE, hangup),
@@ -154,6 +155,8 @@ static const struct key store[] = {
 static const struct key of_limits[] = {
 	{ "memory", K_SIZE, offsetof(struct run_config, lua_memory) },
 	{ "json_members", K_UNSIGNED, offsetof(struct run_config, json_members) },
+	{ "json_depth", K_UNSIGNED, offsetof(struct run_config, json_depth) },
+	{ "requests", K_UNSIGNED, offsetof(struct run_config, requests) },
 };
 static const struct key identity[] = {
 	{ "failures", K_UNSIGNED, offsetof(struct run_config, failures) },
@@ -222,6 +225,8 @@ static void read_answer(lua_State *L, struct run_config *c)
 static const struct run_config defaults = {
 	.lua_memory = 1 << 30,
 	.json_members = 4096,
+	.json_depth = 64,
+	.requests = 16384,
 	.stuck = 5,
 	.notify = {
 		.window = 256,

@@ -31,7 +31,8 @@ struct run_config {
 	bool has_log;
 	enum log_level log;
 	size_t lua_memory; /* bytes; 0: no cap */
-	unsigned json_members; /* for jscan_members */
+	unsigned json_members, json_depth; /* for jscan_members and jscan_depth */
+	unsigned requests; /* for primitive_limit */
 	double stuck; /* s, for guard_stuck */
 	char *credentials; /* file; NULL: the one in the data folder, which may be missing */
 	unsigned failures; /* for identity_opts, as is brake_time */

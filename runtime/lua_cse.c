@@ -365,7 +365,7 @@ static void register_gauges(void)
 		CONNECTIONS("http_out", http_out),
 		CONNECTIONS("ws_out", ws_out),
 		{ .name = "moon2m_connections_unidentified",
-		  .help = "WebSocket connections that speak for no AE yet.",
+		  .help = "Connections that have not said who they are.",
 		  .kind = METRIC_GAUGE,
 		  .read = read_net,
 		  .arg = (void *)offsetof(struct net_counts, unidentified) },

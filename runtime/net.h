@@ -16,14 +16,14 @@
 struct net_limits { /* hardening: each is named when it is hit, and counted */
 	unsigned connections; /* total, server side; default 8192 */
 	unsigned per_address; /* default 256 (loopback is not limited) */
-	unsigned unidentified; /* WebSocket connections without an identity; default 512 */
+	unsigned unidentified; /* connections that have not said who they are; default 512 */
 	size_t request_line, headers; /* bytes; 4 KiB, 16 KiB */
 	unsigned header_count; /* 100 */
 	size_t body; /* HTTP body and WebSocket message, bytes; 1 MiB */
 	unsigned pipeline; /* requests waiting per connection; 32, then reading stops */
-	double handshake_time; /* s for TLS; 10 */
 	double header_time, body_time, idle_time; /* s; 10, 30, 30 */
-	double body_rate; /* bytes/s after body_time started; 1024 */
+	double handshake_time; /* s for TLS; 10 */
+	double body_rate; /* bytes/s, more than 0, after body_time started; 1024 */
 	double ping, hangup; /* s; 30, 40; ping 0: never */
 	double read_stall; /* s a peer may leave frames unread; 60, then 1008 */
 	bool deflate; /* offer permessage-deflate; false */
@@ -53,7 +53,7 @@ void net_timer_free(struct net_timer *t);
 
 struct net_counts {
 	unsigned http, ws, ws_out, http_out, unidentified;
-	uint64_t accepted, refused_total, refused_address, refused_unidentified;
+	uint64_t accepted;
 	uint64_t tls_handshakes, tls_failed; /* of accepted connections: done, given up */
 	uint64_t bytes_in, bytes_out, frames_in, frames_out,
 	    writes; /* WebSocket frames, kernel writes */
@@ -132,7 +132,9 @@ uint64_t conn_mark(struct conn *c);
 uint64_t conn_passed(const struct conn *c);
 void conn_close(struct conn *c, int code,
 		const char *reason); /* after what is queued; RFC 6455 codes */
-void conn_identified(struct conn *c); /* leaves the limit on unidentified connections */
+/* Leaves the limit on unidentified connections.  An HTTP connection leaves it with its first whole
+ * request, unless that is answered with 400, 401, 403 or 429. */
+void conn_identified(struct conn *c);
 void conn_set_user(struct conn *c, void *user);
 void *conn_user(const struct conn *c);
 struct str conn_protocol(const struct conn *c); /* as negotiated, "" if none */

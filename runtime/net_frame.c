@@ -7,6 +7,7 @@
  */
 #include "net_lws.h"
 
+#include "limit.h"
 #include "log.h"
 
 #include <linux/tcp.h>
@@ -22,6 +23,7 @@
 #define OUT_PAUSE (64 * 1024) /* bytes queued behind a full socket; then the peer is not read */
 #define OP_TEXT 1
 #define OP_BINARY 2
+#define OP_CLOSE 8
 #define OP_PING 9
 #define MARK_MAX 24 /* digits */
 
@@ -497,6 +499,22 @@ static bool stalled(struct conn *c, double now)
 	return now - c->stuck >= c->net->lim.read_stall - 0.001;
 }
 
+/* It has not answered the ping: it is told, in case it still can hear, and let go. */
+static void hang_up(struct conn *c)
+{
+	unsigned char frame[LWS_PRE + HEADER_MAX + 128];
+	char text[126] = { 1001 >> 8, 1001 & 0xff };
+	int n = snprintf(text + 2, sizeof(text) - 2, "silent for %g s (limits.hangup)",
+			 c->net->lim.hangup);
+	struct str payload = { text, (size_t)n + 2 };
+
+	limit_hit(LIMIT_HANGUP);
+	if (conn_writable(c))
+		write_raw(c, frame + LWS_PRE,
+			  put_frame(c, frame + LWS_PRE, OP_CLOSE, &payload, 1, payload.n));
+	net_conn_kill(c, c->shut ? c->code : 1001);
+}
+
 void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct conn *c = container_of(w, struct conn, timer);
@@ -515,6 +533,7 @@ void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events)
 		return;
 	}
 	if (c->stuck > 0 && stalled(c, now)) {
+		limit_hit(LIMIT_READ_STALL);
 		log_info("ws", "peer does not read, closing conn=%llu peer=%s",
 			 (unsigned long long)c->id, c->peer ? c->peer->text : "");
 		net_conn_kill(c, 1008);
@@ -523,7 +542,7 @@ void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events)
 	if (c->paused) /* its silence is ours */
 		c->heard = now;
 	else if (lim->ping > 0 && c->open && silent >= lim->hangup && c->pinged) {
-		net_conn_kill(c, c->shut ? c->code : 1001);
+		hang_up(c);
 		return;
 	}
 	if (lim->ping > 0 && c->open && !c->paused && silent >= lim->ping && !c->pinged) {

@@ -5,8 +5,10 @@
  */
 #include "net_http.h"
 
+#include "limit.h"
 #include "log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,6 +69,26 @@ static void tell_failure(struct hconn *hc, const char *why)
 		 log_quote(str_of(why)));
 }
 
+static void too_slow(struct hconn *hc)
+{
+	const struct net_limits *lim = &hc->net->lim;
+	char why[120];
+
+	if (http1_where(hc->parser) == HTTP1_IN_HEAD) {
+		limit_hit(LIMIT_HEADER_TIME);
+		snprintf(why, sizeof(why),
+			 "the header fields did not arrive in %g s (limits.header_time)",
+			 lim->header_time);
+	} else {
+		limit_hit(LIMIT_BODY_TIME);
+		snprintf(why, sizeof(why),
+			 "the body came slower than %g bytes/s for %g s"
+			 " (limits.body_rate, limits.body_time)",
+			 lim->body_rate, lim->body_time);
+	}
+	hconn_refuse(hc, 408, STR_NONE, why);
+}
+
 static void on_deadline(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct hconn *hc = container_of(w, struct hconn, timer);
@@ -78,12 +100,17 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int events)
 		arm(hc);
 		return;
 	}
-	if (hc->state == H_TLS)
-		tell_failure(hc, "the handshake was not done in time");
-	if (hc->state == H_OPEN && !hc->blocked && http1_where(hc->parser) != HTTP1_BETWEEN)
-		hconn_refuse(hc, 408, STR_NONE, "the request did not arrive in time");
-	else
-		hconn_close(hc);
+	if (hc->state == H_OPEN && !hc->blocked && http1_where(hc->parser) != HTTP1_BETWEEN) {
+		too_slow(hc);
+		return;
+	}
+	if (hc->state == H_TLS) {
+		limit_hit(LIMIT_HANDSHAKE_TIME);
+		tell_failure(hc, "the handshake was not done in time (limits.handshake_time)");
+	} else if (hc->state != H_LINGER) {
+		limit_hit(LIMIT_IDLE_TIME);
+	}
+	hconn_close(hc);
 }
 
 void hconn_watch(struct hconn *hc)
@@ -167,6 +194,17 @@ void hconn_release(struct hconn *hc)
 	free(hc);
 }
 
+void hconn_identified(struct hconn *hc, bool yes)
+{
+	if (hc->a.identified == yes)
+		return;
+	hc->a.identified = yes;
+	if (yes)
+		hc->net->counts.unidentified--;
+	else
+		hc->net->counts.unidentified++;
+}
+
 void hconn_close(struct hconn *hc)
 {
 	struct net *n = hc->net;
@@ -174,6 +212,7 @@ void hconn_close(struct hconn *hc)
 	struct tls *tls = hc->a.tls;
 	int fd = hc->a.fd;
 
+	hconn_identified(hc, true);
 	hconn_release(hc);
 	net_tls_free(tls);
 	net_peer_put(n, peer);

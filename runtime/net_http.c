@@ -8,6 +8,7 @@
  */
 #include "net_http.h"
 
+#include "limit.h"
 #include "log.h"
 
 #include <stdlib.h>
@@ -56,6 +57,15 @@ static void write_answer(struct hreq *q, struct buf *out, int status, struct str
 		buf_str(out, body);
 }
 
+/* Who is refused for who it is has not said so yet, unless it has before. */
+static void judge_client(struct hconn *hc, int status)
+{
+	bool stranger = status == 400 || status == 401 || status == 403 || status == 429;
+
+	hc->served |= !stranger;
+	hconn_identified(hc, hc->served);
+}
+
 void http_reply(struct http_req *r, int status, struct str head, struct str body)
 {
 	struct hreq *q = container_of(r, struct hreq, pub);
@@ -66,6 +76,7 @@ void http_reply(struct http_req *r, int status, struct str head, struct str body
 		return;
 	}
 	write_answer(q, hc->first == q ? &hc->out : &q->answer, status, head, body);
+	judge_client(hc, status);
 	q->answered = true;
 	http1_msg_free(q->msg);
 	q->msg = NULL;
@@ -91,6 +102,8 @@ static struct hreq *add_request(struct hconn *hc)
 		hc->first = q;
 	hc->last = q;
 	hc->nreq++;
+	if (hc->nreq == hc->net->lim.pipeline)
+		limit_hit(LIMIT_PIPELINE);
 	return q;
 }
 
@@ -125,6 +138,7 @@ static void hand_request(struct hconn *hc, struct http1_msg *m)
 	q->pub.headers = m->headers;
 	q->pub.nheaders = m->nheaders;
 	q->pub.body = m->body;
+	hconn_identified(hc, true);
 	if (!m->keep_alive)
 		hc->state = H_LAST;
 	hc->a.h.http->request(hc->a.h.arg, &q->pub);

@@ -39,6 +39,7 @@ struct hconn {
 	bool owe_continue; /* 100 Continue, when nothing is before it */
 	bool closing; /* the last answer is in out */
 	bool eof;
+	bool served; /* a request was answered, and not with a refusal of who asked */
 	bool blocked; /* the socket is full */
 	bool crossed; /* TLS has to write before it can go on reading */
 };
@@ -58,6 +59,7 @@ bool hconn_handshake(struct hconn *hc); /* goes on with it; false: the connectio
 void hconn_dirty(struct hconn *hc); /* flushed at the end of the turn */
 void hconn_watch(struct hconn *hc); /* watches for what it now waits for, with a deadline */
 void hconn_close(struct hconn *hc);
+void hconn_identified(struct hconn *hc, bool yes); /* whether it has said who it is */
 void hconn_release(struct hconn *hc); /* frees it, the descriptor and the peer live on */
 void hconn_refuse(struct hconn *hc, int status, struct str head, const char *reason);
 void hconn_orphan(struct hconn *hc);

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "net_lws.h"
 
+#include "limit.h"
 #include "log.h"
 
 #include <arpa/inet.h>
@@ -101,14 +102,16 @@ void net_peer_put(struct net *n, struct peer *p)
 /* ---- accepting ------------------------------------------------------------------------------- */
 
 /* One write into an empty socket: it fits or the peer is gone already. */
-static void say_no(int fd, const char *why)
+static void say_no(int fd, enum limit l, const char *why)
 {
-	char text[240];
-	int n =
-	    snprintf(text, sizeof(text),
+	char text[300], body[120];
+	int n;
+
+	snprintf(body, sizeof(body), "%s (limits.%s)\n", why, limit_name(l));
+	n = snprintf(text, sizeof(text),
 		     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
-		     "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s\n",
-		     strlen(why) + 1, why);
+		     "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s",
+		     strlen(body), body);
 
 	if (send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) == n)
 		shutdown(fd, SHUT_WR);
@@ -116,12 +119,13 @@ static void say_no(int fd, const char *why)
 }
 
 /* A client that expects TLS would not understand a line of text. */
-static void turn_away(const struct listener *l, int fd, const char *why)
+static void turn_away(const struct listener *l, int fd, enum limit hit, const char *why)
 {
+	limit_hit(hit);
 	if (l->tls)
 		close(fd);
 	else
-		say_no(fd, why);
+		say_no(fd, hit, why);
 }
 
 static void admit(struct listener *l, int fd, const struct sockaddr_storage *sa)
@@ -131,16 +135,18 @@ static void admit(struct listener *l, int fd, const struct sockaddr_storage *sa)
 	int one = 1;
 
 	if (n->counts.http + n->counts.ws >= n->max_conns) {
-		n->counts.refused_total++;
-		turn_away(l, fd, "too many connections");
+		turn_away(l, fd, LIMIT_CONNECTIONS, "too many connections");
+		return;
+	}
+	if (n->counts.unidentified >= n->lim.unidentified) {
+		turn_away(l, fd, LIMIT_UNIDENTIFIED, "too many connections without an identity");
 		return;
 	}
 	a.fd = fd;
 	a.peer = peer_get(n, sa);
 	if (!a.peer->loopback && a.peer->count > n->lim.per_address) {
-		n->counts.refused_address++;
 		net_peer_put(n, a.peer);
-		turn_away(l, fd, "too many connections from this address");
+		turn_away(l, fd, LIMIT_PER_ADDRESS, "too many connections from this address");
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -150,6 +156,7 @@ static void admit(struct listener *l, int fd, const struct sockaddr_storage *sa)
 		return;
 	}
 	n->counts.accepted++;
+	n->counts.unidentified++;
 	net_http_accept(n, &a);
 }
 
@@ -159,12 +166,13 @@ static void no_descriptor(struct listener *l)
 	struct net *n = l->net;
 	int fd;
 
-	n->counts.refused_total++;
-	if (n->reserve >= 0) {
+	if (n->reserve < 0) {
+		limit_hit(LIMIT_DESCRIPTORS);
+	} else {
 		close(n->reserve);
 		fd = accept4(l->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			turn_away(l, fd, "no descriptor left");
+			turn_away(l, fd, LIMIT_DESCRIPTORS, "no descriptor is left");
 		n->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	}
 	ev_io_stop(n->loop, &l->io);

@@ -136,6 +136,7 @@ struct net_accepted {
 	struct peer *peer;
 	uint16_t port;
 	bool http, ws;
+	bool identified; /* not among counts.unidentified */
 	struct net_handlers h;
 };
 void net_http_accept(struct net *n, const struct net_accepted *a);
@@ -158,6 +159,7 @@ void net_ws_flush(struct net *n);
 void net_ws_free(struct net *n);
 /* What a connection tells, whoever carries it: it is open, a message, a pong. */
 int net_ws_open(struct conn *c, const struct ws_hello *hello);
+const char *net_conn_too_large(struct conn *c); /* counts it; the reason of its close, static */
 void net_conn_deliver(struct conn *c, struct str data);
 int net_conn_ponged(struct conn *c, struct str payload);
 

@@ -9,8 +9,10 @@
 #include "net_lws.h"
 
 #include "http1.h"
+#include "limit.h"
 #include "log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -114,9 +116,9 @@ int net_ws_check(struct net *n, const struct net_accepted *a, const struct http1
 		*reason = "shutting down";
 		return 503;
 	}
-	if (n->counts.unidentified >= n->lim.unidentified) {
-		n->counts.refused_unidentified++;
-		*reason = "too many connections without an identity";
+	if (a->identified && n->counts.unidentified >= n->lim.unidentified) {
+		limit_hit(LIMIT_UNIDENTIFIED);
+		*reason = "too many connections without an identity (limits.unidentified)";
 		return 503;
 	}
 	hello->target = m->target;
@@ -155,7 +157,8 @@ void net_ws_adopt(struct net *n, const struct net_accepted *a, const struct http
 	c->peer = a->peer;
 	c->protocol = *protocol ? xstrdup(protocol) : NULL;
 	n->counts.ws++;
-	n->counts.unidentified++;
+	if (a->identified) /* for what it asked before over HTTP */
+		n->counts.unidentified++;
 	if (a->tls) {
 		net_wss_begin(c, a, key, hello, rest);
 		return;
@@ -249,6 +252,15 @@ static int refuse_message(struct conn *c, int code, const char *why)
 	return -1;
 }
 
+const char *net_conn_too_large(struct conn *c)
+{
+	static char why[80];
+
+	limit_hit(LIMIT_BODY);
+	snprintf(why, sizeof(why), "message larger than %zu bytes (limits.body)", c->net->lim.body);
+	return why;
+}
+
 void net_conn_deliver(struct conn *c, struct str data)
 {
 	c->net->counts.frames_in++;
@@ -271,7 +283,7 @@ static int received(struct conn *c, const char *p, size_t len)
 		buf_clear(&c->rx);
 	}
 	if (c->rx.n + len > c->net->lim.body || coming > c->net->lim.body - c->rx.n - len)
-		return refuse_message(c, 1009, "message larger than allowed");
+		return refuse_message(c, 1009, net_conn_too_large(c));
 	if (first && last) {
 		net_conn_deliver(c, (struct str){ len ? p : "", len });
 		return 0;

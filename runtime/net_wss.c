@@ -185,13 +185,14 @@ static void on_start(wslay_event_context_ptr ws,
 		     const struct wslay_event_on_frame_recv_start_arg *a, void *arg)
 {
 	struct wss *w = arg;
+	const char *why;
 
 	w->control = wslay_is_ctrl_frame(a->opcode);
 	if (w->control || a->payload_length <= w->c->net->lim.body - w->c->rx.n)
 		return;
 	w->refused = true;
-	wslay_event_queue_close(ws, WSLAY_CODE_MESSAGE_TOO_BIG,
-				(const uint8_t *)"message larger than allowed", 27);
+	why = net_conn_too_large(w->c);
+	wslay_event_queue_close(ws, WSLAY_CODE_MESSAGE_TOO_BIG, (const uint8_t *)why, strlen(why));
 }
 
 /* Kept as it comes, so that a length which is only announced takes no memory. */

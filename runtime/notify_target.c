@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "limit.h"
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
@@ -236,6 +237,8 @@ void notice_dropped(struct target *t, struct notice n, enum drop_reason why, boo
 	const struct target *to = t->real ? t->real : t;
 
 	ng.dropped[why]++;
+	if (why == DROP_OVERFLOW)
+		limit_hit(LIMIT_TARGET_QUEUE);
 	book_dropped(t);
 	n.m->dropped += event_weight(n.e);
 	if (tell && !to->lane)

@@ -12,6 +12,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "limit.h"
 #include "log.h"
 #include "metrics.h"
 #include "net.h"
@@ -39,6 +40,7 @@ static struct {
 	uint32_t generation;
 	uint32_t next_free; /* slot + 1 */
 } * slots;
+unsigned primitive_limit = 16384;
 static size_t nslots, nflights;
 static struct flight *lingering; /* answered, task not over: found here, not leaked, at exit */
 static uint32_t free_slot; /* slot + 1; 0: none */
@@ -415,8 +417,10 @@ void primitive_submit(struct primitive *p, primitive_reply reply, void *arg)
 	struct flight *f = container_of(p, struct flight, p);
 	struct err e;
 
-	if (nflights >= FLIGHTS_MAX) {
-		err_code(&e, RSC_INTERNAL_SERVER_ERROR, "too many requests in flight");
+	if (primitive_full()) {
+		err_code(&e, RSC_INTERNAL_SERVER_ERROR,
+			 "too many requests in flight: %zu are waiting (limits.requests)",
+			 nflights);
 		primitive_refuse(p, &e, reply, arg);
 		return;
 	}
@@ -452,6 +456,15 @@ bool primitive_answer(uint64_t id, const struct answer *a)
 	leave(f);
 	answer(f, a);
 	return true;
+}
+
+bool primitive_full(void)
+{
+	bool full = nflights >= primitive_limit || nflights >= FLIGHTS_MAX;
+
+	if (full)
+		limit_hit(LIMIT_REQUESTS);
+	return full;
 }
 
 size_t primitive_count(void)

@@ -62,6 +62,9 @@ typedef void (*primitive_reply)(void *arg, const struct primitive *p, const stru
 /* Before the first primitive; the net gives the timer.  seconds: how long an answer may take when
  * rqet is absent; 0: 30.  May be called again to change it. */
 void primitive_open(struct net *n, double seconds);
+/* Requests in flight at most; more are refused: limits.requests of the configuration, 16384. */
+extern unsigned primitive_limit;
+bool primitive_full(void); /* counts a refusal when it is */
 void primitive_close(void); /* answers what is in flight with 5000; before net_free */
 
 struct primitive *primitive_new(enum primitive_via via);

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "limit.h"
 #include "log.h"
 #include "net.h"
 
@@ -110,11 +111,10 @@ static void app_stat(struct http_req *r)
 
 	reply_text(r, 200,
 		   "opened=%u closed=%u code=%u http=%u ws=%u out=%u dialled=%u unident=%u "
-		   "refused=%llu/%llu/%llu hello=%s",
+		   "refused=%g/%g/%g hello=%s",
 		   app.opened, app.closed, app.last_code, c->http, c->ws, c->http_out, c->ws_out,
-		   c->unidentified, (unsigned long long)c->refused_total,
-		   (unsigned long long)c->refused_address,
-		   (unsigned long long)c->refused_unidentified, app.hello);
+		   c->unidentified, limit_count(LIMIT_CONNECTIONS), limit_count(LIMIT_PER_ADDRESS),
+		   limit_count(LIMIT_UNIDENTIFIED), app.hello);
 }
 
 static void join_names(const char *const *names, char *out, size_t size)

@@ -233,10 +233,13 @@ static void refusals(void **state)
 		{ "7f7fffff", "byte 1: indefinite string inside an indefinite string" },
 		{ "7f4161ff", "byte 1: piece of an indefinite string that is of another type" },
 		{ "5f6161ff", "byte 1: piece of an indefinite string that is of another type" },
-		{ "9bffffffffffffffff", "byte 0: more members and elements than 4096" },
-		{ "bbffffffffffffffff", "byte 0: more members and elements than 4096" },
-		{ "bb8000000000000000", "byte 0: more members and elements than 4096" },
-		{ "99100100", "byte 0: more members and elements than 4096" },
+		{ "9bffffffffffffffff",
+		  "byte 0: more members and elements than 4096 (limits.json_members)" },
+		{ "bbffffffffffffffff",
+		  "byte 0: more members and elements than 4096 (limits.json_members)" },
+		{ "bb8000000000000000",
+		  "byte 0: more members and elements than 4096 (limits.json_members)" },
+		{ "99100100", "byte 0: more members and elements than 4096 (limits.json_members)" },
 	};
 	struct buf out = BUF_INIT;
 	struct err e;

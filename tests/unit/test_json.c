@@ -197,21 +197,22 @@ static void limits(void **state)
 	(void)state;
 	assert_true(checks("1", 0, 0, &e));
 	assert_false(checks("[]", 0, 0, &e));
-	assert_string_equal(e.msg, "byte 0: deeper than 0");
+	assert_string_equal(e.msg, "byte 0: deeper than 0 (limits.json_depth)");
 	assert_true(checks("[]", 1, 0, &e));
 	assert_false(checks("[1]", 1, 0, &e));
-	assert_string_equal(e.msg, "byte 1: more members and elements than 0");
+	assert_string_equal(e.msg,
+			    "byte 1: more members and elements than 0 (limits.json_members)");
 	assert_true(checks("[{\"a\":[]}]", 3, 2, &e));
 	assert_false(checks("[{\"a\":[]}]", 2, 2, &e));
-	assert_string_equal(e.msg, "byte 6: deeper than 2");
+	assert_string_equal(e.msg, "byte 6: deeper than 2 (limits.json_depth)");
 	assert_true(checks("[[],[],{\"a\":1}]", 2, 4, &e));
 	assert_false(checks("[[],[],{\"a\":1}]", 2, 3, &e));
 	memset(deep, '[', 100000);
 	memset(deep + 100000, ']', 100000);
 	assert_false(checks(deep, 64, 1000000, &e));
-	assert_string_equal(e.msg, "byte 64: deeper than 64");
+	assert_string_equal(e.msg, "byte 64: deeper than 64 (limits.json_depth)");
 	assert_false(checks(deep, 1000000, 1000000, &e));
-	assert_string_equal(e.msg, "byte 1024: deeper than 1024");
+	assert_string_equal(e.msg, "byte 1024: deeper than 1024 (limits.json_depth)");
 	assert_true(jscan_check((struct str){ deep + 100000 - 1024, 2048 },
 				(struct jscan_limits){ 1024, 1024 }, &e));
 }
