@@ -70,7 +70,7 @@ static char *block_new(struct arena *a, size_t n)
 	size_t size;
 
 	if (__builtin_add_overflow(n, sizeof(*b), &size))
-		size = SIZE_MAX; /* lets xmalloc abort with its message */
+		size = SIZE_MAX; /* lets xmalloc end the process with its message */
 	b = xmalloc(size);
 	b->next = a->blocks;
 	a->blocks = b;
@@ -82,7 +82,7 @@ void *arena_alloc(struct arena *a, size_t n)
 	char *p;
 
 	if (n > SIZE_MAX - ALIGN)
-		return xmalloc(SIZE_MAX); /* aborts */
+		return xmalloc(SIZE_MAX); /* ends the process */
 	n = n ? (n + ALIGN - 1) & ~(ALIGN - 1) : ALIGN;
 	if (n > a->left) {
 		if (n > BLOCK / 4)

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static unsigned char lower(char c)
 {
@@ -95,12 +96,20 @@ bool str_utf8(struct str s)
 	return true;
 }
 
+_Noreturn void out_of_memory(size_t n)
+{
+	fprintf(
+	    stderr,
+	    "error base out of memory: the process ends, what it answered is stored bytes=%zu\n",
+	    n);
+	_exit(1);
+}
+
 static void *or_die(void *p, size_t n)
 {
-	if (p)
-		return p;
-	fprintf(stderr, "error base out of memory bytes=%zu\n", n);
-	abort();
+	if (!p)
+		out_of_memory(n);
+	return p;
 }
 
 void *xmalloc(size_t n)

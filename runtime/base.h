@@ -1,6 +1,7 @@
 /*
  * base.h - the ground everything stands on: byte strings with a length, checked results,
- * allocation that aborts instead of failing.  Depends on libc alone.
+ * allocation that ends the process (code 1, a line
+ * that says why) instead of failing.  Depends on libc alone.
  * x*alloc is for small internal objects; whatever size a peer chooses is limited first.
  */
 #pragma once
@@ -62,7 +63,8 @@ bool str_u64(struct str s, uint64_t *out) MUSTCHECK;
 size_t utf8_step(const char *p, const char *end);
 bool str_utf8(struct str s); /* well-formed from first byte to last */
 
-/* Abort with a message when memory is out.  Free with free(). */
+/* End the process, code 1 and a message, when memory is out.  Free with free(). */
+_Noreturn void out_of_memory(size_t n);
 void *xmalloc(size_t n);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t n);

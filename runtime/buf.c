@@ -31,7 +31,7 @@ char *buf_reserve(struct buf *b, size_t more)
 	if (b->p && more <= b->cap - b->n)
 		return b->p + b->n;
 	if (__builtin_add_overflow(b->n, more, &need))
-		need = SIZE_MAX; /* lets xrealloc abort with its message */
+		need = SIZE_MAX; /* lets xrealloc end the process with its message */
 	cap = b->cap > SIZE_MAX / 2 ? SIZE_MAX : b->cap * 2;
 	if (cap < need)
 		cap = need;

@@ -354,6 +354,15 @@ static void start_watchers(struct net *n)
 	ev_idle_init(&n->again, on_idle);
 }
 
+/* libev's memory: without it the loop would abort. */
+static void *loop_memory(void *p, long n)
+{
+	if (n)
+		return xrealloc(p, (size_t)n);
+	free(p);
+	return NULL;
+}
+
 struct net *net_new(const struct net_limits *lim, struct err *e)
 {
 	struct net *n = xcalloc(1, sizeof(*n));
@@ -362,6 +371,7 @@ struct net *net_new(const struct net_limits *lim, struct err *e)
 	n->reserve = -1;
 	init_lists(n);
 	n->max_conns = fit_descriptors(lim);
+	ev_set_allocator(loop_memory);
 	n->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (!n->loop) {
 		err_set(e, "cannot make an event loop: %s", strerror(errno));

@@ -33,6 +33,8 @@ static struct {
 
 /* ---- allocator ------------------------------------------------------------------------------- */
 
+#define SMALL 65536
+
 static bool may_grow(size_t by)
 {
 	bool fits = !vm.cap || (by <= vm.cap && vm.used <= vm.cap - by);
@@ -54,8 +56,12 @@ static void *vm_alloc(void *ud, void *p, size_t osize, size_t nsize)
 	if (nsize > osize && !may_grow(nsize - osize))
 		return NULL; /* Lua raises "not enough memory" */
 	q = pool_realloc(p, osize, nsize);
+	if (!q && nsize <= osize)
+		return p;
+	if (!q && nsize < SMALL) /* compiled code could not be left at such a place */
+		out_of_memory(nsize);
 	if (!q)
-		return nsize <= osize ? p : NULL;
+		return NULL;
 	vm.used += nsize - osize;
 	if (nsize > osize)
 		vm.allocated += nsize - osize;

@@ -151,11 +151,12 @@ browser-test:
 	@MOON2M=$(B)/moon2m tests/browser/run
 
 # ---- faults --------------------------------------------------------------------------------------
-# What becomes of a store whose files were damaged, about a minute.
+# FAULTS="memory damage ..." names some; all of tests/faults without.
 .PHONY: faults
 $(B)/faults/damage: tests/faults/damage.c $(addprefix $(B)/,$(GROUND:=.o) $(STORE:=.o))
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $(filter-out %.h,$^) $(LIBS)
-faults: $(B)/faults/damage
-	@$(B)/faults/damage
+faults: deps-test
+	@$(MAKE) --no-print-directory all $(B)/faults/damage
+	@B=$(B) tests/faults/run $(FAULTS)
