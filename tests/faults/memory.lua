@@ -1,6 +1,6 @@
 -- Memory that is not there: luajit tests/faults/memory.lua [RUNS [SEED]]
--- 1. An address space of 256 MiB, eight clients with large instances, an AE that is away and one that
---    reads nothing: the server goes on, or ends with a line that says why.
+-- 1. An address space of 256 MiB, eight clients with large instances, and an AE that is away:
+--    the server goes on, or ends with a line that says why.
 -- 2. RUNS servers in which some allocations fail, at a place of the seed's choice: each goes on, or
 --    ends with a line that says why and exit code 1, by no signal.
 -- After each a server without the fault finds everything that was answered, and true counts.
