@@ -44,7 +44,7 @@ struct str identity_plain(struct str s)
 		return s;
 	if (s.p[1] == '/') {
 		rest = below(s, spi);
-		if (!rest.p)
+		if (!rest.p || (rest.n > 1 && rest.p[1] == '/'))
 			return s;
 		s = rest;
 	}

@@ -69,7 +69,7 @@ asan: deps-test
 	$(asan_verdict) && exit $$rc
 
 # The store's two threads under ThreadSanitizer.
-TSAN_TESTS := store store_backup store_evict store_faults store_turns
+TSAN_TESTS := store store_backup store_evict store_faults store_turns identity
 tsan: deps-test
 	@$(MAKE) --no-print-directory B=build-tsan OPT="-O1 -g" SAN="-fsanitize=thread" \
 		$(TSAN_TESTS:%=build-tsan/unit/test_%)
@@ -81,7 +81,8 @@ tsan: deps-test
 # in build-fuzz/found.  Then as many broken texts for each reader in Lua, in a sanitized binary.
 FUZZ_TIME ?= 600
 FUZZ_RUNS ?= 1000000
-FUZZ := jscan cbor clock http1 http_primitive ws_primitive
+FUZZ := jscan cbor clock http1 http_primitive ws_primitive identity
+FUZZ_identity := $(GROUND) $(IDENTITY)
 FUZZ_jscan := $(GROUND)
 FUZZ_cbor := $(GROUND)
 FUZZ_clock := base clock

@@ -225,7 +225,7 @@ function path.originator(fr)
   if byte(fr, 1) ~= 47 then return fr end
   if byte(fr, 2) == 47 then
     local n = #spi
-    if sub(fr, 1, n) ~= spi or byte(fr, n + 1) ~= 47 then return fr end
+    if sub(fr, 1, n) ~= spi or byte(fr, n + 1) ~= 47 or byte(fr, n + 2) == 47 then return fr end
     fr = sub(fr, n + 1)
   end
   local n = #csi

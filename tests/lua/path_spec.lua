@@ -128,7 +128,9 @@ end)
 
 describe("originators", function()
   it("have one normal form", function()
+    local twice = "//sp.example//sp.example/moon/Cx"
     local cases = { Cx = "Cx", ["/moon/Cx"] = "Cx", ["//sp.example/moon/Cx"] = "Cx",
+      [twice] = twice,
       ["/Sx"] = "Sx", Sx = "Sx", ["//sp.example/Sx"] = "Sx", ["/moon/Sx"] = "Sx",
       ["/moon"] = "/moon", ["//sp.example/moon"] = "/moon", ["/other/Cx"] = "/other/Cx",
       ["//sp.example/other/Cx"] = "/other/Cx", ["//else/cse/Cx"] = "//else/cse/Cx",

@@ -132,6 +132,7 @@ static void test_plain(void **state)
 		{ "/other/Cx", "/other/Cx" },
 		{ "//sp.example/other/Cx", "/other/Cx" },
 		{ "//else/moon/Cx", "//else/moon/Cx" },
+		{ "//sp.example//sp.example/moon/Cx", "//sp.example//sp.example/moon/Cx" },
 		{ "/moon", "/moon" },
 		{ "/moonlight/Cx", "/moonlight/Cx" },
 		{ "/S/x", "/S/x" },
