@@ -133,6 +133,10 @@ local function check_gateways()
   compare("moon2m.conn", require("moon2m.gateway.conn").methods, 1)
 end
 
+local function check_kinds()
+  compare("moon2m.kinds", functions_in(require "moon2m.kinds", "", {}))
+end
+
 local function check_rsc()
   local rsc, numbers, functions = require "moon2m.rsc", { http = true }, {}
   for name, v in pairs(rsc) do
@@ -195,6 +199,7 @@ reference.get()
 check_cse()
 check_gateways()
 check_rsc()
+check_kinds()
 check_test()
 check_console()
 check_resources()

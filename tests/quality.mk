@@ -32,9 +32,14 @@ lint:
 	$(call say,LINT,lua apps tests doc)
 	$(Q)luacheck -q lua apps tests doc
 
+# Resource types, access control policies and the standard notification.
+BUILT_IN := $(filter-out %/init.lua,$(wildcard lua/moon2m/types/*.lua lua/moon2m/types/mgmt/*.lua)) \
+	$(addprefix lua/moon2m/,access.lua context.lua standard.lua)
 layers:
 	$(call say,LAYERS,runtime)
 	$(Q)luajit tests/layers.lua runtime/*.c runtime/*.h
+	$(call say,PUBLIC,lua/moon2m/types)
+	$(Q)luajit tests/public.lua $(BUILT_IN)
 
 # Each header compiles alone, and twice.
 headers:

@@ -1,6 +1,6 @@
 -- Notification formats: what a notice looks like on the wire.  A format is a function from an event
--- to a body, declared with cse.format; the standard m2m:sgn at the end of this file is declared
--- with the same call.  A format is entered once per event (per = "event"), whatever the number of
+-- to a body, declared with cse.format; the standard m2m:sgn (standard.lua) is declared with the
+-- same call.  A format is entered once per event (per = "event"), whatever the number of
 -- targets: the fields that differ from target to target are slots, filled in by the C core.
 -- A format that fails never refuses the request that caused the event: its notices are parked.
 
@@ -166,13 +166,7 @@ function format.render(f, e)
   return true, text, kind
 end
 
--- TS-0004 7.5.1.1, 6.3.5.13: the standard notification.
-format.register("standard", function(n)
-  local cr, net, om = n.cr and ',"cr":' .. core_json.quote(n.cr) or "", n.event.net, n.event.om
-  return '{"m2m:sgn":{"nev":{"rep":' .. n.rep .. (om and ',"om":' .. json.encode(om) or "") ..
-    (net and ',"net":' .. net or "") .. '},"sur":"' .. n.sur .. '"' ..
-    (n.nfu and ',"nfu":' .. core_json.quote(n.nfu) or "") .. cr .. "}}"
-end, { frame = "primitive", encoded = true })
+format.register("standard", require "moon2m.standard", { frame = "primitive", encoded = true })
 by_name["m2m:sgn"] = by_name.standard
 
 return format

@@ -244,15 +244,42 @@ local function choice(texts)
   return k
 end
 
---- A kind by its name, itself, or as the list of the numbers or texts that are possible.  Raises
--- for anything else.
-function schema.as_kind(k)
+local sealed = setmetatable({}, { __mode = "k" })      -- what stands for a kind -> the kind
+
+local SEAL = { __metatable = "sealed", __index = function()
+  error("a kind has no fields", 2)
+end, __newindex = function()
+  error("a kind cannot be changed", 2)
+end }
+
+--- Something that stands for a kind and shows nothing of it.
+function schema.seal(k)
+  local t = setmetatable({}, SEAL)
+  sealed[t] = k
+  return t
+end
+
+local function copy(list)
+  local out = {}
+  for i, v in ipairs(list) do out[i] = v end
+  return out
+end
+
+--- A kind by its name, sealed, or as the list of the numbers or texts that are possible: what has
+-- no function of a script in it.  Raises for anything else.
+function schema.plain_kind(k)
+  if sealed[k] then return sealed[k] end
   if type(k) == "table" then
-    if k.check then return k end
-    if type(k[1]) == "string" then return choice(k) end
-    if type(k[1]) == "number" then return schema.enum("a number", k) end
+    if type(k[1]) == "string" then return choice(copy(k)) end
+    if type(k[1]) == "number" then return schema.enum("a number", copy(k)) end
   end
   return kinds[k] or error(format("no attribute kind %q", tostring(k)), 0)
+end
+
+--- The same, or a kind itself.
+function schema.as_kind(k)
+  if type(k) == "table" and rawget(k, "check") then return k end
+  return schema.plain_kind(k)
 end
 
 --- An array of k with at least min entries (default 1).

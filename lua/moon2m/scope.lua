@@ -110,7 +110,7 @@ function scope.declare(s, kind, op, where, fn, opts, label)
   if PLACED[kind] then where_error(what, where) end
   if type(fn) ~= "function" then mistake.argument(what, "fn", "a function", fn) end
   local wrong = opts_error(kind, opts)
-  if wrong then error(wrong, 3) end
+  if wrong then mistake.fail("%s: opts: %s", what, wrong) end
   local at = declared_at()
   local rule = rules.new(s, rules.has_budget(kind) and kind or "timer",
     name_of_rule(kind, op, where, label), fn, at)

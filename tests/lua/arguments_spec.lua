@@ -201,3 +201,61 @@ describe("what a script is told", function()
       end)]])
   end)
 end)
+
+describe("a type of a script", function()
+  -- Whether it loads, and what is said: the first line of the error.
+  local function loads(spec, head)
+    local why
+    t.run(function()
+      why = t.raises(function()
+        t.host { scripts = { s = 'local cse = require "moon2m"\n' .. (head or "") ..
+          ("\ncse.type { ty = 1001, name = 'lamp', short = 'x:lamp', %s }"):format(spec) } }
+      end)
+    end)
+    return why and why:match("s%.lua:3: ([^\n]*)") or why
+  end
+
+  it("has no function but its check: the others would run without a budget", function()
+    assert.equal("cse.type: unknown field 'create'; known are attrs, check, children, cnd, " ..
+      "extends, mgd, name, parents, short, ty", loads "attrs = {}, create = print")
+    assert.equal("cse.type: lamp: attribute x: unknown field 'get'; known are create, list, update",
+      loads "attrs = { { 'x', 'uint', get = print } }")
+    assert.equal("cse.type: lamp: attribute x: a kind by name, of moon2m.kinds, or a list of " ..
+      "texts or numbers was expected", loads "attrs = { { 'x', { check = print } } }")
+    assert.equal("cse.type: lamp: check: a function was expected, got 5",
+      loads "attrs = {}, check = 5")
+    assert.equal("cse.type: lamp: attribute 1: a name or a row that begins with one was expected",
+      loads "attrs = { { print } }")
+  end)
+
+  it("has kinds like the server's own", function()
+    local head = 'local kinds = require "moon2m.kinds"'
+    assert.same({}, t.run(function()
+      local h = t.host { tree = { ["/home"] = { ty = "container" } }, scripts = { s =
+        'local cse, kinds = require "moon2m", require "moon2m.kinds"\n' .. [[
+        cse.type { ty = 1001, name = "lamp", short = "x:lamp", parents = { "container" }, attrs = {
+          "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl",
+          { "lv", kinds.range("a level", 0, 100), create = "M", update = "O" },
+          { "md", kinds.enum("a mode", { 1, 2, 4 }), create = "O", update = "O" },
+          { "pos", kinds.list(kinds.range("a step", -5, 5), 2), create = "O" },
+          { "at", kinds.object("a place (object)", { { "x", "number", required = true },
+            { "y", kinds.range("a height", 0, 9), list = 1 } }), create = "O" } } }]] } }
+      local lamp = t.ok(h:create("/home", "x:lamp", { lv = 100, md = 4, pos = { -5, 5 },
+        at = { x = 0.5, y = { 9 } } }))
+      t.same({ lamp.lv, lamp.md, lamp.pos, lamp.at }, { 100, 4, { -5, 5 }, { x = 0.5, y = { 9 } } })
+      local function no(attrs) return t.refused(4000, h:create("/home", "x:lamp", attrs)).msg end
+      t.equal(no { lv = 101 }, "lv: expected a level from 0 to 100, got 101")
+      t.equal(no { lv = 1, md = 3 }, "md: expected a mode (one of 1, 2, 4), got 3")
+      t.equal(no { lv = 1, pos = { 1 } }, "pos: expected at least 2 in the array, got 1")
+      t.match(no { lv = 1, at = { y = { 1 } } }, "^at: member x is missing")
+    end))
+    for call, text in pairs { ["kinds.range(1, 0, 1)"] = "kinds.range: what: a text",
+      ["kinds.range('a', 0)"] = "kinds.range: most: a number", ["kinds.enum('a')"] =
+      "kinds.enum: values: a list of numbers", ["kinds.list({}, 1)"] = "kinds.list: kind: a kind",
+      ["kinds.object('a', { { 'x', print } })"] = "kinds.object: members: x: a kind",
+      ["kinds.range('a', 0, 1).x"] = "a kind has no fields" } do
+      local why = loads("attrs = { { 'x', " .. call .. " } }", head)
+      assert.is_truthy(why and why:find(text, 1, true), call .. ": " .. tostring(why))
+    end
+  end)
+end)

@@ -273,7 +273,7 @@ describe("loading", function()
       'bad%.lua:2: cse.policy: where: "%*%*%*" in the path pattern /a/%*%*%*: "%*%*" is a level' },
     ["an attribute of an unknown kind"] = { 'cse.type { ty = 28, name = "c", short = "x:c", ' ..
       'cnd = "org.c", attrs = { { "a", "nokind" } } }',
-      'bad%.lua:2: cse.type: no attribute kind "nokind"' },
+      'bad%.lua:2: cse.type: c: attribute a: no attribute kind "nokind"' },
     ["an undeclared variable"] = { "local a = windw", "bad%.lua:2: undeclared variable 'windw'" },
     ["an assignment to one"] = { "windw = 1",
       "bad%.lua:2: assignment to undeclared variable 'windw'" },

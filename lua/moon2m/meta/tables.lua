@@ -132,9 +132,9 @@
 ---@class moon2m.type.attribute
 ---@field [1] string its short name
 ---`"string"`, `"uint"`, `"posint"`, `"int"`, `"number"`, `"bool"`, `"timestamp"`, `"duration"`,
----`"uri"`, `"id"`, `"name"`, `"label"`, `"object"`, `"any"`, or a list of the possible texts or
----numbers
----@field [2] string | string[] | integer[]
+---`"uri"`, `"id"`, `"name"`, `"label"`, `"object"`, `"any"`, a list of the possible texts or numbers,
+---or what `moon2m.kinds` makes
+---@field [2] string | string[] | integer[] | moon2m.kind
 ---@field list? integer an array of these, with at least so many
 ---@field create? moon2m.presence in a create: `"M"` must be there, `"O"` may, `"-"` (default) not
 ---@field update? moon2m.presence in an update: `"O"` may be there, `"-"` (default) not

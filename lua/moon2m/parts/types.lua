@@ -3,16 +3,69 @@
 
 local rules = require "moon2m.rule"
 local rsc = require "moon2m.rsc"
+local schema = require "moon2m.schema"
 local timers = require "moon2m.timers"
 local types = require "moon2m.types"
 
 local part = {}
 
--- The script's check(values, resource) -> nil | false, why as the check of a type's file, guarded.
-local function guarded(scope, spec)
-  if not spec.check then return spec end
+local FIELDS = { "attrs", "check", "children", "cnd", "extends", "mgd", "name", "parents", "short",
+  "ty" }
+local OF_ROW = { "create", "list", "update" }
+
+local function known(t, names, more)
+  local set = {}
+  for _, name in ipairs(names) do set[name] = true end
+  for k in pairs(t) do
+    if not set[k] and not (more and more[k]) then
+      return ("unknown field '%s'; known are %s"):format(tostring(k), table.concat(names, ", "))
+    end
+  end
+end
+
+-- A row of attrs without anything that the script could change later, or a function in it.
+local function row(i, r)
+  if type(r) == "string" then return r end
+  if type(r) ~= "table" or type(r[1]) ~= "string" then
+    error(("attribute %d: a name or a row that begins with one was expected"):format(i), 0)
+  end
+  local wrong = known(r, OF_ROW, { true, true })
+  if wrong then error(("attribute %s: %s"):format(r[1], wrong), 0) end
+  local ok, kind = pcall(schema.plain_kind, r[2] == nil and "any" or r[2])
+  if not ok and type(r[2]) == "string" then
+    error(("attribute %s: %s"):format(r[1], kind), 0)
+  end
+  if not ok then
+    error(("attribute %s: a kind by name, of moon2m.kinds, or a list of texts or numbers was " ..
+      "expected"):format(r[1]), 0)
+  end
+  return { r[1], kind, list = r.list, create = r.create, update = r.update }
+end
+
+-- A copy of what a script gave: data, and its check.  Raises what is wrong.
+local function plain(spec)
+  local wrong = known(spec, FIELDS)
+  if wrong then error(wrong, 0) end
   local own = {}
   for k, v in pairs(spec) do own[k] = v end
+  local name = tostring(spec.name or spec.extends)
+  if spec.check ~= nil and type(spec.check) ~= "function" then
+    error(("%s: check: a function was expected, got %s"):format(name, tostring(spec.check)), 0)
+  end
+  if type(spec.attrs) ~= "table" then return own end
+  own.attrs = {}
+  for i, r in ipairs(spec.attrs) do
+    local ok, one = pcall(row, i, r)
+    if not ok then error(("%s: %s"):format(name, one), 0) end
+    own.attrs[i] = one
+  end
+  return own
+end
+
+-- The script's check(values, resource) -> nil | false, why as the check of a type's file, guarded.
+local function guarded(scope, spec)
+  local own = plain(spec)
+  if not spec.check then return own end
   local rule = rules.new(scope, "check", "check of type " .. tostring(spec.name or spec.extends),
     spec.check)
   rule.still = "the check of a type"
@@ -32,7 +85,7 @@ end
 local function register_all(scope)
   scope.undo_types = {}
   for i, spec in ipairs(scope.types) do
-    local ok, T, back = pcall(types.register, guarded(scope, spec))
+    local ok, T, back = pcall(function() return types.register(guarded(scope, spec)) end)
     if not ok then error(("%s: cse.type: %s"):format(scope.type_places[i], T), 0) end
     scope.undo_types[i] = back
   end

@@ -3,10 +3,10 @@
 -- start, some of them from the start-up tree; currentTime when it is looked at.  There are no
 -- esi (end-to-end security) and no ncp (congestion policy): no value was given.
 
-local schema = require "moon2m.schema"
+local kinds = require "moon2m.kinds"
 local sys = require "moon2m.core.sys"
 
-local cse_type = schema.enum("a CSE type", { 1, 2, 3 })
+local cse_type = kinds.enum("a CSE type", { 1, 2, 3 })
 
 return {
   ty = 5, name = "cse_base", short = "m2m:cb",

@@ -3,9 +3,9 @@
 -- two policyDeletionRules below it say when.  removal.lua acts on it.  acn and plbl may be left
 -- out (TS-0004 Table 7.4.31.1-3): targets may go then, and the policy is its creator's default.
 
-local schema = require "moon2m.schema"
+local kinds = require "moon2m.kinds"
 
-local relation = schema.enum("a logical operator", { 1, 2 })
+local relation = kinds.enum("a logical operator", { 1, 2 })
 
 local function create(_, _, new)
   local raw = new.raw
@@ -20,7 +20,7 @@ return {
   create = create,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "cr", "cstn",
-    { "acn", schema.enum("an action (1 accept, 2 reject, 3 seek, 4 inform)", { 1, 2, 3, 4 }),
+    { "acn", kinds.enum("an action (1 accept, 2 reject, 3 seek, 4 inform)", { 1, 2, 3, 4 }),
       create = "O", update = "-", one = true },
     { "plbl", "label", create = "O", update = "O", one = true },
     { "rrs", relation, create = "O", update = "O" },

@@ -1,7 +1,7 @@
 -- request (TS-0001 9.6.12, TS-0004 7.4.12): what became of a non-blocking request.  The CSE makes
 -- it and writes it (nonblocking.lua); clients read it, subscribe to it and delete it.
 
-local schema = require "moon2m.schema"
+local kinds = require "moon2m.kinds"
 
 -- A request that waits is cancelled with its resource; one that runs cannot be (TS-0004 7.4.12).
 local function delete(_, r)
@@ -19,13 +19,13 @@ return {
     { "rn", create = "-" }, "ty", "ri", "pi", "ct", "lt", { "et", create = "-", update = "-" },
     { "lbl", create = "-", update = "-" }, { "acpi", create = "-" }, { "daci", create = "-" },
     "cstn",
-    { "op", schema.range("an operation", 1, 5), one = true },
+    { "op", kinds.range("an operation", 1, 5), one = true },
     { "tg", "uri", one = true },
     { "org", "id", one = true },
     { "rid", "string", one = true },
     { "mi", "object", one = true },
     { "pc", "object" },
-    { "rs", schema.range("a request status", 1, 5), one = true },
+    { "rs", kinds.range("a request status", 1, 5), one = true },
     { "ors", "object", one = true },
   },
 }

@@ -1,0 +1,89 @@
+-- `make layers`: what the built-in resource types, the access control policies and the standard
+-- notification are made of.  PUBLIC is what scripts have, too; whatever else such a file requires
+-- is a door that scripts have not, and is listed here: a new one, or one that is no longer used, is
+-- an error.  So the list shows how far the public API carries.
+
+local PUBLIC = { ["moon2m"] = true, ["moon2m.rsc"] = true, ["moon2m.kinds"] = true, bit = true }
+
+-- File below lua/moon2m -> modules of the library that only it may use.  json is cse.json and
+-- cse.parse; schema: kinds that look at a value with a function; core.json: texts that stay as they
+-- came; the rest: what the type does in the server.
+local DOORS = {
+  ["types/acp"] = "schema",
+  ["types/action"] = "access action core.json core.sys evaluation json path remote schema",
+  ["types/ae"] = "schema",
+  ["types/container"] = "json",
+  ["types/content_instance"] = "core.json core.sys schema",
+  ["types/cross_resource_subscription"] = "core.sys cross json lane protocols schema " ..
+    "statistics types.subscription",
+  ["types/cse_base"] = "core.sys",
+  ["types/dependency"] = "access evaluation schema",
+  ["types/dynamic_authorization_consultation"] = "schema",
+  ["types/flex_container"] = "core.json flex history json schema",
+  ["types/group"] = "group schema types",
+  ["types/location_policy"] = "core.sys location schema",
+  ["types/mgmt/area_nwk_device_info"] = "area_network core.json",
+  ["types/mgmt/cmdh"] = "schema types.mgmt.kinds",
+  ["types/mgmt/device_capability"] = "types.mgmt.kinds",
+  ["types/mgmt/field_device"] = "schema types.mgmt.kinds",
+  ["types/mgmt/firmware"] = "types.mgmt.kinds",
+  ["types/mgmt/kinds"] = "schedule schema",
+  ["types/mgmt/software"] = "types.mgmt.kinds",
+  ["types/mgmt_obj"] = "core.json types.mgmt.kinds",
+  ["types/node"] = "lane schema",
+  ["types/policy_deletion_rules"] = "json schedule schema",
+  ["types/remote_cse"] = "path schema",
+  ["types/request"] = "nonblocking",
+  ["types/schedule"] = "schedule schema",
+  ["types/semantic_descriptor"] = "core.json rdf schema",
+  ["types/subscription"] = "core.json defaults json lane path protocols schema statistics types",
+  ["types/time_series"] = "schema series",
+  ["types/time_series_instance"] = "types.content_instance",
+  ["types/time_sync_beacon"] = "beacon core.sys path schema",
+  ["types/trigger_request"] = "core.json core.store event schema sql_life tree write",
+  access = "context core.sys json members naming path script tree types view",
+  context = "schedule",
+  standard = "json",
+}
+
+local bad, open_files, files = 0, 0, 0
+
+local function complain(...)
+  print(string.format(...))
+  bad = bad + 1
+end
+
+-- The modules that a file requires, without "moon2m.".
+local function doors_of(file)
+  local set = {}
+  for line in io.lines(file) do
+    if not line:find("^%s*%-%-") then
+      for name in line:gmatch("require%s*%(?%s*[\"']([%w_.]+)[\"']") do
+        if not PUBLIC[name] then set[name:gsub("^moon2m%.", "")] = true end
+      end
+    end
+  end
+  return set
+end
+
+for _, file in ipairs(arg) do
+  local name, known = file:match("lua/moon2m/(.*)%.lua$"), {}
+  local doors = doors_of(file)
+  for module in (DOORS[name] or ""):gmatch("%S+") do known[module] = true end
+  for module in pairs(doors) do
+    if not known[module] then
+      complain("%s requires %s, which scripts do not have (tests/public.lua)", file, module)
+    end
+  end
+  for module in pairs(known) do
+    if not doors[module] then
+      complain("%s no longer requires %s (tests/public.lua)", file, module)
+    end
+  end
+  files = files + 1
+  if next(doors) then open_files = open_files + 1 end
+  DOORS[name] = nil
+end
+for name in pairs(DOORS) do complain("there is no lua/moon2m/%s.lua (tests/public.lua)", name) end
+print(("  %d of %d built-in files use the public API alone"):format(files - open_files, files))
+os.exit(bad == 0 and 0 or 1)
