@@ -20,7 +20,7 @@
  *  event(a, {frame="primitive"|"raw", binary=, type=, ec=, format_failed=, count=}, body) -> ev
  *                                   count: events that a lane held and this one tells of again
  *  publish(ev), abandon(ev)           each event once: publish when its transaction is on disk
- *  routes(target, {urls} [, via])   forget_target(target)  forget_sub(sub)
+ *  routes(target, {urls} [, via [, token]])   forget_target(target)  forget_sub(sub)
  *  keep_newest(sub)
  *  reroute()                        asks anew for the way to what other CSEs host
  *  ask(target, pc, ec|nil, seconds) -> rsc, pc|nil.  Yields; rsc 0: unreachable or no answer

@@ -155,7 +155,7 @@ static int cse_routes(lua_State *L)
 	size_t n;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
-	lua_settop(L, 3);
+	lua_settop(L, 4);
 	n = lua_objlen(L, 2);
 	if (n > ROUTES_MAX)
 		n = ROUTES_MAX;
@@ -166,6 +166,7 @@ static int cse_routes(lua_State *L)
 	}
 	if (!lua_isnoneornil(L, 3))
 		notify_target_via(target, vm_check_str(L, 3));
+	notify_target_token(target, lua_isnoneornil(L, 4) ? STR_NONE : vm_check_str(L, 4));
 	notify_target_routes(target, url, n);
 	return 0;
 }

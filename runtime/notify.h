@@ -153,6 +153,8 @@ void notify_target_routes(struct str target, const struct str *url, size_t n);
  * before them.  One notice at a time is under way to such a target; when that CSE answers 5103 or 4008
  * it is tried again later, as a URL is. */
 void notify_target_via(struct str target, struct str via);
+/* What such a target's CSE is shown as a bearer token over HTTP and when it is dialled; n 0: nothing. */
+void notify_target_token(struct str target, struct str token);
 void notify_reroute(void); /* the way to every such target is to be asked for anew */
 /* Asked when a target has something waiting and its routes are unknown (after a restart). */
 void notify_on_unknown_target(void (*fn)(void *arg, struct str target), void *arg);

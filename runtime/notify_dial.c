@@ -134,6 +134,7 @@ struct dial *dial_get(struct target *t, const struct route *r)
 	/* Nothing is taken over a connection that was dialled, so it does not speak for this CSE. */
 	if (!t->remote)
 		buf_fmt(&head, "X-M2M-Origin: %.*s\r\n", STRFMT(ng.cse_id));
+	remote_proof(t, &head);
 	d->c = ws_dial(ng.o.net, r->url, r->cbor ? "oneM2M.cbor" : "oneM2M.json", buf_view(&head),
 		       &dial_cb, d, &e);
 	buf_free(&head);

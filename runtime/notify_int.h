@@ -285,6 +285,7 @@ struct target {
 	bool url; /* the target is a URL */
 	bool remote; /* is not of this CSE: its key is SP-relative */
 	struct str via; /* remote: the CSE that it is behind, owned; n 0: not known */
+	char *proof; /* remote: a header line with the credential for that CSE, or NULL */
 	bool lane, lane_told;
 	size_t watch; /* a lane: it is told again with so many notices; 0: it is not */
 	int64_t taken; /* a lane: up to here a transaction is under way that releases them */
@@ -368,6 +369,8 @@ void notice_dropped(struct target *t, struct notice n, enum drop_reason why, boo
 struct session *target_session(const struct target *t); /* that speaks for it, or NULL */
 /* The next target behind `via` after t (NULL: the first), held; t is let go. */
 struct target *remote_next(struct str via, struct target *t);
+void remote_proof(const struct target *t,
+		  struct buf *head); /* adds the credential that it is shown */
 bool remote_waits(int rsc); /* the answer of the next CSE means: try again later */
 /* Its notice was not taken: it waits in front, for a while. */
 void remote_put_back(struct target *t, struct notice n, int code, const char *why);

@@ -102,6 +102,28 @@ void notify_target_via(struct str target, struct str via)
 	target_unref(t);
 }
 
+void notify_target_token(struct str target, struct str token)
+{
+	struct target *t = ng.open ? target_find(target) : NULL;
+	struct buf line = BUF_INIT;
+
+	if (!t || !t->remote)
+		return;
+	free(t->proof);
+	t->proof = NULL;
+	if (!token.n)
+		return;
+	buf_fmt(&line, "Authorization: Bearer %.*s\r\n", STRFMT(token));
+	buf_char(&line, '\0');
+	t->proof = buf_steal(&line, &(size_t){ 0 });
+}
+
+void remote_proof(const struct target *t, struct buf *head)
+{
+	if (t->proof)
+		buf_str(head, str_of(t->proof));
+}
+
 static void forget_way(struct target *t)
 {
 	t->gone = false;

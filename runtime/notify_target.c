@@ -131,6 +131,7 @@ void target_free(struct target *t)
 	text_free(&t->to);
 	free((char *)t->key.p);
 	free((char *)t->via.p);
+	free(t->proof);
 	free(t);
 }
 

@@ -261,6 +261,7 @@ static void post(struct target *t, const char *url, struct str rqi, int ec, stru
 	struct job *j = xcalloc(1, sizeof(*j));
 
 	url_head(&head, rqi, ec, type);
+	remote_proof(t, &head);
 	*j = (struct job){ ng.generation, t };
 	t->refs++;
 	t->post.state = POST_HTTP;

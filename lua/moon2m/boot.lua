@@ -67,7 +67,8 @@ local function configure()
   require("moon2m.verify").configure { answer_time = cfg.notification.answer_time,
     verify_urls = cfg.notification.verify_urls, targets = cfg.limits.targets }
   require("moon2m.times").configure(cfg.request_time)
-  require("moon2m.remote").configure(cfg.routes)
+  require("moon2m.remote").configure(cfg.routes,
+    require("moon2m.peer_tokens").read(cfg.outgoing.tokens))
   require("moon2m.polling").configure { release = cfg.notification.release }
   require("moon2m.passing").configure(cfg.notification.release)
   require("moon2m.nonblocking").configure { limit = cfg.limits.nonblocking,

@@ -281,10 +281,12 @@ local function check_whole(cfg)
       error(("listen.%d: neither http nor ws is true"):format(i), 0)
     end
   end
-  for id in pairs(cfg.routes) do
-    if id ~= "*" and not tostring(id):find("^//?[^/%s]+$") then
-      error(('routes.%s: expected a CSE-ID ("/" and a name), a service provider ("//") or "*"')
-        :format(tostring(id)), 0)
+  for section, map in pairs { routes = cfg.routes, ["outgoing.tokens"] = cfg.outgoing.tokens } do
+    for id in pairs(map) do
+      if id ~= "*" and not tostring(id):find("^//?[^/%s]+$") then
+        error(('%s.%s: expected a CSE-ID ("/" and a name), a service provider ("//") or "*"')
+          :format(section, tostring(id)), 0)
+      end
     end
   end
   if cfg.notification.retry_max < cfg.notification.retry_min then

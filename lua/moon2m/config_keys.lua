@@ -210,6 +210,10 @@ keys.list = {
   { "outgoing", section, nil, "connections that this server makes" },
   { "outgoing.ca", text, "",
     "PEM file: who issues the certificates of servers; empty: the system's authorities" },
+  { "outgoing.tokens", map_of(form("an absolute path", function(v)
+      return v:sub(1, 1) == "/"
+    end)), nil, 'files with the bearer tokens that other CSEs are shown: { ["/other"] = FILE }; ' ..
+    '["*"]: for the CSE that routes["*"] leads to' },
   { "url", form("a ws:// or wss:// URL or empty", function(v)
       return v == "" or v:find("^wss?://[^/%s]+") ~= nil
     end), "", "base URL that clients are told; empty: what they called this CSE (Host)" },

@@ -175,7 +175,7 @@ local function route_remote(key)
   local hop = remote.hop(key)
   if not hop then return core.forget_target(key) end
   local polls = hop.csr and polling.uses(hop.csr)
-  core.routes(key, polls and polling.ROUTE or hop.urls, hop.via)
+  core.routes(key, polls and polling.ROUTE or hop.urls, hop.via, hop.token)
 end
 
 --- Entry of the C core: something waits for a target whose routes are unknown.  Yields.

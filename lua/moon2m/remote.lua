@@ -22,12 +22,14 @@ local opened = false
 local observers = {}
 
 local routes = {}                -- CSE-ID or "*" -> URL, of the configuration
+local tokens = {}                -- CSE-ID or "*" -> what that CSE is shown
 local ids = {}                   -- CSE-ID of a CSE that is registered here -> its number
 local behind = {}                -- CSE-ID of a descendant -> CSE-ID of the CSE that named it
 
---- list: { ["/other"] = URL, ["//sp.example"] = URL, ["*"] = URL }.
-function remote.configure(list)
-  routes = list
+--- list: { ["/other"] = URL, ["//sp.example"] = URL, ["*"] = URL }; shown: bearer tokens by the
+-- same names, "*" for the CSE that routes["*"] leads to.
+function remote.configure(list, shown)
+  routes, tokens = list, shown or {}
 end
 
 --- The CSE-ID in an SP-relative identifier ("/other/Cx" -> "/other"); nil for any other text.
@@ -70,16 +72,17 @@ function remote.csr_of(id)
 end
 
 --- The next hop to what an SP-relative or absolute identifier names: { via = CSE-ID, csr = resource
--- or nil, urls }; nil when there is none.  Yields.
+-- or nil, urls, token = what that CSE is shown or nil }; nil when there is none.  Yields.
 function remote.hop(id)
   local csr = remote.csr_of(id)
   if csr then
-    return { via = csr.key, csr = csr, urls = remote.dialled(tree.value(csr, "poa")) }
+    return { via = csr.key, csr = csr, urls = remote.dialled(tree.value(csr, "poa")),
+      token = tokens[csr.key] }
   end
   local key = remote.key_of(id)
   if not key or key == path.configured() then return nil end
   local url = routes[key] or routes[REST]
-  return url and { via = key, urls = { url } } or nil
+  return url and { via = key, urls = { url }, token = tokens[routes[key] and key or REST] } or nil
 end
 
 -- ---- changes ------------------------------------------------------------------------------------

@@ -349,6 +349,12 @@ void notify_target_routes(struct str target, const struct str *url, size_t n)
 	note("routes %.*s %.*s %.*s", STRFMT(target), STRFMT(url[0]), STRFMT(url[1]));
 }
 
+void notify_target_token(struct str target, struct str token)
+{
+	if (token.n)
+		note("token %.*s %.*s", STRFMT(target), STRFMT(token));
+}
+
 void notify_target_via(struct str target, struct str via)
 {
 	note("via %.*s %.*s", STRFMT(target), STRFMT(via));

@@ -349,6 +349,32 @@ static void test_pass_over_http(void **state)
 	assert_string_equal(back.pc, "");
 }
 
+static void test_token(void **state)
+{
+	struct audience *a = audience_of(7, KEY);
+
+	(void)state;
+	publish(a, "1");
+	notify_target_via(STR(KEY), OTHER);
+	notify_target_token(STR(KEY), STR("t0k"));
+	route(KEY, &POA, 1);
+	assert_non_null(strstr(fake_requests->head, "Authorization: Bearer t0k\r\n"));
+	fake_answer(fake_requests, 200, "X-M2M-RSC: 2000\r\n", NULL);
+	settle();
+	pass(false);
+	notify_target_token(OTHER, STR("t1k"));
+	route("/other", &POA, 1);
+	assert_non_null(strstr(fake_requests->head, "Authorization: Bearer t1k\r\n"));
+	fake_answer(fake_requests, 200, "X-M2M-RSC: 2000\r\n", NULL);
+	settle();
+	notify_target_token(OTHER, STR_NONE);
+	pass(false);
+	assert_null(strstr(fake_requests->head, "Authorization"));
+	fake_answer(fake_requests, 200, "X-M2M-RSC: 2000\r\n", NULL);
+	settle();
+	audience_unref(a);
+}
+
 static void test_pass_over_dialled(void **state)
 {
 	struct str url = STR("ws://other.example/");
@@ -385,6 +411,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pass_broken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pass_over_http, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pass_over_dialled, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_token, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,6 +240,39 @@ describe("the next CSE", function()
   end)
 end)
 
+describe("a CSE that wants a credential", function()
+  teardown(h.stop_all)
+
+  it("is shown the token that the configuration names for it", function()
+    local dir = h.directory()
+    h.sh("mkdir -m 700 %s/data", dir)
+    local function credential(name, who)
+      return h.sh("%s credential add %s %s --data %s/data 2>/dev/null", h.bin, name, who, dir)
+    end
+    local root = { headers = { authorization = "Bearer " .. credential("root", "Croot") } }
+    local token = h.write_file(dir .. "/token", credential("a", "/a '/a/*'") .. "\n")
+    local b = h.start { dir = dir, config = 'cse = { id = "/b", name = "bbase", admin = "Croot" }' }
+    local a = server("a", ('outgoing = { tokens = { ["/b"] = "%s" } }'):format(token))
+    local c = server "c"
+    expect(2001, b:create("/bbase", "Croot", 1, { rn = "acp",
+      pv = { acr = { { acor = { "/a/CAdmin" }, acop = 63 } } },
+      pvs = { acr = { { acor = { "Croot" }, acop = 63 } } } }, root))
+    expect(2001, b:create("/bbase", "Croot", 3, { rn = "c", acpi = { "bbase/acp" } },
+      { headers = root.headers }))
+    expect(2001, b:create("/bbase", "/a", 16, csr "/a",
+      { headers = { authorization = "Bearer " .. h.read_file(token):gsub("%s", "") } }))
+    for name, s in pairs { a = a, c = c } do
+      registered(s, name .. "base", "/b", { rn = "b",
+        poa = { "http://127.0.0.1:" .. b.port } })
+    end
+    assert.equal("c", expect(2000, a:retrieve("/~/b/bbase/c", "CAdmin")).rn)
+    expect(4106, c:retrieve("/~/b/bbase/c", "CAdmin"), "credential")
+    expect(2004, a:update("/abase/b", "/b", { ["m2m:csr"] =
+      { poa = { "ws://127.0.0.1:" .. b.port } } }))
+    assert.equal("c", expect(2000, a:retrieve("/~/b/bbase/c", "CAdmin")).rn)
+  end)
+end)
+
 describe("a circle of routes", function()
   teardown(h.stop_all)
 
