@@ -187,6 +187,9 @@ UNIT_EXTRA_net_ws_tls := $(LLOBJ)
 UNIT_EXTRA_tls_serve := $(LLOBJ)
 UNIT_EXTRA_net_raw := $(LLOBJ)
 
+UNIT += lua_gateway
+UNIT_lua_gateway := $(GROUND) $(LUA_CORE) task lua_field lua_gateway
+
 UNIT += profile console_link
 UNIT_profile := $(GROUND) $(LUA_CORE) task lua_profile
 UNIT_console_link := $(GROUND) console_link cmd_ask
