@@ -119,7 +119,7 @@ $(B):
 
 # ---- tests ---------------------------------------------------------------------------------------
 # Unit tests: one program per module, linked with the objects it needs and no others.
-GROUND := base err buf arena jscan jscan_find cbor cbor_write log clock metrics limit
+GROUND := base owner err buf arena jscan jscan_find cbor cbor_write log clock metrics limit
 UNIT := ground json cbor clock metrics
 UNIT_ground := $(GROUND)
 UNIT_json := $(GROUND)

@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "jscan.h"
+#include "owner.h"
 
 #define FILE_MAX ((size_t)64 << 20)
 #define LINE_LIMITS ((struct jscan_limits){ 4, PATTERNS_MAX + 64 })
@@ -379,6 +380,8 @@ bool identity_file_write(const char *file, const struct identity_list *l, struct
 	buf_char(&temp, '\0');
 	unlink(temp.p);
 	fd = open(temp.p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		owner_as_folder(fd, temp.p);
 	ok = fd >= 0 && put_all(fd, buf_view(&text));
 	ok = (fd < 0 || close(fd) == 0) && ok && rename(temp.p, file) == 0;
 	if (!ok) {

@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "owner.h"
 
 #define PAGE_BYTES 4096 /* as in setup */
 #define LOG_PAGES 1000 /* checkpoint when this many were written since the last one */
@@ -192,6 +193,7 @@ static int lock_take(const char *path, struct err *e)
 		close(fd);
 		fd = -1;
 	} else {
+		owner_as_folder(fd, name);
 		r = snprintf(owner, sizeof(owner), "%ld\n", (long)getpid());
 		/* The number is for the message above only: not writing it costs nothing else. */
 		if (ftruncate(fd, 0) || pwrite(fd, owner, (size_t)r, 0) != r)

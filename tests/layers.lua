@@ -4,8 +4,8 @@
 -- From low to high.  "x" is x.h and x.c; where other files stand between them, "x.h" is the
 -- header.
 local LEVELS = {
-  { "base", "err", "plain", "buf", "arena", "metrics", "limit", "jscan", "jscan_find", "cbor",
-    "cbor_write", "log", "clock", "blame", "identity.h", "identity_int",
+  { "base", "owner", "err", "plain", "buf", "arena", "metrics", "limit", "jscan", "jscan_find",
+    "cbor", "cbor_write", "log", "clock", "blame", "identity.h", "identity_int",
     "identity_brake", "identity_name", "identity_secret", "identity_file", "identity_compute",
     "identity" },
   { "store.h", "store_verify.h", "store_engine", "store_int", "store", "store_start",
