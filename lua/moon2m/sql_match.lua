@@ -299,6 +299,21 @@ local function range(q, kind, fc, r)
   return test
 end
 
+-- What has a location that may be where the query's geometry is: of a point this is known, any
+-- other may.
+local function place(q, kind, geo)
+  local box, doc = geo[1].box, kind.document
+  local crd = "json_extract(" .. doc .. ",'$.loc.crd')"
+  local function between(i, low, high)
+    local slack = 1e-9 * (1 + math.abs(low) + math.abs(high))
+    return ("json_extract(%s,'$[%d]') BETWEEN %s AND %s"):format(crd, i, bind(q, low - slack),
+      bind(q, high + slack))
+  end
+  return ("json_type(%s,'$.loc')='object' AND CASE WHEN json_extract(%s,'$.loc.typ')=1"):format(doc,
+    doc) .. " AND json_valid(" .. crd .. ") THEN " .. between(0, box[1], box[3]) .. " AND "
+    .. between(1, box[2], box[4]) .. " ELSE 1 END"
+end
+
 -- The conditions of fc but for those in `done`, one for each tag.
 local function conditions(q, kind, fc, done)
   local list = {}
@@ -310,7 +325,7 @@ local function conditions(q, kind, fc, done)
   end
   if fc.cty then list[#list + 1] = kind.media(q, kind, fc.cty) end
   if fc.cfq then list[#list + 1] = kind.content(q, kind, fc.cfq) end
-  if fc.geo then list[#list + 1] = "json_type(" .. kind.document .. ",'$.loc')='object'" end
+  if fc.geo then list[#list + 1] = place(q, kind, fc.geo) end
   if fc.atr then list[#list + 1] = any_attribute(q, kind, fc.atr) end
   for _, r in ipairs(RELATIVES) do
     if fc[r[1]] then list[#list + 1] = r[2](q, kind, fc[r[1]]) end
@@ -319,15 +334,15 @@ local function conditions(q, kind, fc, done)
 end
 
 local function joined(list, fo)
-  if fo == OR then return "(" .. concat(list, " OR ") .. ")" end
+  if fo == OR then return "((" .. concat(list, ") OR (") .. "))" end
   if fo ~= XOR then return concat(list, " AND ") end
   for i, c in ipairs(list) do list[i] = "((" .. c .. ") IS TRUE)" end
   return concat(list, "+") .. "=1"
 end
 
 --- Adds what fc asks of a kind of rows to a list of conditions, but for the tags in `done`;
--- filterOperation joins them: 1 all, 2 any, 3 exactly one.  Of a geo-query it finds what has a
--- location: the caller looks at those.
+-- filterOperation joins them: 1 all, 2 any, 3 exactly one.  Of a geo-query it finds what may be
+-- there: the caller looks at those.
 function match.add(must, q, kind, fc, done)
   local list = conditions(q, kind, fc, done)
   if list[1] then must[#must + 1] = joined(list, fc.geo and fc.fo == XOR and OR or fc.fo) end

@@ -463,6 +463,26 @@ describe_sql("discovery", function()
     assert.same({ "acp", "pump/level/sub" }, seen({ who = "Cview", refused = {} }, "fu=1"))
   end)
 
+  it("a geo-query: points that may be there, and any other shape", function()
+    local kept = db
+    db = sqlite.new(ROOT)
+    local function located(id, name, loc) put(id, 1, 3, name, { doc = '{"loc":' .. loc .. "}" }) end
+    located(2, "in", '{"typ":1,"crd":"[2,2]"}')
+    located(3, "edge", '{"typ":1,"crd":"[0.1,4]"}')
+    located(4, "east", '{"typ":1,"crd":"[9,2]"}')
+    located(5, "north", '{"typ":1,"crd":"[2,9,100]"}')
+    located(6, "line", '{"typ":2,"crd":"[[7,7],[8,8]]"}')
+    located(7, "text", '"here"')
+    located(8, "odd", '{"typ":1,"crd":"[2,"}')
+    local fc = query.params("gmty=3&gsf=1&geom=" ..
+      "%5B%5B0.1,0%5D,%5B4,0%5D,%5B4,4%5D,%5B0.1,0%5D%5D").fc
+    local out = {}
+    for i, row in ipairs(search({ id = 1, path = "", now = NOW }, fc)) do out[i] = row.path end
+    db:close()
+    db = kept
+    assert.same({ "edge", "in", "line", "odd" }, out)
+  end)
+
   it("uses the indexes that the store has for it", function()
     local function plan(p, q, after)
       local scope = { id = numbers[p], path = p, now = NOW, after = after }
