@@ -68,6 +68,7 @@ static const char *const text[QUERIES] = {
 	[Q_TREE_ALL] = "SELECT id,lo,hi,maxid FROM gc_tree ORDER BY id",
 	[Q_GC_PUT] = "INSERT INTO gc_inst(cid,below) VALUES(?1,?2)"
 		     " ON CONFLICT(cid) DO UPDATE SET below=max(below,excluded.below)",
+	[Q_GC_AT] = "SELECT 1 FROM gc_inst WHERE cid=?1",
 	[Q_GC_FIRST] = "SELECT cid,below FROM gc_inst LIMIT 1",
 	[Q_GC_WIPE] = "DELETE FROM gc_inst WHERE cid=?1",
 };

@@ -34,7 +34,7 @@ enum engine_sql {
 	Q_CIN_WIPE_RANGE, Q_CIN_SLICE,
 	Q_NTF_PUT, Q_NTF_WIPE, Q_TGT_ACK, Q_TGT_PUT, Q_TGT_WIPE, Q_AUD_PUT, Q_AUD_AT, Q_AUD_WIPE,
 	Q_EVT_PUT, Q_EVT_WIPE, Q_META_PUT, Q_META_WIPE, Q_SEQ_PUT, Q_SEQ_ALL,
-	Q_TREE_PUT, Q_TREE_WIPE, Q_TREE_ALL, Q_GC_PUT, Q_GC_FIRST, Q_GC_WIPE,
+	Q_TREE_PUT, Q_TREE_WIPE, Q_TREE_ALL, Q_GC_PUT, Q_GC_AT, Q_GC_FIRST, Q_GC_WIPE,
 	QUERIES
 };
 /* clang-format on */
@@ -156,6 +156,7 @@ bool gc_alive(struct engine *g, int64_t id); /* false also when engine.bad */
 bool gc_hidden(const struct engine *g, struct str path, int64_t id);
 bool gc_clear(struct engine *g, struct str path,
 	      struct str aei); /* wipes hidden rows that hold these */
+bool gc_owes(struct engine *g, int64_t id); /* its instances of before wait to be wiped */
 bool gc_delete(struct engine *g, int64_t id);
 bool gc_add_inst(struct engine *g, int64_t cid, int64_t below);
 void gc_truncate(struct engine *g, size_t n);

@@ -143,6 +143,20 @@ bool gc_add_inst(struct engine *g, int64_t cid, int64_t below)
 	return engine_run(g, s) == SQL_DONE;
 }
 
+bool gc_owes(struct engine *g, int64_t id)
+{
+	sqlite3_stmt *s;
+	bool owes;
+
+	if (!g->gc_inst || id > g->hi[SEQ_RES])
+		return false;
+	s = engine_stmt(g, Q_GC_AT);
+	bind_int(s, 1, id);
+	owes = engine_step(g, s) == SQL_ROW;
+	sqlite3_reset(s);
+	return owes;
+}
+
 /* Wipes a container's hot row; its instances at once when they are few. */
 static bool wipe_container(struct engine *g, struct cs_row *c)
 {

@@ -212,6 +212,8 @@ static enum store_rc op_put(struct engine *g, struct store_tx *tx, const struct 
 		return refuse(g, tx, STORE_CONFLICT, "is the name of an instance", r->rn);
 	if (g->bad || !gc_clear(g, r->path, r->aei))
 		return STORE_IO;
+	if (gc_owes(g, r->id))
+		return refuse(g, tx, STORE_GONE, "was deleted and is not wiped yet", r->path);
 	if (res_insert(g, r) != SQL_DONE)
 		return refuse(g, tx, STORE_CONFLICT, "is taken",
 			      path_taken(g, r->path) ? r->path : r->aei);

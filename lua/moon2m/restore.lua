@@ -19,7 +19,7 @@ local write = require "moon2m.write"
 
 local AE, CSE_BASE, REQUEST, REMOTE_CSE = 2, 5, 17, 16
 local BATCH = 500                -- instances of one transaction
-local PATIENCE, PAUSE = 100, 0.05            -- times, seconds: until what was deleted is wiped
+local PATIENCE, PAUSE = 1200, 0.05           -- times, seconds: until what was deleted is wiped
 
 local restore = {}
 local admin                      -- who creates what is made anew

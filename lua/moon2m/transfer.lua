@@ -170,12 +170,13 @@ local function foreign_row(s, n, text)
     refs and ',"refs":' .. refs or "")
 end
 
-local ADDRESS = '^{"to":"([^"\\]*)"'
-
 -- Marks what nothing in the file is above: it may be replaced.
 local function marked(s, row)
-  local to = row:match(ADDRESS)
-  local rn = row:match('"rn":"([^"]*)"')
+  local line, rep = core.members(row), nil
+  for name, text in pairs(line or {}) do
+    if name:find(":", 1, true) then rep = core.members(text) end
+  end
+  local to, rn = line and string_of(line, "to"), rep and string_of(rep, "rn")
   if not to or not rn then return row end
   local p = to == "" and rn or to .. "/" .. rn
   local top = not s.tops[to]

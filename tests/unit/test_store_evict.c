@@ -165,11 +165,46 @@ static void test_lowered_limit(void **state)
 	assert_int_equal(find_int(b, "SELECT count(*) FROM main.lbl"), 3);
 }
 
+/* A number that is given to another container again (an import) while the instances of the one that
+ * had it are being wiped: the new one's are not taken for them. */
+static void test_number_comes_back(void **state)
+{
+	struct box *b = *state;
+	struct store_res c = res(2, 1, 3, "c");
+	struct store_tx *tx = store_tx_new(b->s);
+	struct outcome o;
+	int64_t i;
+
+	store_tx_put(tx, &c);
+	for (i = 1; i <= 20000; i++) {
+		struct store_inst n = inst(2, "c", i, "12345");
+
+		store_tx_inst(tx, &n);
+	}
+	commit_ok(b, tx);
+	tx = store_tx_new(b->s);
+	store_tx_delete(tx, 2, STR("c"));
+	commit_ok(b, tx);
+	for (i = 0; i < 500; i++) {
+		o = put(b, c);
+		if (o.rc != STORE_GONE)
+			break;
+		usleep(20000);
+	}
+	assert_int_equal(o.rc, STORE_OK);
+	assert_true(i > 0);
+	assert_int_equal(add(b, inst(2, "c", 1, "1")).rc, STORE_OK);
+	usleep(50000);
+	assert_int_equal(find_int(b, "SELECT count(*) FROM gc_inst"), 0);
+	assert_int_equal(find_int(b, "SELECT count(*) FROM main.cin"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_eviction_is_exact, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lowered_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_number_comes_back, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

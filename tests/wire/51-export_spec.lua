@@ -130,6 +130,20 @@ describe("export and import", function()
     assert.same({ 0, "0 made, 5 there already" }, { rc, text })
   end)
 
+  it("--replace of what another CSE wrote goes by names, whatever else is called rn", function()
+    local s = h.start()
+    local file = h.write_file(s.dir .. "/foreign", table.concat({
+      '{"m2m:cnt":{"lbl":["\\"rn\\":\\"other\\""],"rn":"c","ri":"c1","mni":7}}',
+      '{"m2m:cin":{"con":{"rn":"c"},"rn":"i","pi":"c1","ri":"i1"}}' }, "\n") .. "\n")
+    expect(2001, s:create("/moon", "CAdmin", 3, { rn = "c", mni = 1 }))
+    expect(2001, s:create("/moon", "CAdmin", 3, { rn = "other" }))
+    local text, rc = moon2m(s, "import", "--replace " .. file)
+    assert.equal(0, rc, text)
+    assert.equal(7, expect(2000, s:retrieve("/moon/c", "CAdmin")).mni)
+    assert.same({ rn = "c" }, expect(2000, s:retrieve("/moon/c/i", "CAdmin")).con)
+    expect(2000, s:retrieve("/moon/other", "CAdmin"))
+  end)
+
   it("names the line and the attribute of a mistake, and keeps what stands before it", function()
     local s = h.start()
     local function refused(bad, why)
@@ -176,6 +190,20 @@ describe("export and import", function()
       local text, rc = moon2m(s, "import", file)
       assert.same({ 0, N .. " made, 0 there already" }, { rc, text })
     end
+
+    it("--replace puts all of it back, while what was there is still being wiped", function()
+      local s = h.start()
+      many(s)
+      local a = export(s, s.dir .. "/a", "moon/big/c")
+      local shown = h.sh("script -qec '%s export --data %s moon/big' /dev/null </dev/null",
+        h.bin, s.data)
+      assert.matches("%d+ lines, %d+/s, %d+ %%.-%d+ s left", shown)       -- on a terminal
+      local text, rc = moon2m(s, "import", "--replace " .. s.dir .. "/a")
+      assert.same({ N + 1 .. " made, 0 there already", 0 }, { text, rc })
+      h.sleep(0.3)                                -- for what would be wiped by mistake
+      assert.same(#a, #export(s, s.dir .. "/b", "moon/big/c"))
+      assert.same(a, export(s, s.dir .. "/b", "moon/big/c"))
+    end)
 
     it("comes back the same, also when the importer and the server are killed meanwhile", function()
       local s = h.start()
