@@ -259,9 +259,13 @@ function schema.seal(k)
   return t
 end
 
+-- A copy of a list whose entries are of the type of the first one.
 local function copy(list)
   local out = {}
-  for i, v in ipairs(list) do out[i] = v end
+  for i, v in ipairs(list) do
+    if type(v) ~= type(list[1]) then error("a list of texts or of numbers was expected", 0) end
+    out[i] = v
+  end
   return out
 end
 

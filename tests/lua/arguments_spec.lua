@@ -224,6 +224,18 @@ describe("a type of a script", function()
       "texts or numbers was expected", loads "attrs = { { 'x', { check = print } } }")
     assert.equal("cse.type: lamp: check: a function was expected, got 5",
       loads "attrs = {}, check = 5")
+    for spec, text in pairs { ["attrs = {}, children = 5"] = "children: a list of names of types",
+      ["attrs = {}, parents = { 5 }"] = "parents: a list of names of types",
+      ["attrs = { { 'x', 'uint', create = 'X' } }"] =
+        'attribute x: create: "M", "O" or "-" was expected, got X',
+      ["attrs = { { 'x', 'uint', update = 'M' } }"] =
+        'attribute x: update: "O" or "-" was expected, got M',
+      ["attrs = { { 'x', 'uint', list = 'x' } }"] =
+        "attribute x: list: a number from 0 on was expected, got x",
+      ["attrs = { { 'x', { 1, 'x' } } }"] = "attribute x: a kind by name, of moon2m.kinds" } do
+      local why = loads(spec)
+      assert.equal(1, (why or ""):find("cse.type: lamp: " .. text, 1, true), tostring(why))
+    end
     assert.equal("cse.type: lamp: attribute 1: a name or a row that begins with one was expected",
       loads "attrs = { { print } }")
   end)

@@ -23,13 +23,42 @@ local function known(t, names, more)
   end
 end
 
+-- Presence of an attribute in a create and in an update.
+local PRESENCE = { create = { M = true, O = true, ["-"] = true },
+  update = { O = true, ["-"] = true } }
+
+local function check_row(r)
+  local wrong = known(r, OF_ROW, { true, true })
+  if wrong then return wrong end
+  for key, possible in pairs(PRESENCE) do
+    if r[key] ~= nil and not possible[r[key]] then
+      return ('%s: %s"O" or "-" was expected, got %s'):format(key,
+        key == "create" and '"M", ' or "", tostring(r[key]))
+    end
+  end
+  if r.list ~= nil and not (type(r.list) == "number" and r.list >= 0) then
+    return "list: a number from 0 on was expected, got " .. tostring(r.list)
+  end
+end
+
+-- Names of types, a list of texts; anything else raises.
+local function check_names(what, list)
+  local n = 0
+  for k, v in pairs(type(list) == "table" and list or { 5 }) do
+    n = n + 1
+    if k ~= n or type(v) ~= "string" then
+      error(("%s: a list of names of types was expected"):format(what), 0)
+    end
+  end
+end
+
 -- A row of attrs without anything that the script could change later, or a function in it.
 local function row(i, r)
   if type(r) == "string" then return r end
   if type(r) ~= "table" or type(r[1]) ~= "string" then
     error(("attribute %d: a name or a row that begins with one was expected"):format(i), 0)
   end
-  local wrong = known(r, OF_ROW, { true, true })
+  local wrong = check_row(r)
   if wrong then error(("attribute %s: %s"):format(r[1], wrong), 0) end
   local ok, kind = pcall(schema.plain_kind, r[2] == nil and "any" or r[2])
   if not ok and type(r[2]) == "string" then
@@ -51,6 +80,9 @@ local function plain(spec)
   local name = tostring(spec.name or spec.extends)
   if spec.check ~= nil and type(spec.check) ~= "function" then
     error(("%s: check: a function was expected, got %s"):format(name, tostring(spec.check)), 0)
+  end
+  for _, key in ipairs { "children", "parents" } do
+    if spec[key] ~= nil then check_names(name .. ": " .. key, spec[key]) end
   end
   if type(spec.attrs) ~= "table" then return own end
   own.attrs = {}
