@@ -27,6 +27,7 @@
 #include "lua_profile.h"
 #include "lua_store.h"
 #include "lua_sys.h"
+#include "lua_outgoing.h"
 #include "lua_tls.h"
 #include "lua_watch.h"
 #include "metrics.h"
@@ -212,6 +213,7 @@ static bool open_vm(struct err *e)
 	vm_module("identity", lua_identity_open);
 	vm_module("profile", lua_profile_open);
 	vm_module("tls", lua_tls_open);
+	vm_module("outgoing", lua_outgoing_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }
 
@@ -272,6 +274,7 @@ static bool open_net(struct err *e)
 		return false;
 	lua_sys_use(srv.net);
 	lua_tls_use(srv.net);
+	lua_outgoing_use(srv.net);
 	net_on_turn(srv.net, on_turn, NULL);
 	net_on_signal(srv.net, SIGTERM, on_signal, NULL);
 	net_on_signal(srv.net, SIGINT, on_signal, NULL);

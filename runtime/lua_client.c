@@ -212,7 +212,7 @@ static int client_http(lua_State *L)
 	buf_clear(&client.head);
 	buf_clear(&client.body);
 	buf_clear(&client.reason);
-	http_send(client.net, method, url, head, body, seconds, on_answer, NULL);
+	http_send(client.net, false, method, url, head, body, seconds, on_answer, NULL);
 	for (int i = 0; i < 100000 && !client.answered; i++)
 		run(seconds + 1);
 	if (!client.status) {

@@ -528,7 +528,7 @@ static int gw_http(lua_State *L)
 	task_check(L);
 	q = xcalloc(1, sizeof(*q));
 	q->task = task_current();
-	http_send(gw.net, method, url, head, body, seconds, answered, q);
+	http_send(gw.net, true, method, url, head, body, seconds, answered, q);
 	return task_yield(L);
 }
 

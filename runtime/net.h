@@ -195,6 +195,20 @@ bool net_tls_trust(struct net *n, const char *file, struct err *e) MUSTCHECK;
 
 /* ---- outgoing -------------------------------------------------------------------------------- */
 
+/* Whom this server may connect to.  Until it is called there is no bound. */
+struct net_outgoing {
+	const char *const *allow; /* rules as in outgoing.allow of the configuration; none: any */
+	size_t nallow;
+	bool loopback, link_local; /* also what no rule of `allow` names by its address */
+	bool scripts; /* the same for what scripts connect to; else they are free */
+	const char *own; /* URL that clients are told, or NULL: nothing is sent there */
+};
+/* False, with all as it was: a rule is malformed.  Counts from now on, not for open connections. */
+bool net_outgoing(struct net *n, const struct net_outgoing *o, struct err *e) MUSTCHECK;
+/* Whether an http, https, ws or wss URL of a client may be connected to, as far as it can be said
+ * without asking for its addresses; those are judged when it is. */
+bool net_allowed(struct net *n, const char *url, struct err *e) MUSTCHECK;
+
 /* POST or any method to http(s)://host[:port]/path.  Names are resolved on a thread of their own;
  * keep-alive connections are pooled per scheme, host and port (at most 16 each, one request at a
  * time on each, the rest waits in order).  done is called once; status 0: no answer, reason in e. */
@@ -205,8 +219,9 @@ struct http_answer {
 	struct str body;
 };
 typedef void (*http_done)(void *arg, const struct http_answer *a, const struct err *e);
-void http_send(struct net *n, const char *method, const char *url, struct str head, struct str body,
-	       double timeout, http_done done, void *arg);
+/* script: asked by a script, not for a client (struct net_outgoing). */
+void http_send(struct net *n, bool script, const char *method, const char *url, struct str head,
+	       struct str body, double timeout, http_done done, void *arg);
 
 /* Dials ws(s)://.  The connection then behaves like an accepted one with these callbacks (`accept`
  * is not used); a failure to connect is `closed` with code 1006 without `open`. */

@@ -83,7 +83,7 @@ static bool start(struct conn *c, const struct net_addr *a)
 	i.host = host.p;
 	i.protocol = d->protocol;
 	i.local_protocol_name = "moon2m";
-	i.ssl_connection = d->u.tls ? LCCSCF_USE_SSL : 0;
+	i.ssl_connection = (d->u.tls ? LCCSCF_USE_SSL : 0) | LCCSCF_HTTP_NO_FOLLOW_REDIRECT;
 	i.retry_and_idle_policy = &no_keepalive;
 	i.opaque_user_data = c;
 	i.pwsi = &c->wsi;
@@ -122,9 +122,11 @@ bool net_dial_again(struct conn *c)
 static void resolved(void *arg, const struct net_addrs *addrs)
 {
 	struct conn *c = arg;
+	struct net_whom w = net_whom_of(&c->dial->u, false);
 
 	c->dial->query = NULL;
 	c->dial->addrs = *addrs;
+	net_allow_addresses(c->net, &w, &c->dial->addrs);
 	net_dial_next(c);
 }
 
@@ -136,6 +138,7 @@ struct conn *ws_dial(struct net *n, const char *url, const char *protocol, struc
 
 	d->url = xstrdup(url);
 	if (!net_url_parse(d->url, &d->u, e) || (!d->u.ws && !err_set(e, "%.80s: not ws", url)) ||
+	    !net_allow_url(n, &d->u, false, e) ||
 	    (strlen(d->u.path) > 2000 && !err_set(e, "the path of a URL is too long"))) {
 		free(d->url);
 		free(d);

@@ -153,12 +153,15 @@ static void resolved(void *arg, const struct net_addrs *addrs)
 {
 	struct out *o = arg;
 
+	struct net_whom w = net_whom_of(&o->pool->u, o->pool->script);
+
 	o->query = NULL;
-	if (!addrs->n) {
-		fail(o, addrs->error);
+	o->addrs = *addrs;
+	net_allow_addresses(o->pool->net, &w, &o->addrs);
+	if (!o->addrs.n) {
+		fail(o, o->addrs.error);
 		return;
 	}
-	o->addrs = *addrs;
 	try_next(o, EADDRNOTAVAIL);
 }
 

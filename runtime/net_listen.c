@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -289,6 +290,46 @@ int net_listen(struct net *n, const struct net_listen *l, const struct net_handl
 	ev_io_start(n->loop, &li->io);
 	link_add(&n->listeners, &li->link);
 	return li->proto.port;
+}
+
+/* Whether an address is one of this host; b is it in 16 bytes, of IPv4: mapped. */
+static bool of_this_host(const struct sockaddr *sa, const unsigned char b[16])
+{
+	struct ifaddrs *list, *at;
+	bool found = false;
+
+	if ((b[10] == 0xff && b[11] == 0xff && (b[12] == 127 || !b[12])) ||
+	    (sa->sa_family == AF_INET6 &&
+	     (IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)sa)->sin6_addr) ||
+	      IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)sa)->sin6_addr))))
+		return true;
+	if (getifaddrs(&list) != 0)
+		return false;
+	for (at = list; at && !found; at = at->ifa_next) {
+		if (!at->ifa_addr)
+			continue;
+		if (at->ifa_addr->sa_family == AF_INET)
+			found = memcmp(&((struct sockaddr_in *)at->ifa_addr)->sin_addr, b + 12,
+				       4) == 0 &&
+				b[10] == 0xff;
+		else if (at->ifa_addr->sa_family == AF_INET6)
+			found =
+			    memcmp(&((struct sockaddr_in6 *)at->ifa_addr)->sin6_addr, b, 16) == 0;
+	}
+	freeifaddrs(list);
+	return found;
+}
+
+bool net_is_own(const struct net *n, const struct sockaddr *sa, const unsigned char b[16],
+		uint16_t port)
+{
+	for (const struct link *at = n->listeners.next; at != &n->listeners; at = at->next) {
+		const struct listener *l = container_of(at, struct listener, link);
+
+		if (l->proto.port == port && of_this_host(sa, b))
+			return true;
+	}
+	return false;
 }
 
 void net_unlisten(struct net *n)

@@ -418,6 +418,7 @@ void net_free(struct net *n)
 	}
 	if (n->reserve >= 0)
 		close(n->reserve);
+	net_allow_free(n);
 	free(n->peers);
 	free(n->tx);
 	free(n->rx);

@@ -90,6 +90,7 @@ struct net {
 	bool draining, stop;
 
 	struct link listeners;
+	struct net_rules *rules; /* net_allow.c; NULL: no bound on outgoing connections */
 	int reserve; /* a descriptor to give up when none is left */
 	struct peer **peers; /* hash of addresses */
 
@@ -235,6 +236,23 @@ struct dns_query *net_resolve(struct net *n, const char *host, uint16_t port,
 			      void (*fn)(void *arg, const struct net_addrs *addrs), void *arg);
 void net_resolve_cancel(struct dns_query *q);
 void net_dns_free(struct net *n);
+
+/* net_allow.c: whom this server may connect to */
+struct net_url;
+struct net_whom {
+	const char *scheme, *host;
+	uint16_t port;
+	bool script; /* it is a script's wish, not a client's */
+};
+struct net_whom net_whom_of(const struct net_url *u, bool script);
+bool net_allow_whom(struct net *n, const struct net_whom *w, struct err *e) MUSTCHECK;
+bool net_allow_url(struct net *n, const struct net_url *u, bool script, struct err *e) MUSTCHECK;
+/* Drops the addresses that may not be connected to; none is left: error says why. */
+void net_allow_addresses(struct net *n, const struct net_whom *w, struct net_addrs *addrs);
+void net_allow_free(struct net *n);
+/* net_listen.c: whether a connection to there would come back here; b: the address in 16 bytes. */
+bool net_is_own(const struct net *n, const struct sockaddr *sa, const unsigned char b[16],
+		uint16_t port);
 
 /* net_url.c */
 struct net_url {

@@ -256,16 +256,19 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int events)
 static void resolved(void *arg, const struct net_addrs *addrs)
 {
 	struct net_mqtt *m = arg;
+	struct net_addrs allowed = *addrs;
+	struct net_whom w = { m->tls ? "mqtts" : "mqtt", m->host, (uint16_t)m->port, true };
 	const struct net_addr *a;
 	char host[64] = "";
 
 	m->query = NULL;
-	if (!addrs->n) {
-		lost(m, addrs->error);
+	net_allow_addresses(m->net, &w, &allowed);
+	if (!allowed.n) {
+		lost(m, allowed.error);
 		after(m, MOSQ_ERR_SUCCESS);
 		return;
 	}
-	a = &addrs->a[m->attempt++ % addrs->n];
+	a = &allowed.a[m->attempt++ % allowed.n];
 	if (a->sa.ss_family == AF_INET6)
 		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)&a->sa)->sin6_addr, host,
 			  sizeof(host));

@@ -6,6 +6,8 @@
  */
 #include "net_out.h"
 
+#include "limit.h"
+
 #include <stdlib.h>
 #include <strings.h>
 
@@ -160,23 +162,32 @@ static void on_timeout(struct ev_loop *loop, ev_timer *w, int events)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-static struct pool *pool_of(struct net *n, const struct net_url *u)
+static struct pool *pool_of(struct net *n, const struct net_url *u, bool script)
 {
 	struct pool *p;
 
 	for (struct link *at = n->pools.next; at != &n->pools; at = at->next) {
 		p = container_of(at, struct pool, link);
-		if (p->u.tls == u->tls && p->u.port == u->port &&
+		if (p->script == script && p->u.tls == u->tls && p->u.port == u->port &&
 		    strcasecmp(p->u.host, u->host) == 0)
 			return p;
 	}
 	p = xcalloc(1, sizeof(*p));
 	p->net = n;
 	p->u = *u;
+	p->script = script;
 	link_init(&p->jobs);
 	link_init(&p->outs);
 	link_add(&n->pools, &p->link);
 	return p;
+}
+
+static bool has_room(const struct net *n, struct err *e)
+{
+	if (n->out_waiting < WAITING_MAX)
+		return true;
+	limit_hit(LIMIT_OUTGOING_QUEUE);
+	return err_set(e, "too many outgoing requests waiting");
 }
 
 static void write_request(struct buf *b, const char *method, const struct net_url *u,
@@ -193,8 +204,8 @@ static void write_request(struct buf *b, const char *method, const struct net_ur
 	buf_str(b, body);
 }
 
-void http_send(struct net *n, const char *method, const char *url, struct str head, struct str body,
-	       double timeout, http_done done, void *arg)
+void http_send(struct net *n, bool script, const char *method, const char *url, struct str head,
+	       struct str body, double timeout, http_done done, void *arg)
 {
 	struct job *j = xcalloc(1, sizeof(*j));
 	struct net_url u;
@@ -209,15 +220,14 @@ void http_send(struct net *n, const char *method, const char *url, struct str he
 	ev_timer_init(&j->timer, on_timeout, 0, 0);
 	good = net_url_parse(url, &u, &j->err) &&
 	       (!u.ws || err_set(&j->err, "%.80s: not an http or https URL", url)) &&
-	       (n->out_waiting < WAITING_MAX ||
-		err_set(&j->err, "too many outgoing requests waiting"));
+	       net_allow_url(n, &u, script, &j->err) && has_room(n, &j->err);
 	n->out_waiting++;
 	if (!good) {
 		link_add(&n->failed, &j->link);
 		return;
 	}
 	write_request(&j->text, method, &u, head, body);
-	j->pool = pool_of(n, &u);
+	j->pool = pool_of(n, &u, script);
 	link_add(&j->pool->jobs, &j->link);
 	j->pool->njobs++;
 	ev_now_update(n->loop);

@@ -11,7 +11,8 @@
 struct pool { /* the connections to one scheme, host and port */
 	struct link link;
 	struct net *net;
-	struct net_url u; /* its path is not used */
+	struct net_url u;
+	bool script; /* its requests are those of scripts */ /* its path is not used */
 	struct link jobs; /* waiting for a connection */
 	struct link outs;
 	unsigned nouts, starting, njobs;

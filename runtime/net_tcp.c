@@ -171,12 +171,15 @@ static void resolved(void *arg, const struct net_addrs *addrs)
 {
 	struct dialing *d = arg;
 
+	struct net_whom w = { d->want_tls ? "tls" : "tcp", d->host, (uint16_t)d->port, true };
+
 	d->query = NULL;
-	if (!addrs->n) {
-		fail(d, addrs->error);
+	d->addrs = *addrs;
+	net_allow_addresses(d->net, &w, &d->addrs);
+	if (!d->addrs.n) {
+		fail(d, d->addrs.error);
 		return;
 	}
-	d->addrs = *addrs;
 	try_next(d, EADDRNOTAVAIL);
 }
 

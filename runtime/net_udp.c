@@ -5,6 +5,7 @@
 #include "net_raw_int.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -186,6 +187,19 @@ bool net_udp_take(struct net_udp *u, struct str *data, struct str *from)
 	return true;
 }
 
+static bool allowed(struct net_udp *u, const struct net_addr *a, struct err *e)
+{
+	char host[64] = "?";
+	struct net_whom w = { "udp", host, 0, true };
+
+	w.port =
+	    ntohs(a->sa.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&a->sa)->sin6_port
+					      : ((const struct sockaddr_in *)&a->sa)->sin_port);
+	getnameinfo((const struct sockaddr *)&a->sa, a->len, host, sizeof(host), NULL, 0,
+		    NI_NUMERICHOST);
+	return net_allow_whom(u->net, &w, e);
+}
+
 bool net_udp_send(struct net_udp *u, struct str to, struct str data, struct err *e)
 {
 	struct net_addr a;
@@ -194,7 +208,7 @@ bool net_udp_send(struct net_udp *u, struct str to, struct str data, struct err 
 	if (data.n > UDP_MAX)
 		return err_set(e, "a datagram of %zu bytes, at most %u are possible", data.n,
 			       UDP_MAX);
-	if (!raw_parse(to, &a, e))
+	if (!raw_parse(to, &a, e) || !allowed(u, &a, e))
 		return false;
 	if (a.sa.ss_family != u->family)
 		return err_set(e, "%.*s: not an address of this socket's family", STRFMT(to));

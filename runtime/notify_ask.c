@@ -223,7 +223,7 @@ static void pass_http(struct ask *a, const struct route *r, struct str rqi, stru
 	buf_fmt(&head, "X-M2M-RI: %.*s\r\n", STRFMT(rqi));
 	buf_str(&head, p->head);
 	remote_proof(a->t, &head);
-	http_send(ng.o.net, p->method, buf_view(&url).p, buf_view(&head),
+	http_send(ng.o.net, false, p->method, buf_view(&url).p, buf_view(&head),
 		  str_is(str_of(p->method), "GET") ? STR_NONE : p->pc, time_left(a), http_answered,
 		  j);
 	buf_free(&url);
@@ -237,7 +237,7 @@ static void ask_http(struct ask *a, const struct route *r, struct str rqi, struc
 
 	url_head(&head, rqi, a->ec, cbor ? STR("application/cbor") : STR("application/json"));
 	remote_proof(a->t, &head);
-	http_send(ng.o.net, "POST", r->url, buf_view(&head),
+	http_send(ng.o.net, false, "POST", r->url, buf_view(&head),
 		  cbor ? buf_view(&body) : buf_view(&a->pc), time_left(a), http_answered, j);
 	buf_free(&head);
 	buf_free(&body);

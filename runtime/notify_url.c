@@ -265,7 +265,7 @@ static void post(struct target *t, const char *url, struct str rqi, int ec, stru
 	*j = (struct job){ ng.generation, t };
 	t->refs++;
 	t->post.state = POST_HTTP;
-	http_send(ng.o.net, "POST", url, buf_view(&head), body, ng.o.answer_time, posted, j);
+	http_send(ng.o.net, false, "POST", url, buf_view(&head), body, ng.o.answer_time, posted, j);
 	buf_free(&head);
 }
 

@@ -110,6 +110,8 @@ end
 -- then all is as it was before.
 local function secure(c)
   local ca = c.outgoing.ca
+  local allowed, reason = require("moon2m.outgoing").configure(c)
+  if not allowed then return nil, reason end
   if c.tls.cert ~= "" then
     local ok, why = require("moon2m.core.tls").serve(c.tls)
     if not ok then return nil, why end

@@ -245,6 +245,7 @@ local function command_line(cfg, argv)
   if argv.strict then cfg.strict = true end
   cfg.safe = argv.safe == true
   cfg.dev = argv.dev == true
+  if cfg.outgoing.loopback == nil then cfg.outgoing.loopback = cfg.dev end
   if argv.listen and argv.listen[1] then
     cfg.listen = {}
     for i, s in ipairs(argv.listen) do

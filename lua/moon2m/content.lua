@@ -3,6 +3,8 @@
 -- changed.  Attribute values stay the texts that were received.
 
 local json = require "moon2m.core.json"
+local access = require "moon2m.access"
+local outgoing = require "moon2m.outgoing"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local script = require "moon2m.script"
@@ -28,15 +30,24 @@ function content.members(pc, T)
   return members
 end
 
-local function check(T, members, r)
+local function shape(T, members, r)
   if r then return schema.check_update(T, members, r) end
   return schema.check_create(T, members)
+end
+
+-- What is well formed may still name an address that nobody is sent to.
+local function check(req, T, members, r)
+  local raw, values = shape(T, members, r)
+  local e = raw and outgoing.concerns(T)
+    and outgoing.refused(values, req.who, access.privileged(req.who))
+  if e then return nil, e end
+  return raw, values
 end
 
 --- Checked attributes: raw, values as of schema.check_create, or of check_update when r is given.
 -- target: what scripts are told that the request addresses.  Yields only into scripts.
 function content.check(req, T, members, r, target)
-  local raw, values = check(T, members, r)
+  local raw, values = check(req, T, members, r)
   if not raw or not script.has.check
     or not view.concerns(script.matching, "check", req, target) then
     return raw, values
@@ -44,7 +55,7 @@ function content.check(req, T, members, r, target)
   local verdict, why, code = script.check(view.request(req, target, true), members)
   if verdict == false then return nil, rsc.err(code or rsc.BAD_REQUEST, "%s", tostring(why)) end
   if not verdict and not r then return raw, values end
-  return check(T, members, r)
+  return check(req, T, members, r)
 end
 
 return content

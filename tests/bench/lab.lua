@@ -192,8 +192,8 @@ Server.__index = Server
 function Server:run()
   local at = port + self.beside
   local p = start(self.name, ("%s/moon2m run -c %s --data %s --listen 127.0.0.1:%d "
-    .. "--strict %s/compact.lua %s"):format(lab.build, self.config, self.data, at, lab.here,
-    self.apps), at)
+    .. "--set outgoing.loopback=true --strict %s/compact.lua %s"):format(lab.build, self.config,
+    self.data, at, lab.here, self.apps), at)
   for k, v in pairs(p) do self[k] = v end
   running[p] = nil
   running[self] = true

@@ -302,12 +302,13 @@ void fake_dial_closed(struct conn *c, int code)
 
 /* ---- HTTP ------------------------------------------------------------------------------------ */
 
-void http_send(struct net *n, const char *method, const char *url, struct str head, struct str body,
-	       double timeout, http_done done, void *arg)
+void http_send(struct net *n, bool script, const char *method, const char *url, struct str head,
+	       struct str body, double timeout, http_done done, void *arg)
 {
 	struct request *r = xcalloc(1, sizeof(*r)), **at = &fake_requests;
 
 	(void)n;
+	(void)script;
 	(void)method;
 	(void)timeout;
 	*r = (struct request){ .url = xstrdup(url),

@@ -188,7 +188,7 @@ static void app_request(void *arg, struct http_req *r)
 			snprintf(url, sizeof(url), "%s", t + 6);
 		else
 			snprintf(url, sizeof(url), "http%s://localhost:%d%s", S, app.port, t + 5);
-		http_send(app.net, "POST", url, STR("X-C: d\r\n"), r->body, 0.5, sent, r);
+		http_send(app.net, false, "POST", url, STR("X-C: d\r\n"), r->body, 0.5, sent, r);
 	} else if (strncmp(t, "/dial/", 6) == 0) {
 		snprintf(url, sizeof(url), "ws%s://localhost:%d%s", S, app.port, t + 5);
 		if (!ws_dial(app.net, url, "a.b", STR("X-M2M-Origin: Cdial\r\n"), &dial_cb, r, &e))

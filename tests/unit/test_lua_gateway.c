@@ -395,13 +395,14 @@ void net_mqtt_close(struct net_mqtt *m)
 	free(m);
 }
 
-void http_send(struct net *n, const char *method, const char *url, struct str head, struct str body,
-	       double timeout, http_done done, void *arg)
+void http_send(struct net *n, bool script, const char *method, const char *url, struct str head,
+	       struct str body, double timeout, http_done done, void *arg)
 {
 	struct http_answer a = { 0 };
 	struct err e;
 
 	(void)n;
+	assert_true(script);
 	note("%s %s %zu %.*s %.1f", method, url, head.n, STRFMT(body), timeout);
 	if (strcmp(url, "http://later/") == 0) {
 		waiting_done = done;

@@ -7,7 +7,8 @@ describe("limits", function()
   teardown(h.stop_all)
 
   it("json_members: many targets in one request; targets: how many are verified", function()
-    local s = h.start { config = "return { limits = { json_members = 12000, targets = 2 } }" }
+    local s = h.start { config = "return { limits = { json_members = 12000, targets = 2 }, " ..
+      "outgoing = { rate = 20000 } }" }
     local a = s:register("lim")
     expect(2001, s:create("/moon/lim", a.aei, 3, { rn = "c" }))
     local nu = {}

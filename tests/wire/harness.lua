@@ -139,8 +139,9 @@ function Server:run()
   self.log = ("%s/log.%d"):format(self.dir, self.starts)
   self.rc_file = ("%s/rc.%d"):format(self.dir, self.starts)
   local pid_file = ("%s/pid.%d"):format(self.dir, self.starts)
-  local command = ("%s %s run %s --data %s --listen %s %s %s"):format(o.env or "", bin,
-    o.config and ("-c " .. self.dir .. "/config.lua") or "", self.data,
+  local loopback = o.loopback == false and "" or "--set outgoing.loopback=true"
+  local command = ("%s %s run %s --data %s %s --listen %s %s %s"):format(o.env or "", bin,
+    o.config and ("-c " .. self.dir .. "/config.lua") or "", self.data, loopback,
     o.listen or ("127.0.0.1:" .. (self.port or harness.free_port())), o.args or "",
     table.concat(self.apps, " "))
   local started = cqueues.monotime()

@@ -65,7 +65,8 @@ local function wait_for(seconds, fn)
 end
 
 local function start(self, config, apps)
-  local args = { "run", "-c", config, "--data", self.folder, "--listen",
+  local args = { "run", "-c", config, "--data", self.folder, "--set", "outgoing.loopback=true",
+    "--listen",
     "127.0.0.1:" .. (self.port or 0) }
   for _, app in ipairs(apps) do args[#args + 1] = app end
   self.starts = (self.starts or 0) + 1
