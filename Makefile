@@ -41,6 +41,7 @@ help:
 #: make asan       every test under AddressSanitizer and UBSan (in build-asan/); make tsan: the store
 #: make fuzz       FUZZ_RUNS inputs (1,000,000) for each fuzz target; make fuzz-sockets: a live server
 #: make faults     what must hold when memory, disk, descriptors, peers fail; FAULTS="memory": some
+#: make soak       SOAK_TIME seconds (3600) of everything at once: memory, descriptors, notices
 #: make bench      figures beside baselines, a table and plots in out/bench/ (QUICK=1: a minute)
 #: make model      the model test of notifications, 200 seeds; SEEDS=5000: more
 #: make browser-test  the live page in headless Chromium; screenshots in out/browser/

@@ -129,6 +129,14 @@ fuzz-sockets: deps-test
 	@rm -f $(ASAN_LOG).*; $(ASAN_ENV) luajit tests/fuzz/sockets.lua $(SOCKETS_COUNT) $(SEED); rc=$$?; \
 	$(asan_verdict) && exit $$rc
 
+# ---- soak ----------------------------------------------------------------------------------------
+# SOAK_TIME seconds of everything at once.
+SOAK_TIME ?= 3600
+.PHONY: soak
+soak: deps-test
+	@$(MAKE) --no-print-directory all
+	@MOON2M=$(B)/moon2m luajit tests/soak/soak.lua $(SOAK_TIME)
+
 # ---- cover ---------------------------------------------------------------------------------------
 # Lines that the tests run, in out/cover/summary: C by gcov, Lua by instrumented copies.
 COVER := B=build-cover OPT="-O0 -g --coverage" CFLAGS=-Wno-error LDFLAGS=--coverage
