@@ -166,11 +166,14 @@ browser-test:
 
 # ---- faults --------------------------------------------------------------------------------------
 # FAULTS="memory damage ..." names some; all of tests/faults without.
-.PHONY: faults
+DEBS_FAULTS := strace
+.PHONY: faults deps-faults
+deps-faults:
+	$(call install_debs,$(DEBS_TEST) $(DEBS_FAULTS))
 $(B)/faults/damage: tests/faults/damage.c $(addprefix $(B)/,$(GROUND:=.o) $(STORE:=.o))
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $(filter-out %.h,$^) $(LIBS)
-faults: deps-test
+faults: deps-faults
 	@$(MAKE) --no-print-directory all $(B)/faults/damage
 	@B=$(B) tests/faults/run $(FAULTS)
