@@ -1,6 +1,6 @@
 -- SIGTERM under load: luajit tests/faults/stop.lua [ROUNDS]
 -- Eight clients create while a WebSocket listens; then SIGTERM.  What is in flight is answered,
--- the WebSocket is closed with 1001, the exit code is 0 within 5 s (and what the machine takes), and
+-- the WebSocket is closed with 1001, the exit code is 0 within 5 s (or what the machine takes), and
 -- the next start has everything that was answered.
 
 package.path = "tests/wire/?.lua;tests/crash/?.lua;" .. package.path
