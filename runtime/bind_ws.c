@@ -49,7 +49,8 @@ struct link {
 	struct str id_kind; /* "token" or "origin", while its task is started */
 	struct str id_text;
 	struct identity *cred; /* what it was opened with; NULL: none, or none was asked for */
-	char *later; /* X-M2M-Origin, while a password is being checked */
+	bool computing; /* its password is being checked */
+	char *later; /* X-M2M-Origin, meanwhile */
 	uint64_t token; /* mark of its notification service's token; 0: it came without */
 };
 
@@ -376,7 +377,7 @@ static void judged(void *arg, enum identity_verdict v, const struct identity *i)
 {
 	struct link *l = arg;
 
-	l->identifying = false;
+	l->identifying = l->computing = false;
 	if (v != IDENTITY_KNOWN) {
 		shut(l, 1008, "the credential is not valid");
 		identified(l, true, STR_NONE);
@@ -402,9 +403,10 @@ static void compute(struct link *l, const struct ws_hello *h)
 
 	if (bind_identity_names(h->origin_id))
 		l->later = xstrndup(h->origin_id.p, h->origin_id.n);
-	l->identifying = true;
+	l->identifying = l->computing = true;
 	l->refs++;
 	if (identity_compute(&c, judged, l) != IDENTITY_PENDING) {
+		l->computing = false;
 		shut(l, 1013, "too many passwords are being checked, try again");
 		identified(l, true, STR_NONE);
 	}
@@ -544,11 +546,10 @@ bool bind_ws_refuse(uint64_t conn_id, int code, const char *reason)
 
 static void recheck(struct link *l)
 {
-	if (l->cred ? identity_revoked(l->cred)
-		    : identity_required() && !l->token && !l->identifying)
-		shut(l, 1008,
-		     l->cred ? "the credential was revoked or changed"
-			     : "a credential is needed now");
+	if (l->cred && identity_revoked(l->cred))
+		shut(l, 1008, "the credential was revoked or changed");
+	else if (!l->cred && !l->token && !l->computing && identity_required())
+		shut(l, 1008, "a credential is needed now");
 }
 
 void bind_ws_recheck(void)

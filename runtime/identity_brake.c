@@ -9,8 +9,8 @@
 #include <arpa/inet.h>
 
 #include "clock.h"
+#include "limit.h"
 #include "log.h"
-#include "metrics.h"
 
 #define PLACES 1024
 #define WAYS 8 /* places that one address may take */
@@ -34,14 +34,11 @@ static struct used used[KNOWN_PLACES];
 static unsigned failures_max = 10;
 static int64_t brake_us = MINUTE;
 static unsigned braked_now; /* at most; lets the usual case pass quickly */
-static struct metric *hits;
 
 void brake_open(unsigned failures, double seconds)
 {
 	failures_max = failures ? failures : 10;
 	brake_us = seconds > 0 ? (int64_t)(seconds * 1e6) : MINUTE;
-	hits = metric_labelled("moon2m_limit_total", "Limits that were hit, by name.",
-			       METRIC_COUNTER, "limit=\"identity.failures\"", 64);
 }
 
 void brake_close(void)
@@ -176,7 +173,7 @@ void brake_bad(struct str address, uint64_t what)
 	braked_now += s->until == 0;
 	s->until = now + brake_us;
 	s->failures = 0;
-	metric_add(hits, 1);
+	limit_hit(LIMIT_FAILURES);
 	log_warn("identity", "too many wrong credentials, refused for %g s address=%s",
 		 (double)brake_us / 1e6, log_quote(address));
 }

@@ -351,12 +351,19 @@ static bool put_all(int fd, struct str text)
 	return fsync(fd) == 0;
 }
 
+static char *folder_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	if (!slash || slash == file)
+		return xstrdup(slash ? "/" : ".");
+	return xstrndup(file, (size_t)(slash - file));
+}
+
 /* So that the new name is on disk too. */
 static void sync_folder(const char *file)
 {
-	const char *slash = strrchr(file, '/');
-	char *dir = slash && slash != file ? xstrndup(file, (size_t)(slash - file))
-					   : xstrdup(slash ? "/" : ".");
+	char *dir = folder_of(file);
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0) {

@@ -36,7 +36,8 @@
 	DO(LIMIT_OUTGOING, "outgoing"), \
 	DO(LIMIT_OUTGOING_RATE, "outgoing_rate"), \
 	DO(LIMIT_OUTGOING_QUEUE, "outgoing_queue"), \
-	DO(LIMIT_TARGET_QUEUE, "target_queue")
+	DO(LIMIT_TARGET_QUEUE, "target_queue"), \
+	DO(LIMIT_FAILURES, "failures")
 /* clang-format on */
 
 static struct metric counters[LIMITS] = { ALL(COUNTER) };

@@ -31,6 +31,7 @@ enum limit {
 	LIMIT_OUTGOING_RATE,
 	LIMIT_OUTGOING_QUEUE, /* requests to others that wait */
 	LIMIT_TARGET_QUEUE, /* notices dropped for room */
+	LIMIT_FAILURES, /* identity.failures: 429 */
 	LIMITS
 };
 

@@ -5,9 +5,12 @@
  */
 #include "bind_fakes.h"
 
+#include <unistd.h>
+
 #include "bind_ws.h"
 #include "bind_ws_text.h"
 #include "cbor.h"
+#include "identity.h"
 #include "jscan.h"
 
 struct conn {
@@ -569,6 +572,35 @@ static void test_early_close(void **state)
 	assert_int_equal(c->frames, 0);
 }
 
+/* ---- credentials ------------------------------------------------------------------------------ */
+
+/* The first credential comes while connections are open, one of them just being identified. */
+static void test_recheck(void **state)
+{
+	static const char line[] = "{\"name\":\"a\",\"kind\":\"certificate\",\"subject\":\"uri:a\","
+				   "\"created\":\"20260101T000000\",\"originators\":[\"Ca\"]}\n";
+	char file[] = "/tmp/moon2m-bind-ws.XXXXXX";
+	struct identity_opts o = { .file = file, .csi = "/moon", .spi = "//sp.example" };
+	struct conn *anonymous = dial("/", "oneM2M.json", "");
+	struct conn *named = dial("/", "oneM2M.json", "Cpump");
+	struct conn *service = dial("/notify/11.abc", "oneM2M.json", "");
+	struct err e;
+	int fd = mkstemp(file);
+
+	(void)state;
+	bind_ws_recheck();
+	assert_int_equal(anonymous->close_code + named->close_code + service->close_code, 0);
+	assert_int_equal(write(fd, line, sizeof(line) - 1), sizeof(line) - 1);
+	close(fd);
+	assert_true(identity_open(&o, &e));
+	bind_ws_recheck();
+	assert_int_equal(anonymous->close_code, 1008);
+	assert_int_equal(named->close_code, 1008);
+	assert_int_equal(service->close_code, 0);
+	identity_close();
+	unlink(file);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, ws_open, ws_close)
@@ -577,7 +609,7 @@ int main(void)
 		CASE(test_answer),      CASE(test_cbor),     CASE(test_accept),
 		CASE(test_responses),   CASE(test_identify), CASE(test_format),
 		CASE(test_refuse),      CASE(test_limits),   CASE(test_take_over),
-		CASE(test_early_close),
+		CASE(test_early_close), CASE(test_recheck),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

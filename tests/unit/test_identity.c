@@ -301,6 +301,24 @@ static void test_modes(void **state)
 	buf_free(&r.shown);
 }
 
+/* root adds a credential for a server that runs as somebody else. */
+static void test_owner(void **state)
+{
+	struct row r = { "a", IDENTITY_BEARER, "", NULL, { "Ca" }, BUF_INIT };
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown(dir, 4711, 4712), 0);
+	write_rows(&r, 1);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_uid, 4711);
+	assert_int_equal(st.st_gid, 4712);
+	assert_int_equal(chown(dir, 0, 0), 0);
+	buf_free(&r.shown);
+}
+
 static void test_wrong_lines(void **state)
 {
 	static const struct {
@@ -675,6 +693,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_assign, after),
 		cmocka_unit_test_teardown(test_nothing_there, after),
 		cmocka_unit_test_teardown(test_modes, after),
+		cmocka_unit_test_teardown(test_owner, after),
 		cmocka_unit_test_teardown(test_wrong_lines, after),
 		cmocka_unit_test_teardown(test_twice, after),
 		cmocka_unit_test_teardown(test_bearer, after),

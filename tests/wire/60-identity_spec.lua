@@ -248,7 +248,7 @@ describe("who guesses", function()
       return s:retrieve("/moon", "Cother", { headers = bearer(other) }).status == 403
     end)
     local metrics = s:http("GET", "/metrics", nil, { rqi = false, headers = bearer(token) }).text
-    assert.truthy(metrics:find('moon2m_limit_total{limit="identity.failures"} 1', 1, true))
+    assert.truthy(metrics:find('moon2m_limit_total{limit="failures"} 1', 1, true))
   end)
 end)
 
