@@ -3,8 +3,8 @@
 -- AE takes every notification of them, one comes and goes, others register, subscribe and leave,
 -- somebody discovers, the scripts are reloaded.  Every ten seconds resident memory, descriptors
 -- and the Lua heap are read.  At the end: nothing lost, nothing repeated to the AE that stayed, the
--- slope of memory over the second half at most 1 MiB an hour (in half an hour and more), descriptors
--- as at the half.
+-- slope of memory over the second half at most 1 MiB an hour (in half an hour and more), and
+-- descriptors as at the half.
 
 package.path = "tests/wire/?.lua;tests/crash/?.lua;" .. package.path
 
