@@ -66,6 +66,8 @@ static void finish(struct ask *a, const struct passed *r)
 	await(a, NULL);
 	TAILQ_REMOVE(&asks, a, on);
 	map_del(&by_no, &a->by_no);
+	if (a->pass)
+		ng.count[C_PASSED + r->end]++;
 	if (a->passed)
 		a->passed(a->arg, r);
 	else if (a->done)

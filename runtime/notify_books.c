@@ -152,9 +152,15 @@ static double read_held(void *arg)
 		.name = (n), .help = (h), .kind = METRIC_GAUGE, .read = read_size, .arg = (v)      \
 	}
 
+#define PASSED "moon2m_passed_total"
+#define PASSED_HELP "Requests that were passed on to other CSEs, by how they ended"
 static struct metric metrics[] = {
 	COUNTER("moon2m_events_total", "Events that concerned a subscription", NULL,
 		&ng.count[C_EVENTS]),
+	COUNTER(PASSED, PASSED_HELP, "end=\"answered\"", &ng.count[C_PASSED]),
+	COUNTER(PASSED, PASSED_HELP, "end=\"unreached\"", &ng.count[C_PASSED_UNREACHED]),
+	COUNTER(PASSED, PASSED_HELP, "end=\"broken\"", &ng.count[C_PASSED_BROKEN]),
+	COUNTER(PASSED, PASSED_HELP, "end=\"late\"", &ng.count[C_PASSED_LATE]),
 	COUNTER(NOTICES, NOTICES_HELP, "state=\"queued\"", &ng.count[C_NOTICES]),
 	COUNTER(NOTICES, NOTICES_HELP, "state=\"sent\"", &ng.count[C_SENT]),
 	COUNTER(NOTICES, NOTICES_HELP, "state=\"acknowledged\"", &ng.count[C_ACKNOWLEDGED]),

@@ -489,6 +489,10 @@ enum count {
 	C_UNANSWERED,
 	C_GAPS,
 	C_RETRIES,
+	C_PASSED, /* and the three behind it: by enum pass_end */
+	C_PASSED_UNREACHED,
+	C_PASSED_BROKEN,
+	C_PASSED_LATE,
 	COUNTS
 };
 

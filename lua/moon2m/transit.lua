@@ -19,12 +19,13 @@ local times = require "moon2m.times"
 local RETRIEVE = 2
 local MAX_EACH = 512             -- requests that wait for one CSE
 local MAX_ALL = 2048
+local MAX_BYTES = 64 * 1048576   -- of their contents
 local MAX_RQI = 1024             -- bytes of an identifier; each CSE on the way adds to it
 local MARGIN = 0.05              -- s: answered before the binding's own timer
 
 local transit = {}
 local mark                       -- stands in the identifiers of what this process passed on
-local waiting, all = {}, 0       -- CSE-ID -> requests that wait for it
+local waiting, all, bytes = {}, 0, 0  -- CSE-ID -> requests that wait for it; of all, their contents
 
 local function refuse(code, ...)
   return nil, rsc.err(code, ...)
@@ -129,14 +130,15 @@ function transit.perform(req)
   local hop = remote.hop(to)
   e = check_way(req, to, hop)
   if e then return nil, e end
-  local key = hop.via
-  if (waiting[key] or 0) >= MAX_EACH or all >= MAX_ALL then
+  local key, size = hop.via, req.pc and #req.pc or 0
+  local full = all >= MAX_ALL or all > 0 and bytes + size > MAX_BYTES
+  if full or (waiting[key] or 0) >= MAX_EACH then
     return refuse(rsc.TARGET_NOT_REACHABLE, "to: too many requests wait for %s",
-      all >= MAX_ALL and "other CSEs" or key)
+      full and "other CSEs" or key)
   end
-  waiting[key], all = (waiting[key] or 0) + 1, all + 1
+  waiting[key], all, bytes = (waiting[key] or 0) + 1, all + 1, bytes + size
   local ok, code, pc, extra = pcall(send, req, to, a.attr, hop)
-  all, waiting[key] = all - 1, waiting[key] > 1 and waiting[key] - 1 or nil
+  all, bytes, waiting[key] = all - 1, bytes - size, waiting[key] > 1 and waiting[key] - 1 or nil
   if not ok then error(code, 0) end
   return code, pc, extra
 end

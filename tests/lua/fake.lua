@@ -360,7 +360,7 @@ function find.pending(p)
   local list = {}
   for _, row in pairs(res) do
     local rs = json.member(row.doc, "rs")
-    if row.ty == 17 and row.path > p[1] and (rs == "3" or rs == "5") then
+    if row.ty == 17 and row.path > p[1] and (rs == "3" or rs == "4" or rs == "5") then
       list[#list + 1] = row
     end
   end
