@@ -34,13 +34,24 @@ local function say_what_is_open(cfg, host)
   say(("anybody who reaches %s may be any originator, the administrator too"):format(
     host or "this host's loopback"))
   if cfg.identity.open_cse then say("CSE-IDs are believed") end
+  if cfg.outgoing.loopback then say("targets that clients name may be on this host") end
+end
+
+-- What a credential is sent over.
+local function warn_of_plain(cfg)
+  for i, l in ipairs(cfg.listen) do
+    if not l.tls and not is_loopback(l.host) then
+      sys.log("warn", "identity", ("listen.%d: %s is without TLS: tokens and passwords can be"
+        .. " read on the way"):format(i, l.host))
+    end
+  end
 end
 
 --- Raises the text for the user when the configured addresses are not to be listened on.
 function identity.check_listen(cfg)
   if core.required() then
     sys.log("info", "identity", ("credentials required count=%d"):format(core.count()))
-    return
+    return warn_of_plain(cfg)
   end
   local host, key = open_address(cfg)
   if cfg.dev then return say_what_is_open(cfg, host) end

@@ -46,8 +46,13 @@ describe("identity", function()
         assert.truthy(why:find("^listen%.2: "), why)
         assert.truthy(why:find("moon2m credential add", 1, true))
       end
-      state.required = true
+      state.required, state.log = true, ""
       identity.check_listen(configured { listen = { address } })
+      assert.equal(fine, state.log:find("is without TLS", 1, true) == nil, address)
+      state.log = ""
+      identity.check_listen(configured { listen = { address .. ",tls" },
+        file = { tls = { cert = "c", key = "k" } } })
+      assert.is_nil(state.log:find("is without TLS", 1, true))
       state.required = false
       identity.check_listen(configured { listen = { address }, dev = true })
       assert.truthy(state.log:find("warn --dev: FOR DEVELOPMENT ONLY", 1, true))
