@@ -83,7 +83,6 @@ static const struct key limits[] = {
 	LIMIT(K_DOUBLE, ping),
 	LIMIT(K_DOUBLE, hangup),
 	LIMIT(K_DOUBLE, read_stall),
-	LIMIT(K_BOOL, deflate),
 };
 
 #define NOTIFY(kind, field)                                                                        \

@@ -26,7 +26,6 @@ struct net_limits { /* hardening: each is named when it is hit, and counted */
 	double body_rate; /* bytes/s, more than 0, after body_time started; 1024 */
 	double ping, hangup; /* s; 30, 40; ping 0: never */
 	double read_stall; /* s a peer may leave frames unread; 60, then 1008 */
-	bool deflate; /* offer permessage-deflate; false */
 	/* Origin allow-list, NULL-terminated, "*": any; NULL: `accept` of struct ws_cb decides. */
 	const char *const *origins;
 };

@@ -19,7 +19,6 @@
 #define CLOSE_TIME 5.0 /* s for what is queued and the peer's close frame */
 #define DIAL_TIME 20.0 /* s for name, TCP, TLS and handshake of a dialled one */
 #define STALL_LOOKS 4 /* looks at a full socket during read_stall */
-#define QUEUE_STEP (64 * 1024) /* deflate: bytes of frames gathered ahead */
 #define OUT_PAUSE (64 * 1024) /* bytes queued behind a full socket; then the peer is not read */
 #define OP_TEXT 1
 #define OP_BINARY 2
@@ -70,7 +69,6 @@ void net_conn_end(struct conn *c)
 	buf_free(&c->rx);
 	free(c->protocol);
 	free(c->reason);
-	free(c->held);
 	free(c);
 }
 
@@ -193,23 +191,12 @@ static size_t put_frame(const struct conn *c, unsigned char *p, int op, const st
 	return (size_t)(body - p) + sum;
 }
 
-/* A frame that waits in the connection.  With deflate it waits bare, behind its length and kind,
- * since lws must frame it. */
+/* A frame that waits in the connection. */
 static void queue_frame(struct conn *c, bool binary, const struct str *piece, size_t n, size_t sum)
 {
 	unsigned char *p = (unsigned char *)buf_reserve(&c->out, sum + HEADER_MAX);
 
-	if (c->deflate) {
-		uint32_t head = (uint32_t)sum << 1 | binary;
-
-		memcpy(p, &head, sizeof(head));
-		p += sizeof(head);
-		for (size_t i = 0; i < n; p += piece[i].n, i++)
-			memcpy(p, piece[i].p ? piece[i].p : "", piece[i].n);
-		c->out.n += sizeof(head) + sum;
-	} else {
-		c->out.n += put_frame(c, p, binary ? OP_BINARY : OP_TEXT, piece, n, sum);
-	}
+	c->out.n += put_frame(c, p, binary ? OP_BINARY : OP_TEXT, piece, n, sum);
 	if (c->stuck > 0 && c->out.n > OUT_PAUSE)
 		net_conn_pause(c); /* it asks without reading the answers */
 	net_conn_dirty(c);
@@ -222,7 +209,7 @@ bool conn_frame(struct conn *c, bool binary, const struct str *piece, size_t npi
 
 	if (c->closing || c->shut)
 		return true; /* too late: as if lost on the way */
-	if (n->filling == c && !c->deflate) {
+	if (n->filling == c) {
 		if (c->big || (n->tx_len && n->tx_len + sum + HEADER_MAX > NET_TX_MAX)) {
 			c->want = true;
 			return false;
@@ -235,10 +222,6 @@ bool conn_frame(struct conn *c, bool binary, const struct str *piece, size_t npi
 			n->tx_len += put_frame(c, n->tx + LWS_PRE + n->tx_len,
 					       binary ? OP_BINARY : OP_TEXT, piece, npieces, sum);
 		return true;
-	}
-	if (n->filling == c && c->out.n > QUEUE_STEP) {
-		c->want = true;
-		return false;
 	}
 	n->counts.frames_out++;
 	queue_frame(c, binary, piece, npieces, sum);
@@ -345,7 +328,7 @@ static bool ask_close(struct conn *c)
 		c->closing_since = net_now(c->net);
 		net_conn_arm(c);
 	}
-	if (c->close_asked || full(c) || c->out.n || c->held)
+	if (c->close_asked || full(c) || c->out.n)
 		return true;
 	c->close_asked = true;
 	if (c->wss)
@@ -366,17 +349,12 @@ void net_conn_flush(struct conn *c)
 	}
 	if (!c->open || c->shut)
 		return;
-	if (c->deflate) {
-		if (waiting(c))
-			lws_callback_on_writable(c->wsi);
-	} else {
-		for (int i = 0; i < ROUNDS && waiting(c); i++) {
-			if (full(c) || !write_round(c))
-				break;
-		}
-		if (waiting(c) && !c->broken && !full(c))
-			net_conn_dirty(c);
+	for (int i = 0; i < ROUNDS && waiting(c); i++) {
+		if (full(c) || !write_round(c))
+			break;
 	}
+	if (waiting(c) && !c->broken && !full(c))
+		net_conn_dirty(c);
 	if (c->broken || (c->closing && !ask_close(c)))
 		net_conn_kill(c, 1006);
 }
@@ -394,41 +372,6 @@ void net_ws_flush(struct net *n)
 	}
 }
 
-/* Deflate: one message per writable socket, its bytes kept until lws has compressed them all. */
-static int write_held(struct conn *c)
-{
-	uint32_t head;
-	size_t len;
-
-	free(c->held);
-	c->held = NULL;
-	if (!c->out.n && c->want && !c->closing) {
-		c->want = false;
-		c->net->filling = c;
-		c->cb->fill(c->arg, c);
-		c->net->filling = NULL;
-	}
-	if (!c->out.n)
-		return 0;
-	memcpy(&head, c->out.p, sizeof(head));
-	len = head >> 1;
-	c->held = xmalloc(LWS_PRE + len + 1);
-	memcpy(c->held + LWS_PRE, c->out.p + sizeof(head), len);
-	buf_drop(&c->out, sizeof(head) + len);
-	if (!c->out.n)
-		buf_free(&c->out);
-	c->unmarked = true;
-	c->net->counts.writes++;
-	c->net->counts.bytes_out += len;
-	if (lws_write(c->wsi, c->held + LWS_PRE, len,
-		      head & 1 ? LWS_WRITE_BINARY : LWS_WRITE_TEXT) < 0)
-		return -1;
-	if (lws_partial_buffered(c->wsi))
-		net_conn_stuck(c);
-	lws_callback_on_writable(c->wsi); /* for the next one, or to let go of held */
-	return 0;
-}
-
 int net_conn_writeable(struct conn *c)
 {
 	c->stuck = 0;
@@ -441,8 +384,6 @@ int net_conn_writeable(struct conn *c)
 				 why.n < 123 ? why.n : 123);
 		return -1;
 	}
-	if (c->deflate && write_held(c) < 0)
-		return -1;
 	if (waiting(c) || c->closing)
 		net_conn_dirty(c);
 	return 0;
@@ -572,7 +513,7 @@ bool conn_writable(const struct conn *c)
 
 size_t conn_queued(const struct conn *c)
 {
-	return c->out.n + (c->held != NULL); /* held: lws may not have compressed all of it */
+	return c->out.n;
 }
 
 uint64_t conn_mark(struct conn *c)

@@ -35,7 +35,6 @@ const struct net_limits NET_LIMITS = {
 	.ping = 30,
 	.hangup = 40,
 	.read_stall = 60,
-	.deflate = false,
 	.origins = NULL,
 };
 
@@ -270,11 +269,6 @@ static const struct lws_protocols protocols[] = {
 	{ NULL, NULL, 0, 0, 0, NULL, 0 },
 };
 
-static const struct lws_extension extensions[] = {
-	{ "permessage-deflate", lws_extension_callback_pm_deflate, "permessage-deflate" },
-	{ NULL, NULL, NULL },
-};
-
 /* Liveness is ours (net_frame.c): lws keeps its timers in a sorted list, one walk per ping. */
 static const lws_retry_bo_t no_keepalive;
 
@@ -287,7 +281,6 @@ static struct lws_vhost *new_vhost(struct net *n, const char *name, uint64_t opt
 	info.options = options;
 	info.vhost_name = name;
 	info.protocols = protocols;
-	info.extensions = n->lim.deflate ? extensions : NULL;
 	info.retry_and_idle_policy = &no_keepalive;
 	info.alpn = "http/1.1";
 	info.user = n;

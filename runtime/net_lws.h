@@ -183,11 +183,10 @@ struct conn {
 	double closing_since;
 	uint64_t mark, passed; /* of conn_mark: newest given, newest whose ping was answered */
 	uint64_t acked; /* bytes the peer's kernel had taken then */
-	unsigned char *held; /* deflate: the message being compressed, after LWS_PRE */
 	struct dial *dial; /* net_dial.c, until open */
 	const struct ws_hello *hello; /* during the handshake */
 	uint16_t code; /* what `closed` will be told */
-	bool client, open, identified, deflate, binary;
+	bool client, open, identified, binary;
 	bool want; /* fill has something */
 	bool big; /* a frame larger than NET_TX_MAX went to out */
 	bool starting; /* inside lws's connect call */

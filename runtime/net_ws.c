@@ -137,16 +137,6 @@ int net_ws_check(struct net *n, const struct net_accepted *a, const struct http1
 	return status;
 }
 
-/* Offers deflate to lws when the client did and asks nothing of our side that lws would not do
- * (RFC 7692 7.1: such an offer must be declined). */
-static bool wants_deflate(const struct net *n, const struct http1_msg *m)
-{
-	struct str v = header(m, "Sec-WebSocket-Extensions");
-
-	return n->lim.deflate && v.n >= 18 && str_starts(v, STR("permessage-deflate")) &&
-	       !memmem(v.p, v.n, "server_", 7);
-}
-
 void net_ws_adopt(struct net *n, const struct net_accepted *a, const struct http1_msg *m,
 		  const struct ws_hello *hello, const char *protocol, struct str rest)
 {
@@ -165,9 +155,8 @@ void net_ws_adopt(struct net *n, const struct net_accepted *a, const struct http
 	}
 	buf_fmt(&text,
 		"GET / HTTP/1.1\r\nHost: m\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n%s\r\n",
-		STRFMT(key),
-		wants_deflate(n, m) ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "");
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n\r\n",
+		STRFMT(key));
 	buf_str(&text, rest);
 	n->adopting = c;
 	c->hello = hello;
@@ -271,7 +260,7 @@ void net_conn_deliver(struct conn *c, struct str data)
 static int received(struct conn *c, const char *p, size_t len)
 {
 	bool first = lws_is_first_fragment(c->wsi), last = lws_is_final_fragment(c->wsi);
-	size_t coming = c->deflate ? 0 : lws_remaining_packet_payload(c->wsi);
+	size_t coming = lws_remaining_packet_payload(c->wsi);
 
 	c->heard = net_now(c->net);
 	c->pinged = false;
@@ -510,9 +499,6 @@ static int on_conn(struct lws *wsi, struct conn *c, enum lws_callback_reasons re
 	switch (reason) {
 	case LWS_CALLBACK_ADD_HEADERS:
 		return add_headers(c, in);
-	case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
-		c->deflate = true;
-		return 0;
 	case LWS_CALLBACK_ESTABLISHED:
 		return net_ws_open(c, c->hello);
 	case LWS_CALLBACK_RECEIVE:

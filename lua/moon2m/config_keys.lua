@@ -302,7 +302,6 @@ keys.list = {
     "seconds idle before a WebSocket is given up; over it: 1001" },
   { "limits.read_stall", number(1, 86400), 60,
     "seconds a peer may leave frames unread; over it: 1008" },
-  { "limits.deflate", bool, false, "offer permessage-deflate" },
   { "limits.origins", list_of(text), nil,
     'browser origins that may connect, "*": any; none: pages of this server, and who has a token' },
   { "limits.cache", integer(64, 100000000), 12288, "resources kept in memory" },

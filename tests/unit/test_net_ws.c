@@ -18,7 +18,6 @@ static int setup(void **state)
 	lim.read_stall = 0.8;
 	lim.unidentified = 5;
 	lim.origins = ORIGINS;
-	lim.deflate = true;
 	start_server(&lim);
 	return 0;
 }
@@ -490,8 +489,7 @@ static void test_unmasked(void **state)
 #endif
 }
 
-#ifdef OVER_TLS
-/* It is not offered over TLS, where lengths would tell of the content. */
+/* It is not agreed to, and its bit is an error. */
 static void test_deflate(void **state)
 {
 	int fd = dial(port);
@@ -502,28 +500,6 @@ static void test_deflate(void **state)
 	send_frame(fd, 0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7, true);
 	expect_close(fd, 1002);
 }
-#else
-/* RFC 7692 7.2.3.1's example both ways, and what becomes too large by inflating. */
-static void test_deflate(void **state)
-{
-	char zeros[211] = "\xec\xc1\x31\x01\0\0\0\xc2\xa0\xf5\x4f\x6d\x06\x7f\xa0"; /* 200,000 */
-	const char *offer = "X-M2M-Origin: Cme\r\nSec-WebSocket-Extensions: permessage-deflate\r\n";
-	int fd = hello(port, "/x", offer);
-
-	(void)state;
-	send_frame(fd, 0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7, true);
-	assert_int_equal(read_frame(fd), 0xc1);
-	assert_memory_equal(frame, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
-	leave(fd);
-	fd = hello(port, "/x", offer);
-	memcpy(zeros + 208, "\x80\xd7", 2);
-	send_frame(fd, 0xc1, zeros, sizeof(zeros), true);
-	expect_close(fd, 1009);
-	fd = open_ws(); /* not offered: a reserved bit */
-	send_frame(fd, 0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7, true);
-	expect_close(fd, 1002);
-}
-#endif
 
 static void test_shutdown(void **state)
 {
