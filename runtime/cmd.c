@@ -12,6 +12,7 @@
 #include "log.h"
 #include "lua_blame.h"
 #include "lua_json.h"
+#include "lua_outgoing.h"
 #include "lua_sys.h"
 #include "task.h"
 #include "vm.h"
@@ -80,6 +81,7 @@ bool cmd_open_vm(const char *lua_dir, bool search_path, size_t memory_cap, struc
 	vm_module("blame", lua_blame_open);
 	vm_module("guard", guard_lua_open);
 	vm_module("json", lua_json_open);
+	vm_module("outgoing", lua_outgoing_open);
 	vm_module("sys", lua_sys_open);
 	return true;
 }

@@ -213,7 +213,6 @@ static bool open_vm(struct err *e)
 	vm_module("identity", lua_identity_open);
 	vm_module("profile", lua_profile_open);
 	vm_module("tls", lua_tls_open);
-	vm_module("outgoing", lua_outgoing_open);
 	return vm_boot("moon2m.boot", e) && lua_config_load(&srv.opts, &srv.conf, e);
 }
 
