@@ -331,12 +331,14 @@ local function head(req, fr)
   return concat(out, "\r\n") .. "\r\n"
 end
 
+local function percent(c)
+  return ("%%%02X"):format(c:byte())
+end
+
 local function http_path(to, fields)
-  local plain = to:gsub("[^%w%-._~/!$&'()*+,;=:@]", function(c)
-    return ("%%%02X"):format(c:byte())
-  end)
+  local plain = to:gsub("[^%w%-._~/!$&'()*+,;=:@]", percent)
   local p = plain:sub(1, 2) == "//" and "/_" .. plain:sub(2) or "/~" .. plain
-  return fields == "" and p or p .. "?" .. fields
+  return fields == "" and p or p .. "?" .. fields:gsub("[^!-~]", percent)
 end
 
 -- members, query string or nil, why there is none, attribute names; nil, err.

@@ -49,6 +49,11 @@ describe("a query string", function()
     assert.is_nil(t.pc)
   end)
 
+  it("does not end the request line", function()
+    local t = compose { query = "rn=a b\r\nX: y&lbl=é" }
+    assert.equal("/~/b/base/x?rn=a%20b%0D%0AX:%20y&lbl=%C3%A9", t.path)
+  end)
+
   it("that is none is refused", function()
     refused("name=value", { query = "fu" })
     refused("more than 64", { query = ("a=1&"):rep(65) })
