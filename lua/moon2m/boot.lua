@@ -272,6 +272,7 @@ function boot.start(prepare)
   require("moon2m.node").open()
   base.ensure { releases = cfg.cse.releases, boot = cfg.startup ~= nil }
   require("moon2m.monitor").open()
+  require("moon2m.inactive").open()
   require("moon2m.polling").open()
   if prepare then prepare() end
   require("moon2m.park").open()

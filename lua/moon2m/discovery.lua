@@ -140,6 +140,7 @@ end
 
 --- Searches below root (id and path; root itself is no result).  fc: as query.lua makes it, may
 -- be empty. opts: allow(hit) -> whether the originator may see a hit (may yield; nil: all);
+--   hides(path): whether what is there is no result for anybody, or nil;
 --   view: what the store may leave out of it (sql.search), nil: nothing;
 --   resolve(address) -> resource | nil, needed for arp (tree.resolve);
 --   resource(hit) -> the resource or instance, or nil; needed for a geo-query;
@@ -148,7 +149,7 @@ end
 -- the next result (contentOffset, TS-0004 6.4.2) when there are more, else nil.  Yields; raises
 -- when the store fails.
 function discovery.find(root, fc, opts)
-  local allow, out, n = opts.allow, {}, 0
+  local allow, hides, out, n = opts.allow, opts.hides, {}, 0
   local skip = (fc.ofst or 1) - 1
   local most = math.min(fc.lim or MAX_RESULTS, opts.max or MAX_RESULTS)
   local page = math.max(PAGE_MIN, math.min(PAGE_MAX, skip + most + 1))
@@ -162,6 +163,7 @@ function discovery.find(root, fc, opts)
       if hit and seen[hit.path] then hit = nil end
       if hit then seen[hit.path] = true end
     end
+    if hit and hides and hides(hit.path) then hit = nil end
     if hit and (not allow or allow(hit)) then
       if skip > 0 then
         skip = skip - 1

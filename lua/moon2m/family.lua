@@ -8,6 +8,7 @@ local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local discovery = require "moon2m.discovery"
+local inactive = require "moon2m.inactive"
 local path = require "moon2m.path"
 local polling = require "moon2m.polling"
 local query = require "moon2m.query"
@@ -75,7 +76,8 @@ local function hits(req, r, op, most)
   if r.parent then return NONE end
   local allow, view = filter(req, op)
   local list, next_at = discovery.find(r, req.params.fc or NONE,
-    { allow = allow, view = view, resolve = tree.resolve, resource = resource_of,
+    { allow = allow, view = view, hides = op == access.DISCOVER and inactive.hides or nil,
+      resolve = tree.resolve, resource = resource_of,
       value = value_of, max = most })
   for _, hit in ipairs(list) do hit.address = path.structured(hit.path) end
   return list, next_at and cut(next_at) or nil

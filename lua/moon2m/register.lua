@@ -6,6 +6,7 @@
 local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
+local inactive = require "moon2m.inactive"
 local members = require "moon2m.members"
 local node = require "moon2m.node"
 local path = require "moon2m.path"
@@ -149,11 +150,15 @@ end
 function register.created(r)
   if r.ty == REMOTE_CSE or r.raw.poa then register.routes(r) end
   if r.raw.nl then node.linked(r, nil, tree.value(r, "nl")) end
-  if r.ty == AE then members.ae_created() end
+  if r.ty == AE then
+    members.ae_created()
+    inactive.set(r)
+  end
 end
 
 --- An AE or a remoteCSE was updated; nl: its node link before.  Yields.
 function register.updated(r, nl)
+  if r.ty == AE then inactive.set(r) end
   register.routes(r)
   node.linked(r, nl, tree.value(r, "nl"))
 end
@@ -167,6 +172,7 @@ function register.deleted(key)
   preference.forget(key)
   if remote.is(key) then return remote.gone(key) end
   members.ae_deleted(key)
+  inactive.forget(key)
 end
 
 -- What another CSE hosts: behind a CSE that polls, that has a connection or points of access, or

@@ -66,6 +66,11 @@ SELECT c.path AS path, a.aei AS aei FROM res c JOIN res a ON a.id = c.pid
 WHERE c.ty = 15 AND c.path > ?1 AND a.ty = 2 AND json_extract(a.doc, '$.rr') = 0
 ORDER BY c.path]]
 
+--- AEs whose registration is inactive, by path: columns path aei.  Parameter: the path to start
+-- after.
+sql_life.inactive = "SELECT path, aei FROM res WHERE ty = 2 AND path > ?1"
+  .. " AND json_extract(doc, '$.regs') = 2 ORDER BY path"
+
 --- Requests that are not done, by path: columns id path.  Parameter: the path to start after.
 sql_life.pending = [[
 SELECT id, path FROM res WHERE ty = 17 AND path > ?1 AND json_extract(doc, '$.rs') IN (3, 4, 5)

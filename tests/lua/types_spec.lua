@@ -113,6 +113,7 @@ local VALUES = {
     .. '{"actw":["* * 8-17 * * 1-5 *"],"acip":{"ipv4":["10.0.0.0/8"],"ipv6":["::1"]},'
     .. '"aclr":{"accc":["KR"],"accr":[37.5,-127,500]}}]}]}', "{}", '{"acr":[]}' },
 }
+VALUES.mtcc, VALUES.egid = { "2", "0", "3", '"1"', "{}" }, { '"x"', "5" }
 VALUES.gpi = { '"15"', "5" }
 VALUES.nfu = { '"Cx"', "5" }
 VALUES.mt = { "3", "33", "20004", '"3"', "-1", "10033" }
@@ -163,7 +164,6 @@ VALUES.eeno = { "true", "1" }
 local LATER = {
   at = { '["/cse"]', unpack(LIST) }, aa = { '["lbl"]', "[]" },
   ast = { "1", "3" }, esi = { "{}", "5" }, trps = { "true", unpack(BOOL) },
-  mtcc = { "{}", "5" }, egid = { '"x"', "5" },
   dcnt = { "1", "0" }, ma = { '"PT1S"', "5", '"x"' },
   adri = { '["x"]', unpack(LIST) }, apri = { '["x"]', unpack(LIST) },
   airi = { '["x"]', unpack(LIST) },

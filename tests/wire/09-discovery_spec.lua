@@ -52,6 +52,25 @@ describe("discovery", function()
 
   local everything = "a a1 b deep i1 i2 i3 s"
 
+  it("leaves out AEs whose registration is inactive, and what is below them", function()
+    s:register("gone", { regs = 1 })
+    expect(2001, s:create("/moon/gone", "Cgone", 3, { rn = "c", lbl = { "lost" } }))
+    local function lost(more)
+      return #expect(2000, s:retrieve("/moon?fu=1&lbl=lost" .. (more or ""), "CAdmin"))
+    end
+    assert.equal(1, lost())
+    expect(2004, s:update("/moon/gone", "Cgone", { ["m2m:ae"] = { regs = 2 } }))
+    assert.equal(0, lost())
+    assert.equal(0, #expect(2000, s:retrieve("/moon/gone?fu=1", "Cgone")))
+    expect(2000, s:retrieve("/moon/gone/c", "Cgone"))
+    s:stop()
+    s:run()
+    assert.equal(0, lost())
+    expect(2004, s:update("/moon/gone", "Cgone", { ["m2m:ae"] = { regs = 1 } }))
+    assert.equal(1, lost())
+    expect(2002, s:delete("/moon/gone", "Cgone"))
+  end)
+
   it("without a condition finds everything below, not the root, nothing virtual", function()
     assert.equal(everything, find(""))
     assert.equal("a1 deep", find("", "/moon/find/a"))

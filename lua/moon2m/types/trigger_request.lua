@@ -1,14 +1,14 @@
 -- triggerRequest (TS-0001 9.6.49, TS-0004 7.4.57): triggers an AE by the identifier that an
 -- underlying network knows it under (tri).  This CSE has no such network: it triggers the AEs that
--- are registered here, whose subscribers of net 6 are told.  tst: 1 under way, 2 delivered, 3 there
--- is no such recipient.
+-- are registered here, whose subscribers of net 6 are told.  tst (TS-0004 6.3.4.2.60): 1 under way,
+-- 4 delivered, 6 failed: there is no such recipient.
 
 local core = require "moon2m.core.json"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local sql_life = require "moon2m.sql_life"
 
-local UNDER_WAY, DELIVERED, FAILED = "1", "2", "3"
+local UNDER_WAY, DELIVERED, FAILED = "1", "4", "6"
 local EXECUTE = 3                -- of tpe: an operation on a resource
 local DISABLED, NOT_REPLACED = 5218, 5219
 local TRIGGER = { "tri", "tpe", "tvt", "tiae", "tia", "tio", "tirt" }
@@ -82,7 +82,7 @@ local function committed(r)
   require("moon2m.write").attribute(r, "tst", ok and DELIVERED or FAILED)
 end
 
-local status = schema.enum("a trigger status", { 1, 2, 3 })
+local status = schema.range("a trigger status", 1, 9)
 
 return {
   ty = 47, name = "trigger_request", short = "m2m:tgr",

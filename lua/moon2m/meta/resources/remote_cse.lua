@@ -25,8 +25,8 @@
 ---@field esi? table e2eSecInfo; not supported: refused with 5001
 ---@field dcse? string[] descendantCSEs; may be set and changed
 ---@field srv string[] supportedReleaseVersions; needed in a create, may be changed
----@field mtcc? table multicastCapability; not supported: refused with 5001
----@field egid? string externalGroupID; not supported: refused with 5001
+---@field mtcc? 1 | 2 multicastCapability; may be set and changed
+---@field egid? string externalGroupID; may be set and changed
 ---@field tren? boolean triggerEnable; may be set and changed
 ---@field ape? table[] activityPatternElements; may be set and changed
 ---@field spi? string SP-ID; may be set and changed

@@ -12,7 +12,7 @@
 ---@field mei string M2M-Ext-ID; needed in a create, fixed
 ---@field tri string Trigger-Recipient-ID; needed in a create, may be changed
 ---@field tpe? 1 | 2 | 3 | 4 triggerPurpose; may be set and changed
----@field tst? 1 | 2 | 3 triggerStatus; the server's
+---@field tst? integer triggerStatus; the server's
 ---@field tvt string triggerValidityTime; needed in a create, may be changed
 ---@field tiae? string triggerInfoAE-ID; may be set and changed
 ---@field tia? string triggerInfoAddress; may be set and changed
