@@ -78,7 +78,6 @@ static const struct key limits[] = {
 	LIMIT(K_DOUBLE, header_time),
 	LIMIT(K_DOUBLE, body_time),
 	LIMIT(K_DOUBLE, idle_time),
-	LIMIT(K_DOUBLE, handshake_time),
 	LIMIT(K_DOUBLE, body_rate),
 	LIMIT(K_DOUBLE, ping),
 	LIMIT(K_DOUBLE, hangup),

@@ -53,7 +53,6 @@ void net_timer_free(struct net_timer *t);
 struct net_counts {
 	unsigned http, ws, ws_out, http_out, unidentified;
 	uint64_t accepted;
-	uint64_t tls_handshakes, tls_failed; /* of accepted connections: done, given up */
 	uint64_t bytes_in, bytes_out, frames_in, frames_out,
 	    writes; /* WebSocket frames, kernel writes */
 };

@@ -7,6 +7,7 @@
 
 #include "limit.h"
 #include "log.h"
+#include "metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,13 +56,21 @@ static void arm(struct hconn *hc)
 	ev_timer_start(hc->net->loop, &hc->timer);
 }
 
+static void count_handshake(const char *result)
+{
+	metric_add(metric_labelled("moon2m_tls_handshakes_total",
+				   "TLS handshakes of clients, by result.", METRIC_COUNTER, result,
+				   4),
+		   1);
+}
+
 /* One line for the first of each burst: a scanner must not fill the log. */
 static void tell_failure(struct hconn *hc, const char *why)
 {
 	static double quiet_until;
 	double now = net_now(hc->net);
 
-	hc->net->counts.tls_failed++;
+	count_handshake("result=\"failed\"");
 	if (now < quiet_until)
 		return;
 	quiet_until = now + 1;
@@ -130,6 +139,8 @@ void hconn_watch(struct hconn *hc)
 		if (want)
 			ev_io_start(hc->net->loop, &hc->io);
 	}
+	if ((want & EV_READ) && net_tls_more(hc->a.tls))
+		ev_feed_event(hc->net->loop, &hc->io, EV_READ);
 	arm(hc);
 }
 
@@ -145,7 +156,7 @@ bool hconn_handshake(struct hconn *hc)
 		return false;
 	}
 	if (w == TLS_OK) {
-		hc->net->counts.tls_handshakes++;
+		count_handshake("result=\"done\"");
 		hc->state = H_OPEN;
 		hc->since = net_now(hc->net);
 	}

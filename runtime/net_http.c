@@ -204,6 +204,8 @@ static void on_bytes(struct hconn *hc, const char *data, size_t n)
 		hc->dropped += n;
 		if (hc->dropped > LINGER_BYTES)
 			hconn_close(hc);
+		else
+			hconn_watch(hc);
 		return;
 	}
 	hc->owe_continue = false; /* it did not wait */

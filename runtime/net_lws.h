@@ -280,6 +280,8 @@ enum tls_wants { TLS_OK, TLS_READ, TLS_WRITE, TLS_END, TLS_FAILED };
 struct tls *net_tls_new(struct net *n, int fd, const char *host, struct err *e);
 enum tls_wants net_tls_handshake(struct tls *t, struct err *e);
 enum tls_wants net_tls_read(struct tls *t, char *p, size_t n, size_t *got);
+/* Whether reading again may give something although the descriptor does not become readable. */
+bool net_tls_more(const struct tls *t);
 enum tls_wants net_tls_write(struct tls *t, const char *p, size_t n, size_t *put);
 void net_tls_finish(struct tls *t); /* tells the peer that nothing more comes */
 void net_tls_free(struct tls *t); /* with net_tls_finish */

@@ -147,8 +147,10 @@ enum tls_wants net_tls_handshake(struct tls *t, struct err *e)
 
 	ERR_clear_error();
 	w = wants(t, SSL_do_handshake(t->ssl));
-	if (w == TLS_OK && t->server)
+	if (w == TLS_OK && t->server) {
 		net_tls_read_names(t);
+		t->more = SSL_has_pending(t->ssl);
+	}
 	if (w != TLS_FAILED && w != TLS_END)
 		return w;
 	verify = SSL_get_verify_result(t->ssl);
@@ -175,7 +177,13 @@ enum tls_wants net_tls_read(struct tls *t, char *p, size_t n, size_t *got)
 	rc = SSL_read(t->ssl, p, n > INT32_MAX ? INT32_MAX : (int)n);
 	if (rc > 0)
 		*got = (size_t)rc;
+	t->more = rc > 0 && SSL_has_pending(t->ssl);
 	return wants(t, rc);
+}
+
+bool net_tls_more(const struct tls *t)
+{
+	return t && t->more;
 }
 
 enum tls_wants net_tls_write(struct tls *t, const char *p, size_t n, size_t *put)

@@ -15,6 +15,7 @@ struct tls {
 	/* Whom the peer proved to be, NULL-terminated, made by the handshake of a server. */
 	const char *names[TLS_NAMES_MAX + 1];
 	bool server;
+	bool more; /* bytes of the next record are here, which the descriptor does not tell of */
 };
 
 /* Fills t->names from the session, once the handshake is done. */

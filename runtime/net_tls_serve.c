@@ -319,6 +319,7 @@ static bool shape(SSL_CTX *ctx, struct net *n, const struct profile *p)
 				     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets carry everything */
 	SSL_CTX_set_num_tickets(ctx, 1);
+	SSL_CTX_set_read_ahead(ctx, 1); /* a record is one read, not two */
 	SSL_CTX_set_default_passwd_cb(ctx, no_password);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);

@@ -7,8 +7,7 @@
  */
 #include "net_lws.h"
 
-#include "http1.h"
-#include "log.h"
+#include "limit.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -44,12 +43,14 @@ static void watch(struct wss *w)
 	struct ev_loop *loop = w->c->net->loop;
 	int want = (w->paused ? 0 : EV_READ) | (w->out.n > w->sent || w->crossed ? EV_WRITE : 0);
 
-	if ((w->io.events & (EV_READ | EV_WRITE)) == want && ev_is_active(&w->io))
-		return;
-	ev_io_stop(loop, &w->io);
-	ev_io_set(&w->io, w->fd, want);
-	if (want)
-		ev_io_start(loop, &w->io);
+	if ((w->io.events & (EV_READ | EV_WRITE)) != want || !ev_is_active(&w->io)) {
+		ev_io_stop(loop, &w->io);
+		ev_io_set(&w->io, w->fd, want);
+		if (want)
+			ev_io_start(loop, &w->io);
+	}
+	if ((want & EV_READ) && net_tls_more(w->tls))
+		ev_feed_event(loop, &w->io, EV_READ);
 }
 
 /* As much of these bytes as the socket takes now; *done of them are gone. */
@@ -191,6 +192,7 @@ static void on_start(wslay_event_context_ptr ws,
 	if (w->control || a->payload_length <= w->c->net->lim.body - w->c->rx.n)
 		return;
 	w->refused = true;
+	limit_hit(LIMIT_BODY);
 	why = net_conn_too_large(w->c);
 	wslay_event_queue_close(ws, WSLAY_CODE_MESSAGE_TOO_BIG, (const uint8_t *)why, strlen(why));
 }
@@ -284,6 +286,8 @@ static bool read_more(struct wss *w)
 		if (t != TLS_OK)
 			break;
 		feed(w, (struct str){ n->rx, got });
+		if (!net_tls_more(w->tls))
+			break;
 	}
 	return !w->broken;
 }

@@ -1,6 +1,7 @@
 /*
  * client.c - the epoll loop, HTTP and WebSocket connections of the load generator; see client.h.
  * Does as little as possible per answer and frame, so that the server is what is measured.
+ * With TLS=1 in the environment everything goes over TLS, whose certificate is not looked at.
  */
 #define _GNU_SOURCE
 #include "client.h"
@@ -20,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/ssl.h>
+
 struct bytes {
 	char *p;
 	size_t n, cap;
@@ -28,6 +31,7 @@ struct bytes {
 struct hconn {
 	bool is_ws;
 	int fd;
+	SSL *ssl; /* NULL: without TLS */
 	struct bytes in, out;
 	http_cb cb;
 	void *arg;
@@ -36,6 +40,7 @@ struct hconn {
 struct wconn {
 	bool is_ws;
 	int fd;
+	SSL *ssl; /* NULL: without TLS */
 	struct bytes in, out;
 	frame_cb cb;
 	void *arg;
@@ -48,6 +53,7 @@ static struct sockaddr_in addr;
 static char hostport[64];
 static struct wconn *dirty;
 static unsigned alive;
+static SSL_CTX *tls; /* NULL: without */
 
 void die(const char *fmt, ...)
 {
@@ -105,12 +111,60 @@ static void read_authorization(void)
 void client_init(const char *host, int port)
 {
 	read_authorization();
+	if (getenv("TLS") && *getenv("TLS")) {
+		tls = SSL_CTX_new(TLS_client_method());
+		SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
+					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+					  SSL_MODE_RELEASE_BUFFERS);
+	}
 	ep = epoll_create1(0);
 	addr.sin_family = AF_INET;
 	addr.sin_port = htons((uint16_t)port);
 	if (inet_pton(AF_INET, host, &addr.sin_addr) != 1)
 		die("%s is no IPv4 address", host);
 	snprintf(hostport, sizeof(hostport), "%s:%d", host, port);
+}
+
+/* The handshake, blocking. */
+static SSL *secure(int fd)
+{
+	SSL *ssl;
+
+	if (!tls)
+		return NULL;
+	ssl = SSL_new(tls);
+	SSL_set_fd(ssl, fd);
+	if (SSL_connect(ssl) != 1)
+		die("TLS: no handshake");
+	return ssl;
+}
+
+/* As send and recv. */
+static ssize_t put(int fd, SSL *ssl, const void *p, size_t n)
+{
+	int rc;
+
+	if (!ssl)
+		return send(fd, p, n, MSG_NOSIGNAL);
+	rc = SSL_write(ssl, p, (int)n);
+	if (rc > 0)
+		return rc;
+	errno = SSL_get_error(ssl, rc) == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
+	return -1;
+}
+
+static ssize_t get(int fd, SSL *ssl, void *p, size_t n)
+{
+	int rc, why;
+
+	if (!ssl)
+		return recv(fd, p, n, 0);
+	rc = SSL_read(ssl, p, (int)n);
+	if (rc > 0)
+		return rc;
+	why = SSL_get_error(ssl, rc);
+	errno = why == SSL_ERROR_WANT_READ ? EAGAIN : ECONNRESET;
+	return why == SSL_ERROR_ZERO_RETURN ? 0 : -1;
 }
 
 static int dial(void)
@@ -132,10 +186,10 @@ static void watch(int fd, void *c)
 		die("epoll: %s", strerror(errno));
 }
 
-static void flush(int fd, struct bytes *out)
+static void flush(int fd, SSL *ssl, struct bytes *out)
 {
 	while (out->n) {
-		ssize_t k = send(fd, out->p, out->n, MSG_NOSIGNAL);
+		ssize_t k = put(fd, ssl, out->p, out->n);
 
 		if (k < 0 && errno == EAGAIN)
 			return;
@@ -152,12 +206,14 @@ struct hconn *http_open(void)
 	struct hconn *c = calloc(1, sizeof(*c));
 
 	c->fd = dial();
+	c->ssl = secure(c->fd);
 	watch(c->fd, c);
 	return c;
 }
 
 void http_close(struct hconn *c)
 {
+	SSL_free(c->ssl);
 	close(c->fd);
 	free(c->in.p);
 	free(c->out.p);
@@ -174,7 +230,7 @@ void http_request(struct hconn *c, const char *text, size_t n, http_cb cb, void 
 	add(&c->out, text, first);
 	add(&c->out, auth, auth_n);
 	add(&c->out, text + first, n - first);
-	flush(c->fd, &c->out);
+	flush(c->fd, c->ssl, &c->out);
 }
 
 bool http_ready(void)
@@ -222,7 +278,7 @@ static void http_parse(struct hconn *c)
 
 /* ---- WebSocket ------------------------------------------------------------------------------- */
 
-static void ws_upgrade(int fd, const char *path, const char *origin, const char *protocol)
+static void ws_upgrade(struct wconn *c, const char *path, const char *origin, const char *protocol)
 {
 	char req[1024];
 	int n = snprintf(req, sizeof(req),
@@ -237,7 +293,7 @@ static void ws_upgrade(int fd, const char *path, const char *origin, const char 
 	if (origin)
 		n += snprintf(req + n, sizeof(req) - (size_t)n, "X-M2M-Origin: %s\r\n", origin);
 	n += snprintf(req + n, sizeof(req) - (size_t)n, "\r\n");
-	if (send(fd, req, (size_t)n, MSG_NOSIGNAL) != n)
+	if (put(c->fd, c->ssl, req, (size_t)n) != n)
 		die("handshake: %s", strerror(errno));
 }
 
@@ -249,12 +305,13 @@ struct wconn *ws_open(const char *path, const char *origin, const char *protocol
 
 	c->is_ws = true;
 	c->fd = dial();
+	c->ssl = secure(c->fd);
 	c->cb = cb;
 	c->arg = arg;
-	ws_upgrade(c->fd, path, origin, protocol);
+	ws_upgrade(c, path, origin, protocol);
 	while (!end) {
 		char tmp[2048];
-		ssize_t k = recv(c->fd, tmp, sizeof(tmp), 0);
+		ssize_t k = get(c->fd, c->ssl, tmp, sizeof(tmp));
 
 		if (k <= 0)
 			die("handshake of %s was refused: %.*s", origin ? origin : path,
@@ -350,14 +407,14 @@ static void readable(struct hconn *c)
 	static char tmp[256 * 1024];
 
 	for (;;) {
-		ssize_t k = recv(c->fd, tmp, sizeof(tmp), 0);
+		ssize_t k = get(c->fd, c->ssl, tmp, sizeof(tmp));
 
 		if (k < 0 && errno == EAGAIN)
 			break;
 		if (k <= 0)
 			die("the server closed a connection%s", c->is_ws ? " (WebSocket)" : "");
 		add(&c->in, tmp, (size_t)k);
-		if ((size_t)k < sizeof(tmp))
+		if (!c->ssl && (size_t)k < sizeof(tmp))
 			break;
 	}
 	if (c->is_ws)
@@ -378,7 +435,7 @@ void client_poll(int timeout_ms)
 
 		dirty = c->next_dirty;
 		c->dirty = false;
-		flush(c->fd, &c->out);
+		flush(c->fd, c->ssl, &c->out);
 	}
 }
 

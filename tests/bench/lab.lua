@@ -146,9 +146,9 @@ function Process:load(...)
   for i, w in ipairs(words) do
     words[i] = "'" .. (type(w) == "number" and ("%.10g"):format(w) or w) .. "'"
   end
-  local ok, text = pcall(lab.sh, "AUTHORIZATION='%s' PID=%d taskset -c %s %s/bench/load %d %s",
-    self.authorization or "", self.pid, lab.client_core, lab.build, self.port,
-    table.concat(words, " "))
+  local ok, text = pcall(lab.sh, "TLS=%s AUTHORIZATION='%s' PID=%d taskset -c %s %s/bench/load "
+    .. "%d %s", self.tls and 1 or "", self.authorization or "", self.pid, lab.client_core,
+    lab.build, self.port, table.concat(words, " "))
   if not ok then
     error(("%s\nlog of %s: %s"):format(text, self.name, lab.read_file(self.log):sub(-2000)), 0)
   end
@@ -171,6 +171,9 @@ local function ticks(pid)
   for v in rest:gmatch("%S+") do fields[#fields + 1] = tonumber(v) or 0 end
   return fields[12] + fields[13]
 end
+
+--- CPU time of the process so far, ns.
+function Process:cpu() return ticks(self.pid) * 1e7 end
 
 --- Waits until the process has nothing left to do, e.g. the connections of the last run to close.
 function Process:quiet()

@@ -170,6 +170,9 @@ describe("the handshake", function()
     end
     for _, c in ipairs(all) do assert.falsy(c:rest():find("HTTP", 1, true)) end
     assert.is_true(cqueues.monotime() - began < 4)
+    assert.equal(2, s:metric("moon2m_limit_total", 'limit="handshake_time"'))
+    assert.is_true(s:metric("moon2m_tls_handshakes_total", 'result="done"') > 0)
+    assert.is_true(s:metric("moon2m_tls_handshakes_total", 'result="failed"') > 3)
   end)
 
   it("behind it, the port is HTTP/1.1 and WebSocket alone", function()
