@@ -7,8 +7,6 @@
  */
 #include "net_lws.h"
 
-#include "limit.h"
-
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -192,7 +190,6 @@ static void on_start(wslay_event_context_ptr ws,
 	if (w->control || a->payload_length <= w->c->net->lim.body - w->c->rx.n)
 		return;
 	w->refused = true;
-	limit_hit(LIMIT_BODY);
 	why = net_conn_too_large(w->c);
 	wslay_event_queue_close(ws, WSLAY_CODE_MESSAGE_TOO_BIG, (const uint8_t *)why, strlen(why));
 }
