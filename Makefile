@@ -53,9 +53,9 @@ help:
 # ---- what is needed ------------------------------------------------------------------------------
 DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsockets-dev \
 	libwebsockets-evlib-ev libev-dev libwslay-dev libssl-dev libsqlite3-dev libcbor-dev libedit-dev libmosquitto-dev \
-	node-llhttp lua-cjson
+	node-llhttp
 DEBS_RUN := $(DEBS_BUILD) curl ca-certificates
-DEBS_TEST := $(DEBS_RUN) libcmocka-dev lua-busted lua-http lua-check luarocks node-ws sqlite3 \
+DEBS_TEST := $(DEBS_RUN) libcmocka-dev lua-busted lua-http lua-check lua-cjson luarocks node-ws sqlite3 \
 	procps util-linux mosquitto mosquitto-clients socat openssl sslscan
 DEBS_NODE := nodejs
 
@@ -273,7 +273,7 @@ $(addprefix $(B)/bench/,$(BENCH) store_inst):
 
 .PHONY: bench deps-bench
 deps-bench:
-	$(call install_debs,$(DEBS_RUN) gnuplot-nox util-linux)
+	$(call install_debs,$(DEBS_RUN) lua-cjson gnuplot-nox util-linux)
 bench: deps-bench $(B)/moon2m $(addprefix $(B)/bench/,$(BENCH))
 	@BUILD=$(B) tests/bench/run $(FIGURES)
 

@@ -20,7 +20,6 @@ headers.]],
 
 dependencies = {
   "lua == 5.1",
-  "lua-cjson >= 2.1.0",
 }
 
 build = {

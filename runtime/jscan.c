@@ -307,27 +307,3 @@ bool jscan_check(struct str text, struct jscan_limits lim, struct err *e)
 			       *c.limit, c.limit == &c.lim.max_depth ? "depth" : "members");
 	return err_set(e, "byte %zu: %s", (size_t)(c.p - text.p), c.why);
 }
-
-bool jscan_intricate(struct str text)
-{
-	const char *p = text.p, *end = text.p + text.n;
-	unsigned digits = 0;
-
-	for (; p < end; p++) {
-		if (*p >= '0' && *p <= '9') {
-			if (++digits == 16)
-				return true;
-			continue;
-		}
-		digits = 0;
-		if (*p == '"')
-			p = jscan_skip_string(p, end) - 1;
-		if (*p != '[')
-			continue;
-		while (p + 1 < end && (p[1] == ' ' || (p[1] >= '\t' && p[1] <= '\r')))
-			p++;
-		if (p + 1 < end && p[1] == ']')
-			return true;
-	}
-	return false;
-}

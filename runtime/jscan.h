@@ -50,7 +50,3 @@ const char *jscan_skip_string(const char *p, const char *end);
 /* Name (still escaped) of a member that occurs twice in one object, at any depth, into *name; false
  * when there is none (TS-0004 8.4.2). */
 bool jscan_duplicate(struct str text, struct str *name);
-
-/* Whether a decoder that tells [] from {} by what is in them, and keeps numbers in doubles, may lose
- * something: the text has an empty array, or a number with 16 digits in a row. */
-bool jscan_intricate(struct str text);

@@ -1,28 +1,21 @@
--- JSON text to Lua values and back, with what cjson loses kept right: arrays stay arrays when
+-- JSON text to Lua values and back, with what is easily lost kept right: arrays stay arrays when
 -- they are empty, integers beyond 2^53 keep their digits, output has one order (keys sorted) and
 -- no exponent.
 --
 -- decode() is for values that somebody looks into; attributes and `con` otherwise stay the raw
--- text that was received.  Input is expected to have passed core.json.check (UTF-8, depth,
--- duplicates). encode() never writes something that is not JSON: it raises instead.
+-- text that was received.  encode() never writes something that is not JSON: it raises instead.
 
-local cjson = require "cjson"
 local core = require "moon2m.core.json"
 
 local byte, find, sub, format = string.byte, string.find, string.sub, string.format
 local tonumber, type, pairs, next, getmetatable = tonumber, type, pairs, next, getmetatable
-local setmetatable, pcall, error = setmetatable, pcall, error
-local rawget = rawget
+local setmetatable, error, rawget = setmetatable, error, rawget
 local concat, sort = table.concat, table.sort
-local quote, intricate = core.quote, core.intricate
+local quote = core.quote
 
 local MAX_DEPTH = 64
-local EXACT = 9007199254740992  -- 2^53
 
-local fast = cjson.new()
-if fast.decode_invalid_numbers then fast.decode_invalid_numbers(false) end
-
-local json = { null = cjson.null }
+local json = { null = core.null }
 local array_mt = { __name = "array" }
 
 --- Marks a table as an array, so that it is written as [] even when it is empty; returns it.
@@ -35,112 +28,9 @@ function json.is_array(v)
   return type(v) == "table" and (getmetatable(v) == array_mt or rawget(v, 1) ~= nil)
 end
 
--- ---- decode -------------------------------------------------------------------------------------
-
-local parse
-
-local function space(s, i)
-  return find(s, "[^ \t\r\n]", i) or #s + 1
-end
-
-local function fail(s, i)
-  error({ msg = i > #s and "unexpected end of JSON text"
-    or format("unexpected character at byte %d of the JSON text", i) })
-end
-
-local function parse_string(s, i)
-  local from, j = i + 1, i + 1
-  while true do
-    j = find(s, '["\\]', j)
-    if not j then fail(s, #s + 1) end
-    if byte(s, j) == 34 then break end
-    j = j + 2
-  end
-  local text = sub(s, from, j - 1)
-  if find(text, "\\", 1, true) then
-    text = core.string(sub(s, i, j))
-    if not text then fail(s, i) end
-  end
-  return text, j + 1
-end
-
-local function parse_number(s, i)
-  local _, j = find(s, "^%-?%d+%.?%d*[eE]?[+-]?%d*", i)
-  if not j then fail(s, i) end
-  local text = sub(s, i, j)
-  local n = tonumber(text)
-  if not n then fail(s, i) end
-  if (n > EXACT or n < -EXACT) and not find(text, "[.eE]") then return text, j + 1 end
-  return n, j + 1
-end
-
-local function parse_array(s, i, depth)
-  local t, n = json.array {}, 0
-  i = space(s, i + 1)
-  if byte(s, i) == 93 then return t, i + 1 end
-  while true do
-    n = n + 1
-    t[n], i = parse(s, i, depth)
-    i = space(s, i)
-    local c = byte(s, i)
-    if c == 93 then return t, i + 1 end
-    if c ~= 44 then fail(s, i) end
-    i = i + 1
-  end
-end
-
-local function parse_object(s, i, depth)
-  local t = {}
-  i = space(s, i + 1)
-  if byte(s, i) == 125 then return t, i + 1 end
-  while true do
-    i = space(s, i)
-    if byte(s, i) ~= 34 then fail(s, i) end
-    local key, after = parse_string(s, i)
-    i = space(s, after)
-    if byte(s, i) ~= 58 then fail(s, i) end
-    t[key], i = parse(s, i + 1, depth)
-    i = space(s, i)
-    local c = byte(s, i)
-    if c == 125 then return t, i + 1 end
-    if c ~= 44 then fail(s, i) end
-    i = i + 1
-  end
-end
-
-local words = { [116] = { "true", true }, [102] = { "false", false },
-  [110] = { "null", json.null } }
-
-function parse(s, i, depth)
-  if depth > MAX_DEPTH then error({ msg = "JSON text nested deeper than 64" }) end
-  i = space(s, i)
-  local c = byte(s, i)
-  if c == 34 then return parse_string(s, i) end
-  if c == 123 then return parse_object(s, i, depth + 1) end
-  if c == 91 then return parse_array(s, i, depth + 1) end
-  local w = words[c]
-  if not w then return parse_number(s, i) end
-  if sub(s, i, i + #w[1] - 1) ~= w[1] then fail(s, i) end
-  return w[2], i + #w[1]
-end
-
-local function slow(s)
-  local v, i = parse(s, 1, 0)
-  i = space(s, i)
-  if i <= #s then fail(s, i) end
-  return v
-end
-
---- The Lua value of JSON text: null is json.null, an array is marked (or has an element 1), an
--- integer beyond 2^53 is its text.  nil, message when the text is no JSON.
-function json.decode(text)
-  if byte(text) == 34 and find(text, '"', 2, true) == #text and not find(text, "[\\%c]") then
-    return sub(text, 2, -2)
-  end
-  local ok, v = pcall(intricate(text) and slow or fast.decode, text)
-  if ok then return v end
-  return nil, type(v) == "table" and v.msg or tostring(v)
-end
+--- The Lua value of JSON text: null is json.null, an array is marked, an integer beyond 2^53 is its
+-- text.  nil, message when the text is no JSON.
+json.decode = core.decoder(array_mt)
 
 --- JSON text with each string in it, names of members too, given to fn; what fn returns stands for
 -- it, nil: as it was, byte for byte.

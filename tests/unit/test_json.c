@@ -394,35 +394,6 @@ static void duplicates_among_many(void **state)
 	buf_free(&b);
 }
 
-static void intricate(void **state)
-{
-	static const char *const yes[] = { "[]",
-					   "{\"a\":[ \n\t]}",
-					   "[[]]",
-					   "1234567890123456",
-					   "{\"a\":-12345678901234567}",
-					   "[\"[\",[]]" };
-	static const char *const no[] = { "",
-					  "[",
-					  "[ ",
-					  "]",
-					  "{}",
-					  "[1]",
-					  "[\"\"]",
-					  "[ [1] ]",
-					  "\"[]\"",
-					  "123456789012345.123456789012345",
-					  "\"1234567890123456\"",
-					  "\"\\\"[]\"",
-					  "\"[]" };
-
-	(void)state;
-	for (size_t i = 0; i < countof(yes); i++)
-		assert_true(jscan_intricate(str_of(yes[i])));
-	for (size_t i = 0; i < countof(no); i++)
-		assert_false(jscan_intricate(str_of(no[i])));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,7 +405,6 @@ int main(void)
 		cmocka_unit_test(iteration_is_bounded),
 		cmocka_unit_test(members),
 		cmocka_unit_test(strings),
-		cmocka_unit_test(intricate),
 		cmocka_unit_test(duplicates),
 		cmocka_unit_test(duplicates_among_many),
 	};
