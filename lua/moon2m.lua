@@ -120,7 +120,8 @@ local function waited(seconds, ok, ...)
 end
 
 local function verbs(cse, scope, script)
-  local function guarded()
+  -- part: of a verb that another one counts.
+  local function guarded(part)
     if scope.staging then
       fail("verbs work inside a handler or cse.start, not while a script loads")
     end
@@ -129,6 +130,8 @@ local function verbs(cse, scope, script)
     local current = rule.current()
     local still = current and current.rule.still
     if still then fail("%s cannot wait: verbs do not work in it", still) end
+    why = not part and rule.refuse_verb()
+    if why then fail("%s", why) end
   end
 
   -- The general form.  Returns rsc, content text.
@@ -204,7 +207,7 @@ local function verbs(cse, scope, script)
     if content == nil then argument("cse.add", "content", "a value", nil) end
     local body = { con = content }
     for k, v in pairs(optional_table("cse.add", "attrs", attrs)) do body[k] = v end
-    guarded()
+    guarded(true)
     local dispatch = require "moon2m.dispatch"
     local T = dispatch.holds(to)
     local dgt = T.attr.dgt

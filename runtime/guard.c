@@ -153,9 +153,15 @@ static void stop_user_code(lua_State *L, lua_Debug *ar)
 /* The innermost Lua frame of what runs is the user's: fills ar, if there is one at all. */
 static bool in_user_code(lua_Debug *ar)
 {
-	for (int level = 0; level < 50 && g.co && lua_getstack(g.co, level, ar); level++)
-		if (lua_getinfo(g.co, "Sl", ar) && ar->currentline >= 0)
-			return !is_library(ar);
+	int ground = g.co && g.co == g.base ? guard_ground(g.co) : -1;
+
+	for (int level = 0; level < 50 && g.co && lua_getstack(g.co, level, ar); level++) {
+		if (!lua_getinfo(g.co, "Sl", ar) || ar->currentline < 0)
+			continue;
+		if (level == ground && level > 0)
+			break; /* what the user's code called last of all */
+		return !is_library(ar);
+	}
 	ar->currentline = -1;
 	return true;
 }
@@ -296,7 +302,8 @@ static const char *field(lua_State *co, const char *name)
 	return s;
 }
 
-/* A handler's first argument is the request or the event: its op and to. */
+/* A handler's first argument is the request or the event: its op and to.  The handler is the
+ * outermost frame of user code. */
 static void find_event(lua_State *co, char *out, size_t size)
 {
 	lua_Debug ar;
@@ -304,8 +311,11 @@ static void find_event(lua_State *co, char *out, size_t size)
 
 	while (lua_getstack(co, level, &ar))
 		level++;
-	if (level == 0 || !lua_getstack(co, level - 1, &ar) || !lua_getlocal(co, &ar, 1) ||
-	    !lua_istable(co, -1))
+	do {
+		if (--level < 0 || !lua_getstack(co, level, &ar) || !lua_getinfo(co, "Sl", &ar))
+			return;
+	} while (ar.currentline < 0 || is_library(&ar));
+	if (!lua_getlocal(co, &ar, 1) || !lua_istable(co, -1))
 		return;
 	snprintf(out, size, "%s%s%s", field(co, "op"), field(co, "op")[0] ? " " : "",
 		 field(co, "to"));

@@ -47,6 +47,10 @@ struct str guard_trace(void);
  * when there is none (rule may be NULL).  Part of the name. */
 struct str guard_declared_at(const char *rule);
 
+/* The level of the frame that the library began a coroutine with, which is the user's above it; -1:
+ * there is none, or far away. */
+int guard_ground(lua_State *co);
+
 /* "file:line: not enough memory: ..." when the run that just ended was refused memory; else NULL.
  * Valid until the next run. */
 const char *guard_refusal(void);

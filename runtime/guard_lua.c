@@ -10,6 +10,7 @@
 #include "vm.h"
 
 #define METER "moon2m.guard.meter"
+#define DEEP 50 /* frames */
 
 /* ---- guarded runs ---------------------------------------------------------------------------- */
 
@@ -62,15 +63,49 @@ static int give_results(lua_State *L, lua_State *co)
 
 /* ---- errors as text -------------------------------------------------------------------------- */
 
+int guard_ground(lua_State *co)
+{
+	lua_Debug ar;
+	int level = 0;
+
+	if (lua_getstack(co, DEEP, &ar)) /* finding a frame takes as long as it is deep */
+		return -1;
+	while (lua_getstack(co, level, &ar))
+		level++;
+	if (--level < 0 || !lua_getstack(co, level, &ar) || !lua_getinfo(co, "S", &ar) ||
+	    strncmp(ar.source, "@lib/", 5) != 0)
+		return -1;
+	return level;
+}
+
+/* A C function that the user's code called in place of its last frame names the ground as the place
+ * of its error: that is taken off the text at the top. */
+static void drop_ground(lua_State *L, lua_State *co)
+{
+	char place[LUA_IDSIZE + 16];
+	const char *text = lua_tostring(L, -1);
+	int level = guard_ground(co);
+	lua_Debug ar;
+
+	if (level < 0 || !lua_getstack(co, level, &ar) || !lua_getinfo(co, "Sl", &ar))
+		return;
+	snprintf(place, sizeof(place), "%s:%d: ", ar.short_src, ar.currentline);
+	if (strncmp(text, place, strlen(place)) != 0)
+		return;
+	lua_pushstring(L, text + strlen(place));
+	lua_replace(L, -2);
+}
+
 /* "file:line: " of the innermost user frame of a coroutine that has failed; when it has none, as of a
  * function that was called in place of the last one, where the rule was declared, if that is known. */
 static void push_place(lua_State *L, lua_State *co, const char *rule)
 {
 	struct str at = guard_declared_at(rule);
+	int ground = guard_ground(co);
 	lua_Debug ar;
 
 	for (int level = 0; level < 50 && lua_getstack(co, level, &ar); level++) {
-		if (!lua_getinfo(co, "Sl", &ar) || ar.currentline < 0)
+		if (!lua_getinfo(co, "Sl", &ar) || ar.currentline < 0 || level == ground)
 			continue;
 		lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
 		return;
@@ -107,6 +142,7 @@ static void make_text(lua_State *L, lua_State *co, const char *rule)
 	int type = lua_type(L, -1);
 
 	if (type == LUA_TSTRING) {
+		drop_ground(L, co);
 		if (has_place(lua_tostring(L, -1)) || on_purpose(co))
 			return;
 		push_place(L, co, rule);

@@ -105,15 +105,18 @@ end)
 
 local budget = {}
 local budget_memory = bytes(65536)
-budget.name = "{ seconds of a slice, seconds in all [, bytes] }"
+budget.name = "{ seconds of a slice, seconds in all [, bytes [, verbs]] }"
 function budget.check(v)
-  local memory = type(v) == "table" and v[3] ~= nil and budget_memory.check(v[3])
-  if type(v) ~= "table" or type(v[1]) ~= "number" or v[1] < 0.001 or v[1] > 60
-    or type(v[2]) ~= "number" or v[2] < v[1] or v[2] > 3600 or #v > 3 or memory == nil then
-    return nil, "expected { seconds of a slice (0.001 to 60), seconds in all (to 3600), " ..
-      "bytes that a slice may add (at least 64K) or nothing }"
+  if type(v) == "table" then
+    local memory = v[3] == nil and v[4] == nil or budget_memory.check(v[3])
+    local verbs = v[4] == nil or type(v[4]) == "number" and v[4] >= 1 and v[4] % 1 == 0
+    if type(v[1]) == "number" and v[1] >= 0.001 and v[1] <= 60 and type(v[2]) == "number"
+      and v[2] >= v[1] and v[2] <= 3600 and #v <= 4 and memory and verbs then
+      return { v[1], v[2], memory ~= true and memory or nil, v[4] }
+    end
   end
-  return { v[1], v[2], memory or nil }
+  return nil, "expected { seconds of a slice (0.001 to 60), seconds in all (to 3600), " ..
+    "bytes that a slice may add (at least 64K) or nothing, verbs of a call or nothing }"
 end
 
 local RELOAD = { loads = true, tested = true }
@@ -343,7 +346,7 @@ keys.list = {
     "bytes of one that wait, each way; also the longest line or piece that is read" },
 
   { "budgets", section, nil,
-    "CPU seconds of a slice, wall seconds in all and bytes, for user code" },
+    "CPU seconds of a slice, wall seconds in all, bytes and verbs, for user code" },
   { "budgets.load", budget, nil, "loading a script" },
   { "budgets.policy", budget, nil, "cse.policy" },
   { "budgets.check", budget, nil, "cse.check" },

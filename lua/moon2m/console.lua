@@ -176,7 +176,9 @@ local function evaluate(s, m)
   if not fn then return s.send { done = true, error = why } end
   s.busy, s.stopped, s.printed = true, false, 0
   if type(m.width) == "number" then s.width = math.max(20, math.min(m.width, 1000)) end
-  return finish(s, m, rules.call(rules.new(s.scope, "console", "console", fn, "console")))
+  local line = rules.new(s.scope, "console", "console", fn, "console")
+  line.many = true
+  return finish(s, m, rules.call(line))
 end
 
 --- Entry: a line of a client.  Yields.

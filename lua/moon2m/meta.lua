@@ -42,7 +42,9 @@ function cse.state(defaults) end
 
 ---Lowers what one run of this script's code may use; it cannot raise what the operator allows
 ---(`budgets` in the configuration). Code that uses more is stopped, with file and line in the log,
----even inside `pcall`.
+---even inside `pcall`. Between its verbs a call may run for ten times the time of a slice in all,
+---and it may use 1,000 verbs (those of timers and sockets 10,000, `cse.start` 100,000), which the
+---operator can change; the function of a `cse.tcp` connection may go on for ever.
 ---
 ---```lua
 ---cse.budget { time = 0.005, memory = "8M" }

@@ -12,14 +12,19 @@ local rule = {}
 
 local MEMORY = 32 * 1048576
 
--- Seconds of CPU for one uninterrupted slice, of wall time in all (waits included), and bytes that
--- a slice may add to what Lua holds.
+local VERBS, MANY, ANY = 1000, 100000, math.huge
+
+-- Seconds of CPU for one uninterrupted slice, of wall time in all (waits included), bytes that a
+-- slice may add to what Lua holds, and verbs of a call.
 local BUDGET = {
-  load = { 0.5, 5, MEMORY }, policy = { 0.02, 2, MEMORY }, check = { 0.02, 2, MEMORY },
-  virtual = { 0.02, 2, MEMORY }, on = { 0.1, 30, MEMORY }, format = { 0.02, 0.02, MEMORY },
-  timer = { 0.1, 30, MEMORY }, start = { 0.5, 30, MEMORY }, stop = { 0.1, 2, MEMORY },
-  tcp = { 0.1, math.huge, MEMORY }, console = { 2, math.huge, MEMORY },
+  load = { 0.5, 5, MEMORY, VERBS }, policy = { 0.02, 2, MEMORY, VERBS },
+  check = { 0.02, 2, MEMORY, VERBS }, virtual = { 0.02, 2, MEMORY, VERBS },
+  on = { 0.1, 30, MEMORY, VERBS }, format = { 0.02, 0.02, MEMORY, VERBS },
+  timer = { 0.1, 30, MEMORY, 10 * VERBS }, start = { 0.5, 30, MEMORY, MANY },
+  stop = { 0.1, 2, MEMORY, VERBS }, tcp = { 0.1, math.huge, MEMORY, ANY },
+  console = { 2, math.huge, MEMORY, ANY },
 }
+local SLICES = 10         -- what a call may run in all between its verbs, in slices
 local MAX_HOPS = 8
 local BREAKER = 5         -- failures in a row, then the rule rests
 local REST = 30           -- seconds
@@ -33,18 +38,23 @@ function rule.has_budget(kind)
   return BUDGET[kind] ~= nil
 end
 
---- Overrides the budgets (configuration section `budgets`: kind -> { slice, total [, bytes] }).
+--- Overrides the budgets: kind -> { slice, total [, bytes [, verbs]] } (`budgets` in the
+-- configuration).
 function rule.set_budgets(over)
   for kind, b in pairs(over or {}) do
     local old = BUDGET[kind]
-    if old then BUDGET[kind] = { b[1] or old[1], b[2] or old[2], b[3] or old[3] } end
+    if old then
+      local new = {}
+      for i = 1, 4 do new[i] = b[i] or old[i] end
+      BUDGET[kind] = new
+    end
   end
 end
 
---- A rule of a scope (`lasting`: a reload does not wait for its calls): fn, run under the budget of
--- that kind; at: "file:line" of the declaration. Its books: calls, errors, seconds (wall time in
--- all, waits included), hist (how many calls took less than 2^i microseconds, by i; the absent are
--- 0).
+--- A rule of a scope (`lasting`: a reload does not wait for its calls; `many`: more than three
+-- results are wanted): fn, run under the budget of that kind; at: "file:line" of the declaration.
+-- Its books: calls, errors, seconds (wall time in all, waits included), hist (how many calls took
+-- less than 2^i microseconds, by i; the absent are 0).
 function rule.new(scope, budget, name, fn, at)
   at = at or scope.file
   return { scope = scope, budget = budget, fn = fn, where_declared = at,
@@ -92,16 +102,59 @@ local function meter_of(r)
   return r.meter
 end
 
+-- A call is a context with its coroutine; both are used again: a coroutine that has run a function
+-- to its end gives the results with DONE and waits for the next.  What it is to run is handed over
+-- here, so that nothing of a call stays in it.
+local MOST_IDLE = 64
+local DONE = {}
+local idle, nidle = {}, 0
+local job, arity, arg1, arg2, arg3
+
+local function run_job()
+  local fn, n, a, b, c = job, arity, arg1, arg2, arg3
+  job, arg1, arg2, arg3 = nil, nil, nil, nil
+  if n == 0 then return fn() end
+  if n == 1 then return fn(a) end
+  if n == 2 then return fn(a, b) end
+  return fn(a, b, c)
+end
+
+local function serve()
+  while true do yield(DONE, run_job()) end
+end
+
+-- A context for a function with n arguments.
+local function context_for(r, n)
+  if n > 3 then return { co = create(r.fn) } end
+  if nidle == 0 then return { co = create(serve) } end
+  local c = idle[nidle]
+  idle[nidle] = nil
+  nidle = nidle - 1
+  return c
+end
+
+local function give_back(c)
+  if nidle == MOST_IDLE then return end
+  c.rule, c.outer, c.chain, c.took = nil, nil, nil, nil
+  nidle = nidle + 1
+  idle[nidle] = c
+end
+
 local go_on
 
-local function step(r, context, co, ok, first, ...)
+local function step(r, context, ok, first, ...)
   running = context.outer
   if not ok then
     book(r, context)
     r.trace = (...)
     return false, first
   end
-  if status(co) == "dead" then
+  if first == DONE then
+    book(r, context)
+    give_back(context)
+    return true, ...
+  end
+  if status(context.co) == "dead" then
     book(r, context)
     return true, first, ...
   end
@@ -109,27 +162,55 @@ local function step(r, context, co, ok, first, ...)
     book(r, context)
     return false, r.where_declared .. ": yielded outside a coroutine of its own"
   end
-  return go_on(r, context, co, yield(first, ...))
+  return go_on(r, context, yield(first, ...))
 end
 
 -- What it waited for is there.
-function go_on(r, context, co, ...)
-  if mono() > context.deadline then
-    return step(r, context, co, false, ("%s: not finished after %g s, stopped"):format(
+function go_on(r, context, ...)
+  local now = mono()
+  if now > context.deadline then
+    return step(r, context, false, ("%s: not finished after %g s, stopped"):format(
       r.where_declared, BUDGET[r.budget][2]))
   end
-  running = context
-  return step(r, context, co, resume(r.meter, r.name, co, ...))
+  running, context.since = context, now
+  return step(r, context, resume(r.meter, r.name, context.co, ...))
 end
 
 local function call(r, hop, chain, took, ...)
-  local began, scope = mono(), r.scope
-  local context = { rule = r, hop = hop or 0, chain = chain, outer = running, began = began,
-    deadline = began + BUDGET[r.budget][2] * 1e6, took = took }
-  local co = create(r.fn)
+  local n, scope = select("#", ...), r.scope
+  local context, began = context_for(r, n), mono()
+  context.rule, context.hop, context.chain, context.outer = r, hop or 0, chain, running
+  context.began, context.deadline = began, began + BUDGET[r.budget][2] * 1e6
+  context.took, context.verbs, context.own, context.since = took, 0, 0, began
   if not r.lasting then scope.running = (scope.running or 0) + 1 end
   running = context
-  return step(r, context, co, resume(r.meter or meter_of(r), r.name, co, ...))
+  local meter = r.meter or meter_of(r)
+  if n > 3 then return step(r, context, resume(meter, r.name, context.co, ...)) end
+  job, arity, arg1, arg2, arg3 = r.fn, n, ...
+  if took or r.many then return step(r, context, resume(meter, r.name, context.co)) end
+  -- most calls end at once, and nobody wants more than three results: this way is compiled
+  local ok, first, a, b, c = resume(meter, r.name, context.co)
+  if first ~= DONE then return step(r, context, ok, first, a, b, c) end
+  running = context.outer
+  book(r, context)
+  give_back(context)
+  return true, a, b, c
+end
+
+--- The user code that runs now is about to use a verb: nil, or why it may not.  Each slice of a
+-- call has its budget of CPU time; this bounds what slices and verbs add up to.
+function rule.refuse_verb()
+  local c = running
+  if not c then return nil end
+  local now, b = mono(), BUDGET[c.rule.budget]
+  c.own, c.since, c.verbs = c.own + now - c.since, now, c.verbs + 1
+  if c.verbs > b[4] then
+    return ("more than %d verbs in one call, stopped"):format(b[4])
+  end
+  local most = SLICES * math.min(c.rule.scope.slice or b[1], b[1])
+  if b[4] < math.huge and c.own > most * 1e6 then
+    return ("running for more than %g s between verbs, stopped"):format(most)
+  end
 end
 
 --- Memory of a scope's rules, in bytes: { allocated = asked for in all, kept = what runs added
@@ -218,6 +299,7 @@ function rule.wake(r)
 end
 
 function rule.succeeded(r)
+  if r.failures == 0 then return end
   r.failures, r.resting, r.trying = 0, nil, nil
 end
 

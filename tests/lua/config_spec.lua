@@ -57,7 +57,7 @@ listen = { { port = 0 }, { host = "::1", port = 81, ws = false } }
 limits = { body = "2M", ping = 0 }
 scripts = { stats = { window = 5, deep = { x = { 1, 2 } } } }
 read = { "/proc/**" }
-budgets = { on = { 0.2, 10 } }
+budgets = { on = { 0.2, 10 }, timer = { 0.2, 10, "64M", 20000 } }
 ]]
     local function check(c)
       assert.same({ "plant", "/p1", "" }, { c.cse.name, c.cse.id, c.cse.admin })
@@ -68,6 +68,7 @@ budgets = { on = { 0.2, 10 } }
       assert.same({ 2097152, 0, 8192 }, { c.limits.body, c.limits.ping, c.limits.connections })
       assert.same({ stats = { window = 5, deep = { x = { 1, 2 } } } }, c.scripts)
       assert.same({ { "/proc/**" }, { 0.2, 10 } }, { c.read, c.budgets.on })
+      assert.same({ 0.2, 10, 64 * 1048576, 20000 }, c.budgets.timer)
     end
     check(config.load(file(text)))
     check(config.load(file("return {\n" .. text:gsub("\n(%a)", ",\n%1") .. "}\n")))
@@ -115,6 +116,8 @@ budgets = { on = { 0.2, 10 } }
       { "apps = { 5 }", "c:1: apps.1: expected a string, got 5" },
       { "budgets = { on = 5 }", "c:1: budgets.on: expected { seconds of a slice" },
       { "budgets = { on = { 0.1 } }", "c:1: budgets.on: expected { seconds of a slice" },
+      { "budgets = { on = { 1, 2, '8M', 0 } }", "c:1: budgets.on: expected { seconds of a slice" },
+      { "budgets = { on = { 0.1, 1, 5 } }", "c:1: budgets.on: expected { seconds of a slice" },
       { "scripts = { stats = 5 }", "c:1: scripts.stats: expected a table, got 5" },
       { "foo = 1", "c:1: foo: unknown key; known here: cse, data, listen," },
       { "return { foo = 1 }", "c:1: foo: unknown key" },

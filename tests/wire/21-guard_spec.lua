@@ -129,6 +129,36 @@ describe("never ending", function()
     assert.equal(0, expect(2000, s:retrieve(TEMP, ME)).cni)
   end)
 
+  it("an endless loop of verbs, also in pcall: after so many; what was written stays", function()
+    local s = start([[
+      cse.start(function() cse.ensure("/log", "container", {}) end)
+      cse.on("create", "/home/temp", function(ev)
+        if ev.res.con == "1" then while true do cse.add("/log", 1) end end
+        if ev.res.con == "2" then while true do pcall(cse.add, "/log", 2) end end
+        if ev.res.con == "3" then while true do cse.retrieve("/home/temp") cse.sleep(0) end end
+      end)]], { config = "budgets = { on = { 0.1, 30, \"32M\", 50 } }\n" })
+    s:add(TEMP, ME, "1")
+    s:logs("s.lua:4: more than 50 verbs in one call, stopped\n[^\n]*in on create /home/temp")
+    s:add(TEMP, ME, "2")
+    s:logs("s.lua:5: still running after 100 ms, stopped")
+    s:add(TEMP, ME, "3")
+    s:logs("s.lua:6: more than 50 verbs in one call, stopped")
+    assert.equal(100, expect(2000, s:retrieve("/moon/log", "CAdmin")).cni)
+  end)
+
+  it("what runs long between its verbs, again and again: after ten slices", function()
+    local s = start([[
+      cse.on("create", "/home/temp", function()
+        while true do
+          local till = cse.now() + 0.008
+          while cse.now() < till do end
+          cse.sleep(0)
+        end
+      end)]], { config = "budgets = { on = { 0.01, 30 } }\n" })
+    s:add(TEMP, ME, "1")
+    s:logs("s.lua:%d: running for more than 0.1 s between verbs, stopped")
+  end)
+
   it("a budget can be lowered by the script, not raised", function()
     local s = start [[
       cse.budget { time = 100 }
