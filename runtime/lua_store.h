@@ -14,7 +14,8 @@
  *	{"put", row} {"set", row} {"delete", id, path} {"touch", cid, st, lt}
  *	{"inst", cid, st, ct, et|nil, size, path, rn|nil, cr|nil, lbl|nil, att|nil, con}
  *	{"inst_delete", cid, st} {"event", event} {"meta", key, value|nil}
- *	{"evt", n, text} {"evt_delete", last}
+ *	{"evt", n, part, ...} {"evt_delete", last}; the text of n is "<n> ", then of each part
+ *	"<length>:<bytes>", "~" for false
  *  max_id(table) -> number				start only, like meta(key) -> text | nil
  */
 #pragma once

@@ -10,6 +10,7 @@
 #include "notify.h"
 
 #define EVENT "moon2m.event"
+#define TEXT_KEEP (256 * 1024)
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
@@ -200,12 +201,40 @@ static void add_meta(lua_State *L, int op, struct store_tx *tx)
 	store_tx_meta(tx, k, lua_store_to_text(L, b + 1, "meta value"));
 }
 
+/* One part of the text: its length and its bytes, "~" for one that is absent (false). */
+static void add_part(lua_State *L, struct buf *text)
+{
+	struct str s;
+
+	if (lua_isboolean(L, -1)) {
+		buf_char(text, '~');
+		return;
+	}
+	s = lua_store_check_text(L, -1, "evt part");
+	buf_u64(text, s.n);
+	buf_char(text, ':');
+	buf_str(text, s);
+}
+
 static void add_evt(lua_State *L, int op, struct store_tx *tx)
 {
-	int b = spread(L, op, 3);
-	int64_t n = lua_store_check_int(L, b, "evt n");
+	static struct buf text; /* outlives a Lua error */
+	size_t parts = lua_objlen(L, op);
+	int64_t n;
 
-	store_tx_evt(tx, n, lua_store_check_text(L, b + 1, "evt text"));
+	lua_rawgeti(L, op, 2);
+	n = lua_store_check_int(L, -1, "evt n");
+	buf_clear(&text);
+	buf_u64(&text, (uint64_t)n);
+	buf_char(&text, ' ');
+	for (size_t i = 3; i <= parts; i++) {
+		lua_rawgeti(L, op, (int)i);
+		add_part(L, &text);
+		lua_pop(L, 1);
+	}
+	store_tx_evt(tx, n, buf_view(&text));
+	if (text.cap > TEXT_KEEP)
+		buf_free(&text);
 }
 
 static void add_evt_delete(lua_State *L, int op, struct store_tx *tx)

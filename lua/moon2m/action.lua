@@ -226,11 +226,13 @@ local function work(subject, list)
   if not list[1] and watched[subject] == list then watched[subject] = nil end
 end
 
---- r has changed, or an instance was created in it (instance); hop: how many requests of actions
--- and scripts led here, or nil.  Never yields.
-function action.changed(r, instance, hop)
-  local list = watched[r.id]
-  if not list then return end
+local function work_soon(subject, list)
+  list.busy = true
+  timers.spawn(function() work(subject, list) end)
+end
+
+-- As action.changed, for a subject of actions.
+local function judge(r, list, instance, hop)
   for _, e in ipairs(list) do
     local subject = e.instance and instance or not e.instance and r
     if subject and evaluation.holds(e.evc, subject) then
@@ -241,10 +243,14 @@ function action.changed(r, instance, hop)
       list.queue[#list.queue + 1] = { id = e.id, hop = hop or 0 }
     end
   end
-  if list.queue[1] and not list.busy then
-    list.busy = true
-    timers.spawn(function() work(r.id, list) end)
-  end
+  if list.queue[1] and not list.busy then work_soon(r.id, list) end
+end
+
+--- r has changed, or an instance was created in it (instance); hop: how many requests of actions
+-- and scripts led here, or nil.  Never yields.
+function action.changed(r, instance, hop)
+  local list = watched[r.id]
+  if list then return judge(r, list, instance, hop) end
 end
 
 write.observe(function(r)

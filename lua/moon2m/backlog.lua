@@ -9,7 +9,7 @@
 --
 -- An event e is { at, op, to, fr, rep, old (JSON texts), hop, chain, items, left, kept }; kept says
 -- whether its change is on disk, nil while that is not known.  An item is the event for one rule:
--- { e, at, n, owner, id (key of its row in meta), logged (its text is in evt) }.
+-- { e, at, n, queue (with the owner), id (key of its row in meta), logged (its text is in evt) }.
 
 local sys = require "moon2m.core.sys"
 local store = require "moon2m.core.store"
@@ -26,7 +26,7 @@ local PAGE = 200                 -- rows of meta read at once
 local GROUPS = 16                -- rows of evt read at once
 
 local quote = core_json.quote
-local byte, format, match, sub = string.byte, string.format, string.match, string.sub
+local format, match, sub = string.format, string.match, string.sub
 
 local last = 0                   -- the newest commit sequence number
 local log, head, tail = {}, 1, 0 -- events whose text is in evt, in order
@@ -51,32 +51,18 @@ end
 
 -- ---- as text ------------------------------------------------------------------------------------
 
--- Fields with their length, "~": absent.  What is stored stays the bytes that were received.
-local function field(s)
-  return s and #s .. ":" .. s or "~"
-end
-
-local function next_field(s, i)
-  if byte(s, i) == 126 then return nil, i + 1 end
-  local n, from = match(s, "^(%d+):()", i)
-  local to = n and from + n - 1
-  if not to or to > #s then error("damaged") end
-  return sub(s, from, to), to + 1
-end
-
 --- Who gets an item: a rule (its key) of a script.
 function backlog.owner(script, key)
-  return { script = script, key = key, text = field(script) .. field(key),
+  return { script = script, key = key, text = ("%d %d:"):format(#script, #key) .. script .. key,
     json = ('{"s":%s,"r":%s'):format(quote(script), quote(key)) }
 end
 
-local function text_of(e)
-  local owners = e.items[1].owner.text
-  for i = 2, #e.items do owners = owners .. e.items[i].owner.text end
-  local text = field(format("%.0f", e.at)) .. field(e.op) .. field(e.to) .. field(e.fr)
-    .. field(e.rep) .. field(e.old) .. field(e.hop and format("%d", e.hop)) .. field(e.chain)
-    .. owners
-  return field(text)
+-- What is stored stays the bytes that were received.
+local function operation(e)
+  local owners = e.items[1].queue.owner.text
+  for i = 2, #e.items do owners = owners .. e.items[i].queue.owner.text end
+  return { "evt", e.at, e.op, e.to, e.fr or false, e.rep or false, e.old or false,
+    e.hop and format("%d", e.hop) or false, e.chain or false, owners }
 end
 
 local function key_of(item)
@@ -87,7 +73,7 @@ end
 function backlog.row(item)
   local e = item.e
   return key_of(item),
-    ('%s%s,"op":"%s","to":%s,"fr":%s,"hop":%d%s,"rep":%s,"old":%s}'):format(item.owner.json,
+    ('%s%s,"op":"%s","to":%s,"fr":%s,"hop":%d%s,"rep":%s,"old":%s}'):format(item.queue.owner.json,
       item.held and ',"held":true' or "", e.op, quote(e.to), e.fr and quote(e.fr) or "null",
       e.hop or 0, e.chain and ',"chain":' .. quote(e.chain) or "", e.rep or "null",
       e.old or "null")
@@ -111,7 +97,7 @@ function backlog.note(e)
   tail = tail + 1
   log[tail] = e
   if not timer and not flushing then flush_in(FLUSH_TIME) end
-  return { "evt", e.at, text_of(e) }
+  return operation(e)
 end
 
 -- What is done at the beginning of the log leaves it.
@@ -252,6 +238,11 @@ local function value(raw)
   return raw ~= "null" and raw or nil
 end
 
+-- An item for whoever is given its owner.
+local function item_of(e, n, script, key)
+  return { e = e, at = e.at, n = n, queue = { owner = { script = script, key = key } } }
+end
+
 -- The item of a row of meta; nil for a row that is none of this version's.
 local function parse_row(row)
   local at, n = match(row.k, "^evt/(%d+)/(%d+)$")
@@ -261,39 +252,65 @@ local function parse_row(row)
   local e = { at = tonumber(at), op = string_of(m.op), to = string_of(m.to), fr = string_of(m.fr),
     hop = tonumber(m.hop) or 0, chain = string_of(m.chain), rep = value(m.rep), old = value(m.old) }
   if not e.op or not e.to then return nil end
-  return { e = e, at = e.at, n = tonumber(n), id = row.k, held = m.held ~= nil or nil,
-    owner = { script = script, key = key } }
+  local item = item_of(e, tonumber(n), script, key)
+  item.id, item.held = row.k, m.held ~= nil or nil
+  return item
 end
 
--- The event of a text in evt, with its items.
-local function parse_text(text)
-  local f, i = {}, 1
-  for k = 1, 8 do f[k], i = next_field(text, i) end
-  local e = { at = tonumber(f[1]), op = f[2], to = f[3], fr = f[4], rep = f[5], old = f[6],
-    hop = tonumber(f[7]) or 0, chain = f[8], items = {}, kept = true }
+-- n bytes of text from place i on, and the place behind them.
+local function take(text, i, n)
+  n = tonumber(n)
+  if i + n - 1 > #text then error("damaged") end
+  return sub(text, i, i + n - 1), i + n
+end
+
+-- The part that begins at place i (lua_store.h), nil when it is absent, and the place behind it.
+local function part(text, i)
+  if sub(text, i, i) == "~" then return nil, i + 1 end
+  local n, from = match(text, "^(%d+):()", i)
+  return take(text, from, n)
+end
+
+local function owners_of(e, text)
+  local i, n = 1, 0
   while i <= #text do
     local script, key
-    script, i = next_field(text, i)
-    key, i = next_field(text, i)
-    e.items[#e.items + 1] = { e = e, at = e.at, n = #e.items + 1,
-      owner = { script = script, key = key } }
+    local nscript, nkey, from = match(text, "^(%d+) (%d+):()", i)
+    script, i = take(text, from, nscript)
+    key, i = take(text, i, nkey)
+    n = n + 1
+    e.items[n] = item_of(e, n, script, key)
   end
-  if not e.at or not e.op or not e.to then error("damaged") end
-  return e
+end
+
+-- The event whose text begins at place i, with its items, and the place behind it.  Raises.
+local function parse_text(text, i)
+  local at, hop, owners
+  local e = { items = {}, kept = true }
+  at, i = match(text, "^(%d+) ()", i)
+  e.at = tonumber(at)
+  e.op, i = part(text, i)
+  e.to, i = part(text, i)
+  e.fr, i = part(text, i)
+  e.rep, i = part(text, i)
+  e.old, i = part(text, i)
+  hop, i = part(text, i)
+  e.chain, i = part(text, i)
+  owners, i = part(text, i)
+  e.hop = tonumber(hop) or 0
+  owners_of(e, owners)
+  return e, i
 end
 
 -- The events of a row of evt, into list; what is damaged is left out.
 local function read_group(row, list)
   local i = 1
   while i <= #row.body do
-    local ok, text, after = pcall(next_field, row.body, i)
-    local fine, e = pcall(parse_text, ok and text or "")
-    if fine then
-      list[#list + 1] = e
-    else
-      sys.log("error", "script", "an event in the store is damaged, left out")
+    local ok, e, after = pcall(parse_text, row.body, i)
+    if not ok then
+      return sys.log("error", "script", "events in the store are damaged, left out")
     end
-    i = ok and after or #row.body + 1
+    list[#list + 1], i = e, after
   end
 end
 
@@ -347,13 +364,16 @@ local function by_age(a, b)
   return a.n < b.n
 end
 
---- Calls fn(script, rule key, item) for each item that the last run left, oldest first; item.owner
--- is to be set.  Yields.
+--- Calls fn(script, rule key, item) for each item that the last run left, oldest first; fn sets
+-- item.queue.  Yields.
 function backlog.read(fn)
   local items, known = read_rows()
   read_log(items, known)
   table.sort(items, by_age)
-  for _, item in ipairs(items) do fn(item.owner.script, item.owner.key, item) end
+  for _, item in ipairs(items) do
+    local owner = item.queue.owner
+    fn(owner.script, owner.key, item)
+  end
   advance()
   if (head <= tail or done[1] or handled) and not timer then flush_in(FLUSH_TIME) end
 end

@@ -68,7 +68,8 @@ end
 
 -- A request holds one lock: that of what its address names now.
 local function unlock(req)
-  if req.locked then hand_over(req.locked) end
+  if not req.locked then return end
+  hand_over(req.locked)
   req.locked = nil
 end
 
@@ -111,7 +112,8 @@ end
 --- The request is answered: what it holds is given back.
 function blocking.leave(req)
   unlock(req)
-  if req.claimed then claims[req.claimed] = nil end
+  if not req.claimed then return end
+  claims[req.claimed] = nil
   req.claimed = nil
 end
 

@@ -20,6 +20,7 @@ local resting, succeeded = rules.is_resting, rules.succeeded
 local matchers = {}              -- kind -> op -> globs
 
 local ANY = { any = true }
+local NONE = {}
 
 -- The operations under which a rule is found: hooks that are for every operation have one tree.
 local function operations(rule)
@@ -156,35 +157,41 @@ function hooks.policy(req, res)
   return nil
 end
 
+-- The JSON text of a value of pc that is not what `raw` (nil: nothing) says; else nil.  Raises.
+local function changed_text(v, raw)
+  local before
+  if raw then before = json.decode(raw) end
+  if type(v) ~= "table" then return v ~= before and json.encode(v) or nil end
+  local new = json.encode(v)
+  return (type(before) ~= "table" or json.encode(before) ~= new) and new or nil
+end
+
 -- What a script changed in pc, back into the raw member texts; the rest stays as received.  Whether
--- anything was; nil, what is wrong with it.  before: the values, of tables their texts.
-local function write_back(before, pc, members)
+-- anything was; nil, what is wrong with it.
+local function write_back(pc, members)
   if type(pc) ~= "table" then return nil, "req.pc: a table was expected, got a " .. type(pc) end
-  local new, changed = {}, false
+  local new, changed
   for k, v in pairs(pc) do
     if type(k) ~= "string" then return nil, "req.pc: a name that is no string" end
-    if type(v) == "table" or before[k] ~= v then
-      local ok, raw = pcall(json.encode, v)
-      if not ok then return nil, ("req.pc.%s: %s"):format(k, raw) end
-      if type(v) ~= "table" or before[k] ~= raw then new[k], changed = raw, true end
+    local ok, raw = pcall(changed_text, v, members[k])
+    if not ok then return nil, ("req.pc.%s: %s"):format(k, raw) end
+    if raw then
+      new = new or {}
+      new[k] = raw
     end
   end
-  for k, raw in pairs(new) do members[k] = raw end
-  for k in pairs(before) do
+  for k in pairs(members) do
     if rawget(pc, k) == nil then members[k], changed = nil, true end
   end
+  for k, raw in pairs(new or NONE) do members[k], changed = raw, true end
   return changed
 end
 
--- The content as a check gets it, and what write_back compares it with.
+-- The content as a check gets it.
 local function opened(members)
-  local pc, before = {}, {}
-  for k, raw in pairs(members or {}) do
-    local v = json.decode(raw)
-    pc[k] = v
-    before[k] = type(v) == "table" and json.encode(v) or v
-  end
-  return pc, before
+  local pc = {}
+  for k, raw in pairs(members or NONE) do pc[k] = json.decode(raw) end
+  return pc
 end
 
 -- A check that failed: false, what the client is told, the response status code.
@@ -206,8 +213,8 @@ function hooks.check(req, members)
       return false, told("check", rule, "is out of order, nothing was stored"),
         rsc.INTERNAL_SERVER_ERROR
     end
-    local mine, pc, before = own(req, list, i), opened(members)
-    mine.pc = pc
+    local mine = own(req, list, i)
+    mine.pc = opened(members)
     local ok, verdict, why, code = call(rule, req.hop, req.chain, mine)
     local wrong = not ok and verdict or no_verdict(rule, verdict)
     if wrong then return broken_check(rule, wrong, about(op, to, fr)) end
@@ -216,7 +223,7 @@ function hooks.check(req, members)
       return false, text(why) or "refused by a check", refusal(code)
     end
     local new
-    if members then new, wrong = write_back(before, mine.pc, members) end
+    if members then new, wrong = write_back(mine.pc, members) end
     changed = changed or new
     if wrong then
       wrong = ("%s: %s"):format(rule.where_declared, wrong)

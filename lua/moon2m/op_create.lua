@@ -198,8 +198,7 @@ local function store(req, parent, r, ops, before)
   if before then events = before(events) end
   table.insert(ops, 1, { "put", tree.row(r) })
   if script.has.on and not quiet then
-    r.reaction = { op = "create", to = "/" .. parent.path, fr = req.who, rep = body,
-      hop = req.hop, chain = req.chain }
+    r.reaction = script.event("create", "/" .. parent.path, req, body)
     script.prepare(ops, r.reaction)
   end
   local ok

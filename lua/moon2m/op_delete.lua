@@ -262,8 +262,7 @@ function op.perform(req, target)
   pc, extra = before(req, r)
   if not pc and req.rcn ~= 0 then return nil, extra end
   local rep = script.has.on and schema.encode(T, r)
-  local reaction = rep and { op = "delete", to = view.path(r), fr = req.who, rep = rep, old = rep,
-    hop = req.hop, chain = req.chain }
+  local reaction = rep and script.event("delete", view.path(r), req, rep, rep)
   if r.type.instance then
     ok, e = op.instance(r, req.who, reaction)
   else

@@ -132,8 +132,7 @@ function op.create(req, r)
     values.cr and req.who, raw.lbl, op.further(T, raw), raw.con, i.mark } }
   if r.type.arrives then ops[2] = r.type.arrives(r, i) end
   local ok
-  local reaction = script.has.on and { op = "create", to = "/" .. r.path, fr = req.who, rep = body,
-    hop = req.hop, chain = req.chain }
+  local reaction = script.has.on and script.event("create", "/" .. r.path, req, body)
   if reaction then script.prepare(ops, reaction) end
   ok, e = write.commit(ops, events, r)
   if not ok then

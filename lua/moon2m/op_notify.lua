@@ -75,8 +75,7 @@ function op.perform(req, target)
     if not code then return nil, pc end
   end
   if script.has.on then
-    script.happened { op = "notify", to = "/" .. target.path, fr = req.who, rep = req.pc,
-      hop = req.hop, chain = req.chain }
+    script.happened(script.event("notify", "/" .. target.path, req, req.pc))
   end
   return code, pc
 end

@@ -117,8 +117,7 @@ function op.perform(req, target, attr)
     ask_for_data(req, r)
   end
   if script.has.on then
-    script.happened { op = "retrieve", to = view.path(target), fr = req.who, rep = pc,
-      hop = req.hop, chain = req.chain }
+    script.happened(script.event("retrieve", view.path(target), req, pc))
   end
   return rsc.OK, pc, extra
 end

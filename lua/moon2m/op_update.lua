@@ -212,8 +212,8 @@ local function put(req, r, new)
   if r.type.container then tree.forget_newest(r) end
   local ops, is = operations(r, new), as_it_is(r)
   local events = notices(req, r, new, opts)
-  local reaction = script.has.on and { op = "update", to = "/" .. r.path, fr = req.who,
-    rep = schema.encode(r.type, r), old = old, hop = req.hop, chain = req.chain } or nil
+  local reaction = script.has.on
+    and script.event("update", "/" .. r.path, req, schema.encode(r.type, r), old) or nil
   if reaction then script.prepare(ops, reaction) end
   local ok, e = write.commit(ops, events, r)
   if r.type.container then tree.forget_newest(r) end

@@ -35,6 +35,8 @@ function park.configure(o)
   max_waiting, watched = o.waiting, o.watched == true
 end
 
+local work
+
 local function book_of(name)
   local b = books[name]
   if not b then
@@ -44,15 +46,17 @@ local function book_of(name)
   return b
 end
 
+local function new_queue(b, key)
+  local q = { key = key, book = b, owner = backlog.owner(b.name, key),
+    list = {}, head = 1, tail = 0, aside = {}, workers = 0 }
+  q.work = function() return work(q) end
+  b.queues[key] = q
+  return q
+end
+
 local function queue_of(name, key)
   local b = book_of(name)
-  local q = b.queues[key]
-  if not q then
-    q = { key = key, book = b, owner = backlog.owner(name, key),
-      list = {}, head = 1, tail = 0, aside = {}, workers = 0 }
-    b.queues[key] = q
-  end
-  return q
+  return b.queues[key] or new_queue(b, key)
 end
 
 local function count_aside(b)
@@ -237,7 +241,7 @@ local function ready(q)
 end
 
 -- One worker: handles what waits until nothing does.
-local function work(q)
+function work(q)
   local turn = sys.mono()
   while ready(q) do
     local rule = q.rule
@@ -258,10 +262,17 @@ end
 function kick(q)
   if not ready(q) or q.workers >= q.rule.parallel then return end
   q.workers = q.workers + 1
-  timers.spawn(function() return work(q) end)
+  timers.spawn(q.work)
 end
 
 -- ---- what operations call -----------------------------------------------------------------------
+
+--- What `on` rules may want to hear of: op ("create" ..), the script path, the request, and the
+-- resource now and before, as JSON text with its wrapper, or nil.
+function park.event(op, to, req, rep, old)
+  return { op = op, to = to, fr = req.who, rep = rep, old = old, hop = req.hop, chain = req.chain,
+    at = 0, items = false, left = 0 }
+end
 
 -- The items of an event for the rules that it concerns; false when it concerns none.
 local function add_items(e)
@@ -271,15 +282,15 @@ local function add_items(e)
   for i = 1, #list do
     local rule = list[i][1]
     local q = queue_of(rule.scope.name, rule.key)
-    items[i] = { e = e, at = at, n = i, match = list[i], queue = q, owner = q.owner }
+    items[i] = { e = e, at = at, n = i, match = list[i], queue = q, logged = false }
   end
   e.at, e.items = at, items
   return true
 end
 
 --- A change is about to be committed with `ops`: adds what stores the event that it means for `on`
--- rules.  e = { op, to (script path), fr, rep, old (JSON texts with wrapper), hop, chain }; call
--- park.committed(e) when it is on disk.  Call it when nothing yields until write.commit(ops).
+-- rules.  e: park.event's; call park.committed(e) when it is on disk.  Call it when nothing yields
+-- until write.commit(ops).
 function park.prepare(ops, e)
   if not add_items(e) then return end
   ops[#ops + 1] = backlog.note(e)
@@ -315,7 +326,7 @@ function park.committed(e)
   if e.items then hand_over(e.items, (e.hop or 0) == 0) end
 end
 
---- Something happened that stored nothing (retrieve, notify).  e as for prepare.
+--- Something happened that stored nothing (retrieve, notify).  e: park.event's.
 function park.happened(e)
   if add_items(e) then hand_over(e.items, (e.hop or 0) == 0) end
 end
@@ -340,7 +351,7 @@ local function hand_down(item, scope, list, ops)
   for _, rule in ipairs(list) do
     local text
     local q = queue_of(scope.name, rule.key)
-    local copy = { e = item.e, at = item.at, n = backlog.fresh(), owner = q.owner }
+    local copy = { e = item.e, at = item.at, n = backlog.fresh(), queue = q }
     copy.id, text = backlog.row(copy)
     ops[#ops + 1] = { "meta", copy.id, text }
     append(q, copy)
@@ -447,7 +458,7 @@ end
 function park.open()
   backlog.read(function(script, key, item)
     local q = queue_of(script, key)
-    item.owner = q.owner
+    item.queue = q
     append(q, item)
     if item.held then set_aside_last(q) end
   end)

@@ -16,7 +16,7 @@ local words = require "moon2m.words"
 
 local script = { has = hooks.has, policy = hooks.policy, check = hooks.check,
   virtual = hooks.virtual, matching = hooks.matching,
-  prepare = park.prepare, committed = park.committed,
+  event = park.event, prepare = park.prepare, committed = park.committed,
   happened = park.happened, configure = scopes.configure }
 
 script.name_of = scopes.name_of

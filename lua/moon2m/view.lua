@@ -77,9 +77,12 @@ end
 --- The request for a policy, a check or a virtual resource; target: the resource it addresses;
 -- bare: without pc, which the caller adds.
 function view.request(req, target, bare)
-  return { op = OP[req.op], to = target and view.path(target) or req.to, fr = req.who,
+  local t = { op = OP[req.op], to = target and view.path(target) or req.to, fr = req.who,
     rqi = req.rqi, ty = req.ty, pc = not bare and content(req.pc) or nil, time = sys.now() / 1e6,
-    peer = req.peer, credential = req.credential, hop = req.hop, chain = req.chain }
+    peer = req.peer }
+  if req.credential then t.credential = req.credential end
+  if req.hop then t.hop, t.chain = req.hop, req.chain end
+  return t
 end
 
 --- Whether scripts have something to say about a request: rules of that kind for its operation and

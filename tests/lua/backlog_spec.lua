@@ -33,7 +33,7 @@ local function event(n, kept, ...)
   local e = { op = "create", to = "/c" .. n, fr = "C\n~3:", rep = '{"a":{"con":"x\\ny"}}',
     at = backlog.sequence(), items = {} }
   for i, key in ipairs { ... } do
-    e.items[i] = { e = e, at = e.at, n = i, owner = backlog.owner("s", key) }
+    e.items[i] = { e = e, at = e.at, n = i, queue = { owner = backlog.owner("s", key) } }
   end
   local op = backlog.note(e)
   if kept ~= false then fake.task(store.commit, { op }) end
@@ -45,7 +45,7 @@ local function read()
   local list = {}
   fake.task(function()
     backlog.read(function(script, key, item)
-      item.owner = backlog.owner(script, key)
+      item.queue = { owner = backlog.owner(script, key) }
       list[#list + 1] = item
     end)
   end)
@@ -56,7 +56,7 @@ end
 local function names(list)
   local out = {}
   for i, item in ipairs(list) do
-    out[i] = ("%s %s%s"):format(item.owner.key, item.e.to, item.held and " held" or "")
+    out[i] = ("%s %s%s"):format(item.queue.owner.key, item.e.to, item.held and " held" or "")
   end
   return out
 end
@@ -205,8 +205,8 @@ describe("the backlog of events", function()
   it("leaves out what is damaged, and reads the rest", function()
     event(1, true, "r1")
     local op = backlog.note { at = backlog.sequence(), op = "create", to = "/c2", items = {
-      { owner = backlog.owner("s", "r1") } } }
-    op[3] = op[3]:sub(1, -3)
+      { queue = { owner = backlog.owner("s", "r1") } } } }
+    op[#op] = "9 9:s"
     fake.task(store.commit, { op })
     event(3, true, "r1")
     restart()

@@ -161,7 +161,11 @@ function apply.meta(_, k, v)
   meta[k] = v
 end
 
-function apply.evt(_, n, text)
+function apply.evt(_, n, ...)
+  local text = ("%.0f "):format(n)
+  for _, part in ipairs { ... } do
+    text = text .. (part and ("%d:%s"):format(#part, part) or "~")
+  end
   evt[n] = text
 end
 

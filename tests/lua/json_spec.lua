@@ -77,8 +77,11 @@ describe("json", function()
 
   it("says what is wrong instead of raising", function()
     for _, text in ipairs { "", "{", "[1,", '{"a"}', "nul", "[[],nul]", '[[],"a]', "[[]]x",
-      "[[],{1:2}]", "[[],1 2]", "01", "+1", "0x10", "nan", "NaN", "inf", "1.", ".5", '"\255"',
-      '"\t"', "tru", "1 1", ("["):rep(65) .. ("]"):rep(65), '{"a":[],}', ("["):rep(100) .. ("]"):rep(100) } do
+      "[[],{1:2}]", "[[],1 2]", "01", "+1", "0x10", "nan", "NaN", "inf",
+      "1.",
+      ".5", '"\255"',
+      '"\t"', "tru", "1 1", ("["):rep(65) .. ("]"):rep(65),
+      '{"a":[],}', ("["):rep(100) .. ("]"):rep(100) } do
       local v, why = json.decode(text)
       assert.is_nil(v, text)
       assert.is_string(why)

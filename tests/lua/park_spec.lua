@@ -223,7 +223,7 @@ describe("a row of the backlog", function()
       local e = { at = 1767258000123456, op = "create", to = "/x/y", fr = 'C"x', hop = 2,
         chain = "/a -> /b", rep = '{"m2m:cin":{"con":"1"}}' }
       local key, text = backlog.row { e = e, at = e.at, n = 3, held = true,
-        owner = backlog.owner('a"b', "on create /x") }
+        queue = { owner = backlog.owner('a"b', "on create /x") } }
       t.equal(key, "evt/1767258000123456/3")
       t.same(text, { s = 'a"b', r = "on create /x", held = true, op = "create", to = "/x/y",
         fr = 'C"x', hop = 2, chain = "/a -> /b", rep = { ["m2m:cin"] = { con = "1" } },

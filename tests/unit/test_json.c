@@ -397,16 +397,11 @@ static void duplicates_among_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(well_formed),
-		cmocka_unit_test(malformed),
-		cmocka_unit_test(limits),
-		cmocka_unit_test(types),
-		cmocka_unit_test(iteration),
-		cmocka_unit_test(iteration_is_bounded),
-		cmocka_unit_test(members),
-		cmocka_unit_test(strings),
-		cmocka_unit_test(duplicates),
-		cmocka_unit_test(duplicates_among_many),
+		cmocka_unit_test(well_formed), cmocka_unit_test(malformed),
+		cmocka_unit_test(limits),      cmocka_unit_test(types),
+		cmocka_unit_test(iteration),   cmocka_unit_test(iteration_is_bounded),
+		cmocka_unit_test(members),     cmocka_unit_test(strings),
+		cmocka_unit_test(duplicates),  cmocka_unit_test(duplicates_among_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
