@@ -188,7 +188,7 @@ typedef bool (*net_psk)(const char *identity, unsigned char *key, size_t *len);
 void net_tls_psk(struct net *n, net_psk find); /* before net_tls_serve; without it: no PSK */
 
 /* The authorities that servers we connect to are verified by, for connections made from now on; a
- * PEM file, NULL: the system's.  For wss only before the first of them. */
+ * PEM file, NULL: the system's.  Resting HTTP connections are not used again. */
 bool net_tls_trust(struct net *n, const char *file, struct err *e) MUSTCHECK;
 
 /* ---- outgoing -------------------------------------------------------------------------------- */

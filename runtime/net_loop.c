@@ -291,6 +291,12 @@ static struct lws_vhost *new_vhost(struct net *n, const char *name, uint64_t opt
 	return lws_create_vhost(n->lws, &info);
 }
 
+/* A vhost has its authorities for life, and its open connections need it for theirs. */
+void net_tls_vhost_renew(struct net *n)
+{
+	n->vhost_tls = NULL;
+}
+
 struct lws_vhost *net_tls_vhost(struct net *n)
 {
 	if (!n->vhost_tls)

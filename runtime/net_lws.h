@@ -119,6 +119,7 @@ struct net {
 
 double net_now(const struct net *n); /* s, monotonic, when this turn began */
 struct lws_vhost *net_tls_vhost(struct net *n); /* loads the authorities: tens of milliseconds */
+void net_tls_vhost_renew(struct net *n); /* the next one that is dialled makes another */
 
 /* net_listen.c: addresses and admission */
 struct peer { /* one client address */
@@ -267,6 +268,7 @@ void net_url_host(const struct net_url *u, struct buf *out); /* for a Host heade
 /* net_out.c, net_dial.c */
 void net_out_flush(struct net *n);
 void net_out_free(struct net *n);
+void net_out_renew(struct net *n); /* closes resting connections with TLS */
 void net_dial_cancel(struct conn *c);
 bool net_dial_again(struct conn *c); /* another address is left: tried in the flush */
 void net_dial_next(struct conn *c); /* ends the connection when none is left */

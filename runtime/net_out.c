@@ -245,6 +245,26 @@ void net_out_flush(struct net *n)
 		fail(container_of(batch.next, struct job, link));
 }
 
+void net_out_renew(struct net *n)
+{
+	struct link *at = n->pools.next;
+
+	while (at != &n->pools) {
+		struct pool *p = container_of(at, struct pool, link);
+		struct link *o = p->outs.next;
+
+		at = at->next;
+		while (p->u.tls && o != &p->outs) {
+			struct out *one = container_of(o, struct out, link);
+
+			o = o->next;
+			if (one->state == OUT_IDLE)
+				out_free(one);
+		}
+		free_pool(p);
+	}
+}
+
 /* The loop ends: connections close, requests are told so. */
 void net_out_free(struct net *n)
 {

@@ -71,6 +71,8 @@ bool net_tls_trust(struct net *n, const char *file, struct err *e)
 	free(before);
 	SSL_CTX_free(n->tls);
 	n->tls = ctx;
+	net_tls_vhost_renew(n);
+	net_out_renew(n);
 	return true;
 }
 

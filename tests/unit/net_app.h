@@ -6,6 +6,7 @@
  *   /stat        counters and what `closed` said    /push/N      N frames to every connection
  *   /send/PATH   http_send to itself, its result    /dial/PATH   ws_dial to itself, its result
  *   /nobody      204                                /stop        ends the loop with code 7
+ *   /trust, /distrust  what it dials is verified by its own certificate, by the system's authorities
  *   /names       whom TLS says the client is, of this connection and of the newest WebSocket
  *   /drain       shuts down as main does, and ends with code 7 half a second later
  * With OVER_TLS all of it is over TLS, also what the server dials itself.
@@ -168,6 +169,14 @@ static void app_request(void *arg, struct http_req *r)
 
 	(void)arg;
 	snprintf(t, sizeof(t), "%.*s", STRFMT(r->target));
+#ifdef OVER_TLS
+	if (strcmp(t, "/trust") == 0 || strcmp(t, "/distrust") == 0) {
+		bool ok = net_tls_trust(app.net, t[1] == 't' ? cert_file : NULL, &e);
+
+		reply_text(r, 200, "%s", ok ? "ok" : e.msg);
+		return;
+	}
+#endif
 	if (strcmp(t, "/stat") == 0) {
 		app_stat(r);
 	} else if (strcmp(t, "/names") == 0) {

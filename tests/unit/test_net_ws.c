@@ -501,6 +501,23 @@ static void test_deflate(void **state)
 	expect_close(fd, 1002);
 }
 
+#ifdef OVER_TLS
+/* Other authorities count for the next connection, also where one rests. */
+static void test_trust(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(get("/trust"), "ok");
+		assert_non_null(strstr(get("/send/x"), "got 200"));
+		assert_non_null(strstr(get("/dial/x"), "dialled via a.b"));
+		assert_string_equal(get("/distrust"), "ok");
+		assert_non_null(strstr(get("/send/x"), "self-signed certificate"));
+		assert_string_equal(get("/dial/x"), "closed 1006");
+	}
+	assert_string_equal(get("/trust"), "ok");
+}
+#endif
+
 static void test_shutdown(void **state)
 {
 	int ws = open_ws(), idle = dial(port), busy = dial(port), last = dial(port);
@@ -548,6 +565,9 @@ int main(void)
 		cmocka_unit_test(test_stall),     cmocka_unit_test(test_unidentified),
 		cmocka_unit_test(test_unmasked),  cmocka_unit_test(test_unread_answers),
 		cmocka_unit_test(test_dial),      cmocka_unit_test(test_deflate),
+#ifdef OVER_TLS
+		cmocka_unit_test(test_trust),
+#endif
 		cmocka_unit_test(test_shutdown),
 	};
 
