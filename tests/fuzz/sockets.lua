@@ -1,7 +1,8 @@
 -- Broken HTTP and WebSocket messages against a live server: luajit tests/fuzz/sockets.lua COUNT
--- [SEED].  COUNT conversations, made from good ones by a seeded mutator, LANES at a time.  The
--- server (MOON2M, best a sanitized one) must live, answer /healthz, keep the part of its tree that
--- the attacker may only read, and end with code 0.  What is sent last is kept for a second look.
+-- [SEED].  COUNT conversations, made from good ones by a seeded mutator, LANES at a time, every
+-- third over TLS.  The server (MOON2M, best a sanitized one) must live, answer /healthz, keep the
+-- part of its tree that the attacker may only read, and end with code 0.  What is sent last is kept
+-- for a second look.
 
 package.path = "tests/wire/?.lua;" .. package.path
 local bit = require "bit"
@@ -9,6 +10,7 @@ local cqueues = require "cqueues"
 local socket = require "cqueues.socket"
 local h = require "harness"
 local raw = require "raw"
+local tls = require "tls"
 
 local COUNT = tonumber(arg[1]) or 20000
 local SEED = tonumber(arg[2]) or os.time() % 1000000
@@ -133,11 +135,14 @@ end
 
 local last = {}
 
+local tls_port
+
 local function connect(port)
-  local s = socket.connect { host = "127.0.0.1", port = port }
+  local secure = rnd(3) == 1
+  local s = socket.connect { host = "127.0.0.1", port = secure and tls_port or port }
   s:setmode("bn", "bn")
   s:onerror(function(_, _, why) return why end)
-  return s:connect(2) and s
+  return s:connect(2) and (not secure or s:starttls(2)) and s
 end
 
 -- In one piece or in some, with or without a pause.
@@ -223,7 +228,12 @@ local function snapshot()
 end
 
 local function furnish()
-  server = h.start()
+  local dir = h.directory()
+  tls.make(dir)
+  server = h.start { dir = dir, args = "--listen 127.0.0.1:0,tls",
+    config = ("tls = { cert = %q, key = %q }"):format(dir .. "/current.pem",
+      dir .. "/current.key") }
+  tls_port = tls.port(server)
   server:register "base"
   local eve = server:register "eve"
   local acp = h.expect(2001, server:create("/moon/base", "Cbase", 1, { ["m2m:acp"] = { rn = "p",
@@ -263,8 +273,9 @@ assert(loop:loop())
 healthy()
 local after = snapshot()
 if after ~= before then fail("the tree changed:\n%s\n%s", before, after) end
+local secured = server:metric("moon2m_tls_handshakes_total", 'result="done"') or 0
 local code = server:stop()
 if code ~= 0 then fail("the server ended with code %d", code) end
-print(("seed %d: %d conversations, %d connections refused; healthy, unchanged"):format(SEED, sent,
-  refused))
+print(("seed %d: %d conversations, %d of them over TLS, %d connections refused; healthy, unchanged")
+  :format(SEED, sent, secured, refused))
 h.stop_all()
