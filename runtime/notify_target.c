@@ -135,6 +135,14 @@ void target_free(struct target *t)
 	free(t);
 }
 
+/* Also in the store. */
+static void target_forget(struct target *t)
+{
+	if (t->row)
+		keep_target_gone(t->id);
+	target_free(t);
+}
+
 void target_rest(struct target *t)
 {
 	if (t->refs || t->count || t->gap || t->gap_told || t->gap_dirty)
@@ -143,17 +151,18 @@ void target_rest(struct target *t)
 		target_free(t);
 		return;
 	}
+	if (t->gone) { /* its AE was deleted */
+		target_forget(t);
+		return;
+	}
 	target_list(t, L_IDLE);
 	while (ng.idle > IDLE_TARGETS) {
 		struct target *old = TAILQ_FIRST(&ng.list[L_IDLE]);
 
-		if (old->refs) { /* something is under way; it comes back */
+		if (old->refs) /* something is under way; it comes back */
 			target_unlist(old, L_IDLE);
-			continue;
-		}
-		if (old->row)
-			keep_target_gone(old->id);
-		target_free(old);
+		else
+			target_forget(old);
 	}
 }
 

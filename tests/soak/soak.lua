@@ -15,6 +15,7 @@ local ledger = require "ledger"
 
 local SECONDS, RATE = tonumber(arg[1]) or 3600, tonumber(arg[2]) or 200
 local CLIENTS, SAMPLE, SLOPE, SPARE = 4, 10, 1.0, 4
+local VISITORS = 50
 local WARM = 1800                          -- seconds: a shorter run says nothing of memory
 local now = cqueues.monotime
 
@@ -112,7 +113,7 @@ end
 local function visit()
   while going() do
     visits = visits + 1
-    local name = "visitor" .. visits
+    local name = "visitor" .. visits % VISITORS       -- caches of names are full soon
     server:register(name)
     h.expect(2001, server:create("/moon/soak/hot", "C" .. name, 23,
       { rn = name, nu = { "C" .. name }, enc = { net = { 3 } } }))

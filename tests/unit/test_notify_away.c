@@ -104,6 +104,28 @@ static void test_large_audience(void **state)
 	assert_int_equal(stats().queued, 0);
 }
 
+/* What is known of an AE goes with it, also in the store, when nothing leads to it any more. */
+static void test_forget_whole(void **state)
+{
+	struct audience *a = audience_of(1, "Ca");
+	struct conn *c = connect_as("Ca", SESSION_JSON);
+
+	(void)state;
+	publish(a, "1");
+	assert_true(answer(c, fake_read(c), 2000));
+	fake_advance(1);
+	settle();
+	assert_int_equal(fake_tgt_rows, 1);
+	assert_int_equal(stats().targets, 1);
+	notify_forget_sub(1);
+	audience_unref(a);
+	notify_forget_target(STR("Ca"));
+	fake_advance(1);
+	settle();
+	assert_int_equal(stats().targets, 0);
+	assert_int_equal(fake_tgt_rows, 0);
+}
+
 static void test_overflow(void **state)
 {
 	struct audience *a, *b;
@@ -499,6 +521,7 @@ int main(void)
 		T(test_newest_only),
 		T(test_keep_newest),
 		T(test_forget),
+		T(test_forget_whole),
 		T(test_store_trouble),
 		T(test_memory),
 		T(test_answered_behind),
