@@ -34,7 +34,7 @@ local function open_terminal(name)
   local absolute = sh("readlink -f %s", bin)
   sh("mkfifo %s; cd %s; ( exec timeout 120 env -u XDG_STATE_HOME HOME=%s TERM=xterm script -qfec" ..
     " %s %s <%s ) >/dev/null 2>&1 & echo started", keys, s.dir, s.dir,
-    quoted(("%s console --data %s; echo rc=$?"):format(absolute, s.data)), t.out, keys)
+    quoted(("exec %s console --data %s"):format(absolute, s.data)), t.out, keys)
   t.keys = assert(io.open(keys, "w"))
   t.keys:setvbuf("no")
   return t
@@ -215,7 +215,7 @@ describe("moon2m console at a terminal", function()
     t:expect "%?%[31mred"
     t:expect "moon2m> "
     t:type "\004"
-    t:expect "rc=0"
+    t:expect 'COMMAND_EXIT_CODE="0"'
     t:close()
     local file = s.dir .. "/.moon2m_history"
     assert.equal("600", (sh("stat -c %%a %s", file)))

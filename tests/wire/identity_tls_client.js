@@ -16,7 +16,8 @@ function options(more) {
 // Resolves to the answers to a retrieve of the CSEBase by each originator, or "HTTP status".
 function ask(opts, originators) {
   return new Promise((ok, bad) => {
-    const ws = new WebSocket(`wss://localhost:${port}/`, "oneM2M.json", opts);
+    const ws = new WebSocket(`wss://127.0.0.1:${port}/`, "oneM2M.json",
+      { servername: "localhost", ...opts });
     const answers = [];
     ws.on("unexpected-response", (req, res) => { req.destroy(); ok(["HTTP " + res.statusCode]); });
     ws.on("error", bad);
