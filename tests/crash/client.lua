@@ -42,17 +42,21 @@ local function answer(self)
   return rsc, body
 end
 
---- Creates an instance with content `con` (no characters that JSON escapes); the response status
--- code and the body, or nil when the server did not answer.
-function Client:add(path, con)
+--- Creates a resource of type `ty` from its JSON text; the response status code and the body, or
+-- nil when the server did not answer.
+function Client:create(path, ty, body)
   self.n = self.n + 1
-  local body = '{"m2m:cin":{"con":"' .. con .. '"}}'
   local ok = self.s:write(table.concat({
     "POST " .. path .. " HTTP/1.1", "Host: test", "X-M2M-Origin: " .. self.origin,
-    "X-M2M-RI: " .. self.n, "X-M2M-RVI: 3", "Content-Type: application/json;ty=4",
+    "X-M2M-RI: " .. self.n, "X-M2M-RVI: 3", "Content-Type: application/json;ty=" .. ty,
     "Content-Length: " .. #body, "", body }, "\r\n"))
   if not ok then return nil end
   return answer(self)
+end
+
+--- Creates an instance with content `con` (no characters that JSON escapes).
+function Client:add(path, con)
+  return self:create(path, 4, '{"m2m:cin":{"con":"' .. con .. '"}}')
 end
 
 function Client:close() self.s:close() end

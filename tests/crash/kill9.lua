@@ -1,4 +1,5 @@
--- The crash test: luajit tests/crash/kill9.lua [CYCLES]
+-- The crash test: luajit tests/crash/kill9.lua [CYCLES [RESOURCES]]
+-- RESOURCES containers (0) are there beside, so that a start has a large store.
 -- Eight clients create instances, one AE is connected and acknowledges its notifications, one is
 -- away; then kill -9, a restart, and every promise is checked: what was answered 2001 is there
 -- (unless evicted), cni and cbs are true, st ascends, no notice is missing, out of order, or
@@ -13,7 +14,9 @@ local client = require "client"
 local h = require "harness"
 local ledger = require "ledger"
 
-local cycles = tonumber(arg[1] or 10) or error("usage: luajit tests/crash/kill9.lua [CYCLES]")
+local USAGE = "usage: luajit tests/crash/kill9.lua [CYCLES [RESOURCES]]"
+local cycles = tonumber(arg[1] or 10) or error(USAGE, 0)
+local resources = tonumber(arg[2] or 0) or error(USAGE, 0)
 
 local CLIENTS = 8
 local WINDOW = 64
@@ -192,6 +195,26 @@ local function repeats()
   return n
 end
 
+-- Containers k = first, first + CLIENTS, ... of `n`, a thousand in each of `boxes`.
+local function fill_from(first, n, boxes)
+  local c = assert(client.connect(server.port, "Cload"))
+  for k = first, n, CLIENTS do
+    local rsc, body = c:create("/moon/load/box" .. k % boxes, 3,
+      ('{"m2m:cnt":{"rn":"c%d","lbl":["l%d"]}}'):format(k, k))
+    if rsc ~= 2001 then error(("a container was answered %s: %s"):format(rsc, body), 0) end
+  end
+  c:close()
+end
+
+local function fill(n)
+  local boxes, jobs = math.ceil(n / PAGE), {}
+  for box = 0, boxes - 1 do
+    h.expect(2001, server:create("/moon/load", "Cload", 3, { rn = "box" .. box }))
+  end
+  for id = 1, CLIENTS do jobs[id] = function() fill_from(id, n, boxes) end end
+  together(jobs)
+end
+
 local function prepare()
   server = h.start { config = CONFIG }
   server:register("load")
@@ -205,6 +228,7 @@ local function prepare()
     containers[p.name] = ledger.container("/moon/load/" .. p.name, p.mni)
   end
   near, far = subscriber("near"), subscriber("far")
+  fill(resources)
 end
 
 local function cycle_once(cycle)
@@ -229,9 +253,9 @@ local function run()
   for cycle = 1, cycles do slowest = math.max(slowest, cycle_once(cycle)) end
   local code = server:stop()
   if code ~= 0 then error("SIGTERM ended it with exit code " .. code, 0) end
-  print(("kill -9: %d cycles, %d creates answered, none lost; %d notices in order, none missing, "
-    .. "%d repeated; ready within %.0f ms"):format(cycles, answered, told(near) + told(far),
-    repeats(), slowest * 1e3))
+  print(("kill -9: %d cycles, %d other resources, %d creates answered, none lost; %d notices"
+    .. " in order, none missing, %d repeated; ready within %.0f ms"):format(cycles, resources,
+    answered, told(near) + told(far), repeats(), slowest * 1e3))
 end
 
 local ok, why = xpcall(run, function(e)

@@ -16,18 +16,19 @@ function load.prepare(server)
   return ledger.container("/moon/load/c")
 end
 
--- Until o.seconds are over, the connection ends, or o.stop(rsc) is true; other answers than 2001
--- are counted in o.refused by code.
+-- Until o.seconds are over, o.count are asked for, the connection ends, or o.stop(rsc) is true;
+-- other answers than 2001 are counted in o.refused by code.
 local function create(server, c, o)
   local cl, stop = client.connect(server.port, "Cload"), cqueues.monotime() + o.seconds
-  while cl and cqueues.monotime() < stop do
+  while cl and cqueues.monotime() < stop and o.asked < o.count do
+    o.asked = o.asked + 1
     sent = sent + 1
-    local con = ("%d."):format(sent) .. ("x"):rep(o.bytes)
+    local con = ("%d."):format(sent) .. ("x"):rep(o.random and math.random(o.bytes) or o.bytes)
     c.sent[con] = true
     local began = cqueues.monotime()
     local rsc, body = cl:add(c.path, con)
     if not rsc then break end
-    o.slowest = math.max(o.slowest, cqueues.monotime() - began)
+    o.times[#o.times + 1] = cqueues.monotime() - began
     if rsc == 2001 then
       c.answered[con] = tonumber(body:match('"st":(%d+)'))
       o.created = o.created + 1
@@ -39,14 +40,18 @@ local function create(server, c, o)
   if cl then cl:close() end
 end
 
---- o.clients (8) create instances of o.bytes (100) side by side; `beside` runs with them.  Gives
--- { created =, refused = { rsc = n }, slowest = seconds of an answer }.
+--- o.clients (8) create instances of o.bytes (100; o.random: of 1 to so many) side by side, o.count
+-- of them at most; `beside` runs with them.  Gives { created =, refused = { rsc = n }, slowest =,
+-- p99 = seconds of an answer }.
 function load.run(server, c, o, beside)
-  o.bytes, o.created, o.refused, o.slowest = o.bytes or 100, 0, {}, 0
+  o.bytes, o.created, o.refused, o.times = o.bytes or 100, 0, {}, {}
+  o.asked, o.count = 0, o.count or math.huge
   local cq = cqueues.new()
   for _ = 1, o.clients or 8 do cq:wrap(function() create(server, c, o) end) end
   if beside then cq:wrap(beside) end
   assert(cq:loop())
+  table.sort(o.times)
+  o.slowest, o.p99 = o.times[#o.times] or 0, o.times[math.ceil(#o.times * 0.99)] or 0
   return o
 end
 

@@ -7,47 +7,12 @@
 
 package.path = "tests/wire/?.lua;tests/crash/?.lua;" .. package.path
 
-local cqueues = require "cqueues"
-local client = require "client"
 local h = require "harness"
-local ledger = require "ledger"
+local load = require "load"
 
 local RUNS, SEED = tonumber(arg[1]) or 150, tonumber(arg[2]) or os.time() % 100000
-local CLIENTS, MIB = 8, 1048576
+local MIB = 1048576
 math.randomseed(SEED)
-
-local sent = 0
-
--- Creates instances of `bytes` in the container until `seconds` are over or the server ends.
-local function load(server, c, bytes, seconds)
-  local cl, stop = client.connect(server.port, "Cload"), cqueues.monotime() + seconds
-  while cl and cqueues.monotime() < stop do
-    sent = sent + 1
-    local con = ("%d."):format(sent) .. ("x"):rep(math.random(bytes))
-    c.sent[con] = true
-    local rsc, body = cl:add(c.path, con)
-    if not rsc then break end
-    if rsc == 2001 then c.answered[con] = tonumber(body:match('"st":(%d+)')) end
-  end
-  if cl then cl:close() end
-end
-
-local function all_of(server, c)
-  local list, offset = {}, nil
-  repeat
-    local a = server:retrieve(("%s?rcn=8&ty=4&lim=200%s"):format(c.path,
-      offset and "&ofst=" .. offset or ""), "CAdmin")
-    for _, cin in ipairs(h.expect(2000, a)["m2m:cin"] or {}) do list[#list + 1] = cin end
-    offset = a.headers:get("x-m2m-cto")
-  until not offset
-  return list
-end
-
-local function judge(server, c)
-  local list = all_of(server, c)
-  c:judge(list, h.expect(2000, server:retrieve(c.path, "CAdmin")))
-  return #list
-end
 
 -- How it ended: nil while it lives; an error when nobody can tell why.
 local function ending(server)
@@ -64,10 +29,8 @@ local function ending(server)
 end
 
 local function prepare(server)
-  server:register("load")
+  local c = load.prepare(server)
   server:register("away")
-  local c = ledger.container("/moon/load/c")
-  h.expect(2001, server:create("/moon/load", "Cload", 3, { rn = "c" }))
   local acp = h.expect(2001, server:create("/moon/load", "Cload", 1, { rn = "open",
     pv = { acr = { { acor = { "all" }, acop = 63 } } },
     pvs = { acr = { { acor = { "Cload" }, acop = 63 } } } }))
@@ -77,26 +40,21 @@ local function prepare(server)
   return c
 end
 
-local function with_load(server, c, bytes, seconds)
-  local cq = cqueues.new()
-  for _ = 1, CLIENTS do cq:wrap(function() load(server, c, bytes, seconds) end) end
-  assert(cq:loop())
-end
-
 local function address_space()
   local server = h.start()
   local c = prepare(server)
   server:stop()
   server.o.env = "prlimit --as=" .. 256 * MIB
   server:run()
-  with_load(server, c, 200000, 6)
+  load.run(server, c, { bytes = 200000, random = true, seconds = 6 })
   local why = ending(server)
   local rss = h.read_file("/proc/" .. server.pid .. "/status"):match("VmHWM:%s*(%d+)")
   if not why then server:stop() end
   server.o.env = nil
   server:run()
+  why = why or ("went on, resident at most %d MiB"):format(tonumber(rss) / 1024)
   print(("256 MiB of address space: %d instances, %s; all that was answered is there"):format(
-    judge(server, c), why or ("went on, resident at most %d MiB"):format(tonumber(rss) / 1024)))
+    load.judge(server, c), why))
   h.stop_all()
 end
 
@@ -121,7 +79,7 @@ local function failing(so)
     h.wait("it to listen or end", function()
       return not server:alive() or server:text():find("boot ready")
     end, 20)
-    with_load(server, c, 100, 0.1)
+    load.run(server, c, { random = true, seconds = 0.1 })
     local why = ending(server)
     if why then
       ended = ended + 1
@@ -133,7 +91,7 @@ local function failing(so)
     server.o.env, server.o.wait = nil, nil
     if i % 10 == 0 then
       server:run()
-      judge(server, c)
+      load.judge(server, c)
       server:stop()
     end
   end
