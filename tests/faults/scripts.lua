@@ -102,13 +102,15 @@ local ok, why = pcall(function()
   if server:text():find("rests", 1, true) then error("a rule rests", 0) end
   load.judge(server, c)
   print(("faults of scripts: %d of %d kinds without a pause, all stopped and told; the p99 of eight"
-    .. " clients: %.1f ms before, %.1f ms beside virtual and check (slowest %.0f), %.1f ms beside on"
-    .. " (slowest %.0f)"):format(faults, #FAULTS, before.p99 * 1e3, first.p99 * 1e3,
+    .. " clients: %.1f ms before, %.1f ms beside virtual and check (slowest %.0f), %.1f ms beside"
+    .. " on (slowest %.0f)"):format(faults, #FAULTS, before.p99 * 1e3, first.p99 * 1e3,
     first.slowest * 1e3, second.p99 * 1e3, second.slowest * 1e3))
   for _, f in ipairs(FAULTS) do
     print(("  %-10s told after %.0f ms at most"):format(f[1], slowest[f[1]] * 1e3))
   end
-  if first.p99 > P99 * BUSY or second.p99 > P99_ON * BUSY then error("others waited too long", 0) end
+  if first.p99 > P99 * BUSY or second.p99 > P99_ON * BUSY then
+    error("others waited too long", 0)
+  end
 end)
 h.stop_all()
 if not ok then print(why) end
