@@ -166,7 +166,7 @@ browser-test:
 
 # ---- faults --------------------------------------------------------------------------------------
 # FAULTS="memory damage ..." names some; all of tests/faults without.
-DEBS_FAULTS := strace
+DEBS_FAULTS := strace libfaketime
 .PHONY: faults deps-faults
 deps-faults:
 	$(call install_debs,$(DEBS_TEST) $(DEBS_FAULTS))

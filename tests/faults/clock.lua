@@ -1,0 +1,122 @@
+-- A wall clock that jumps: luajit tests/faults/clock.lua, with libfaketime
+-- A day ahead, then a day behind: nothing crashes, no timer runs wild (CPU time while nothing is
+-- asked), what expires in two days stays, what has expired by the clock is gone, a rate limit and a
+-- batch keep their length, a closed schedule stays closed, and notices come in order.
+
+package.path = "tests/wire/?.lua;" .. package.path
+
+local cqueues = require "cqueues"
+local h = require "harness"
+local expect = h.expect
+
+local FAKETIME = "/usr/lib/" .. h.sh "gcc -print-multiarch" .. "/faketime/libfaketimeMT.so.1"
+local IDLE = 2            -- seconds in which nothing is asked
+local CPU = 0.5           -- of them, at most: a busy loop takes all
+local DAY = 86400
+local EARLY, LATE = 3, 30   -- seconds that a window of 5 s may take
+
+local function stamp(seconds) return os.date("!%Y%m%dT%H%M%S", os.time() + seconds) end
+
+local function cpu(server)
+  local f = h.read_file(("/proc/%d/stat"):format(server.pid)):match("%) (.*)$")
+  local user, system = f:match(("%S+ "):rep(11) .. "(%d+) (%d+)")
+  return (user + system) / 100
+end
+
+local function jump(server, offset)
+  h.write_file(server.dir .. "/clock", offset .. "\n")
+  h.wait("the clock to be " .. offset, function()
+    local ctm = expect(2000, server:retrieve("/moon?atrl=ctm", "CAdmin")).ctm
+    local day = os.date("!%Y%m%d", os.time() + tonumber(offset:match "[+-]%d+") * 86400)
+    return ctm and ctm:sub(1, 8) == day
+  end)
+end
+
+local function subscribe(server, ae, rn, attrs)
+  local sub = { rn = rn, nu = { ae.aei }, enc = { net = { 3 }, chty = { 4 } } }
+  for k, v in pairs(attrs or {}) do sub[k] = v end
+  expect(2001, server:create("/moon/" .. rn .. "/c", ae.aei, 23, sub))
+end
+
+-- An AE of the subscription's name, with a container and its connection.
+local function subscriber(server, name, attrs)
+  local ae = server:register(name)
+  expect(2001, server:create("/moon/" .. name, ae.aei, 3, { rn = "c" }))
+  subscribe(server, ae, name, attrs)
+  return { server = server, ae = ae, path = "/moon/" .. name .. "/c", ws = server:listen(ae) }
+end
+
+local function add(s, from, to)
+  for i = from, to or from do s.server:add(s.path, s.ae.aei, tostring(i)) end
+end
+
+local function content(s, want)
+  local got = s.ws:content()
+  if got ~= want then error(("%s: %s came, not %s"):format(s.path, tostring(got), want), 0) end
+end
+
+local function silent(s, seconds)
+  local m = s.ws:receive(seconds)
+  if m then error(s.path .. ": a notice came early", 0) end
+end
+
+local function prepare(server)
+  local w = {}
+  w.plain = subscriber(server, "plain")
+  w.limited = subscriber(server, "limited", { rl = { mnn = 1, tww = "PT5S" } })
+  w.batched = subscriber(server, "batched", { bn = { num = 100, dur = "PT5S" } })
+  w.shut = subscriber(server, "shut", { pn = 2 })
+  expect(2001, server:create(w.shut.path .. "/shut", w.shut.ae.aei, 18,
+    { ["m2m:sch"] = { se = { sce = { "* * * * * * 2001" } } } }))
+  expect(2001, server:create("/moon/plain", "Cplain", 3, { rn = "stays", et = stamp(2 * DAY) }))
+  expect(2001, server:create("/moon/plain", "Cplain", 3, { rn = "goes", et = stamp(DAY / 2) }))
+  return w
+end
+
+-- What is under way when the clock jumps keeps its length.
+local function jump_under_way(server, w, offset, n)
+  for _, s in ipairs { w.limited, w.batched, w.shut, w.plain } do add(s, n, n + 1) end
+  content(w.limited, tostring(n))
+  local began = cqueues.monotime()
+  jump(server, offset)
+  add(w.plain, n + 2)
+  for i = n, n + 2 do content(w.plain, tostring(i)) end
+  silent(w.shut, 0.2)
+  silent(w.limited, 0.2)
+  silent(w.batched, 0.2)
+  content(w.limited, tostring(n + 1))
+  local list = assert(w.batched.ws:notification(10)).pc["m2m:agn"]["m2m:sgn"]
+  if #list ~= 2 then error("a batch was cut", 0) end
+  local took = cqueues.monotime() - began
+  if took < EARLY or took > LATE then error(("windows of 5 s took %.1f s"):format(took), 0) end
+  expect(2000, server:retrieve("/moon/plain/stays", "Cplain"))
+end
+
+local function idle(server)
+  local used = cpu(server)
+  cqueues.sleep(IDLE)
+  used = cpu(server) - used
+  if used > CPU then error(("%.2f s of CPU in %g s"):format(used, IDLE), 0) end
+  return used
+end
+
+local function run(dir)
+  h.write_file(dir .. "/clock", "+0\n")
+  local server = h.start { dir = dir, env = ("LD_PRELOAD=%s FAKETIME_TIMESTAMP_FILE=%s/clock"
+    .. " FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1"):format(FAKETIME, dir) }
+  local w = prepare(server)
+  jump_under_way(server, w, "+1d", 1)
+  local ahead = idle(server)
+  expect(4004, server:retrieve("/moon/plain/goes", "Cplain"))
+  jump_under_way(server, w, "-1d", 11)
+  local behind = idle(server)
+  if server:stop() ~= 0 then error("it did not end well", 0) end
+  print(("clock: +1 d, then -1 d: nothing expired early, windows of 5 s kept their length, notices"
+    .. " in order; %.2f and %.2f s of CPU in %d s without requests"):format(ahead, behind, IDLE))
+end
+
+local dir = h.directory()
+local ok, why = pcall(run, dir)
+pcall(h.stop_all)
+if not ok then print(why) end
+os.exit(ok and 0 or 1)
