@@ -24,7 +24,7 @@ local beacon = {}
 
 local answer_time = 10
 local periods = {}               -- number of a beacon -> { timer, at = us of the next notice }
-local watched = {}               -- originator -> { id, threshold, told = us, nil: in step }
+local watched = {}               -- originator -> { id, threshold, told = monotonic us, nil: in step }
 local busy = {}                  -- target that has not answered yet -> true
 
 --- seconds a target has to answer.
@@ -98,8 +98,8 @@ function beacon.seen(req)
   if not ot then return end
   if math.abs(req.now - ot) <= w.threshold then
     w.told = nil
-  elseif not w.told or req.now - w.told >= AGAIN * 1e6 then
-    w.told = req.now
+  elseif not w.told or sys.mono() - w.told >= AGAIN * 1e6 then
+    w.told = sys.mono()
     timers.spawn(function()
       local r = tree.by_id(w.id)
       if r then return send(r) end

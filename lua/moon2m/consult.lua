@@ -160,7 +160,7 @@ end
 local function refuse(key)
   if refused >= MAX_KEPT then refusals, refused = {}, 0 end
   if not refusals[key] then refused = refused + 1 end
-  refusals[key] = sys.now() + REFUSED
+  refusals[key] = sys.mono() + REFUSED
 end
 
 -- ---- the answer ---------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ local function consulted(r, op, req, child_ty)
     if remembered(r, daci, op, req, child_ty) then return true end
   end
   local till, list = refusals[key], consultations(daci)
-  if asking[key] or till and till > sys.now() or under_way >= MAX_ASKING then return false end
+  if asking[key] or till and till > sys.mono() or under_way >= MAX_ASKING then return false end
   return list[1] ~= nil and decide_once(key, list, r, daci, op, req, child_ty)
 end
 

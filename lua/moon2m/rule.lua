@@ -19,9 +19,9 @@ local VERBS, MANY, ANY = 1000, 100000, math.huge
 local BUDGET = {
   load = { 0.5, 5, MEMORY, VERBS }, policy = { 0.02, 2, MEMORY, VERBS },
   check = { 0.02, 2, MEMORY, VERBS }, virtual = { 0.02, 2, MEMORY, VERBS },
-  on = { 0.1, 30, MEMORY, VERBS }, format = { 0.02, 0.02, MEMORY, VERBS },
-  timer = { 0.1, 30, MEMORY, 10 * VERBS }, start = { 0.5, 30, MEMORY, MANY },
-  stop = { 0.1, 2, MEMORY, VERBS }, tcp = { 0.1, math.huge, MEMORY, ANY },
+  on = { 0.04, 30, MEMORY, VERBS }, format = { 0.02, 0.02, MEMORY, VERBS },
+  timer = { 0.04, 30, MEMORY, 10 * VERBS }, start = { 0.5, 30, MEMORY, MANY },
+  stop = { 0.04, 2, MEMORY, VERBS }, tcp = { 0.04, math.huge, MEMORY, ANY },
   console = { 2, math.huge, MEMORY, ANY },
 }
 local SLICES = 10         -- what a call may run in all between its verbs, in slices

@@ -1,5 +1,5 @@
 -- Twice as much as it can do: luajit tests/faults/overload.lua [SECONDS]
--- A check of the script makes each create cost about a millisecond.  What 32 clients get done is the
+-- A check of the script makes each create cost some milliseconds.  What 32 clients get done is the
 -- peak; then so many requests come as twice the peak, on 600 connections, for SECONDS: what is done
 -- stays near the peak, the others are told 503 with Retry-After, memory stays, and afterwards the
 -- peak is there again.

@@ -129,7 +129,7 @@ describe("cse.udp", function()
     device.send "loop"
     device.send "after"
     d.sees(s, "the datagram after", function(seen) return seen[1] == "after" end)
-    s:logs "still running after 100 ms, stopped"
+    s:logs "still running after 40 ms, stopped"
   end)
 
   it("send: what cannot be sent is nil, err", function()
