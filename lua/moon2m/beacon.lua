@@ -24,7 +24,7 @@ local beacon = {}
 
 local answer_time = 10
 local periods = {}               -- number of a beacon -> { timer, at = us of the next notice }
-local watched = {}               -- originator -> { id, threshold, told = monotonic us, nil: in step }
+local watched = {}               -- originator -> { id, threshold, told = sys.mono() or nil }
 local busy = {}                  -- target that has not answered yet -> true
 
 --- seconds a target has to answer.

@@ -28,7 +28,8 @@ local server
 local create = raw.post("/moon/load/c", 4, '{"m2m:cin":{"con":"x"}}')
 
 local function rss()
-  return tonumber(h.read_file(("/proc/%d/status"):format(server.pid)):match("VmRSS:%s*(%d+)")) / 1024
+  local status = h.read_file(("/proc/%d/status"):format(server.pid))
+  return tonumber(status:match("VmRSS:%s*(%d+)")) / 1024
 end
 
 -- `clients` connections send until `seconds` are over, each at once after its answer, or `rate` in
