@@ -253,6 +253,15 @@ static void app_open(void *arg, struct conn *c, const struct ws_hello *h, struct
 		conn_frame(c, false, &STR("welcome"), 1);
 }
 
+/* The number that a message ends with, behind `skip` bytes; messages have no NUL at their end. */
+static int number_behind(struct str data, size_t skip)
+{
+	uint64_t n;
+
+	assert_true(str_u64((struct str){ data.p + skip, data.n - skip }, &n));
+	return (int)n;
+}
+
 /* Text commands; anything else comes back in three pieces joined. */
 static void app_message(void *arg, struct conn *c, struct str data, bool binary)
 {
@@ -262,14 +271,14 @@ static void app_message(void *arg, struct conn *c, struct str data, bool binary)
 
 	(void)arg;
 	if (str_starts(data, STR("close ")))
-		conn_close(c, (int)strtol(data.p + 6, NULL, 10), "asked");
+		conn_close(c, number_behind(data, 6), "asked");
 	else if (str_starts(data, STR("bye "))) {
 		conn_frame(c, false, &STR("last words"), 1);
 		conn_close(c, 4000, "said");
 		conn_frame(c, false, &STR("too late"), 1);
 	} else if (str_starts(data, STR("flood "))) {
 		app.push_size = 60000;
-		app.push = (unsigned)strtol(data.p + 6, NULL, 10);
+		app.push = (unsigned)number_behind(data, 6);
 		conn_want_write(c);
 	} else if (str_is(data, "mark")) {
 		app.mark = conn_mark(c);
