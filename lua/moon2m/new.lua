@@ -89,12 +89,18 @@ local function exists(file)
   return f ~= nil
 end
 
--- The folder of this program, as the kernel knows it; nil when it does not tell.
+-- The folder of this program, as the kernel knows it; nil when it does not tell.  The program is the
+-- first file in memory; memory of no file may be below it.
 local function folder_of_program()
   local f = io.open("/proc/self/maps")
-  local first = f and f:read("*l")
-  if f then f:close() end
-  return first and first:match("(/[^ ]+)/[^/]+$")
+  if not f then return nil end
+  local folder
+  repeat
+    local line = f:read("*l")
+    folder = line and line:match(" (/[^ ]+)/[^/]+$")
+  until folder or not line
+  f:close()
+  return folder
 end
 
 -- Where the types for editors are: beside this program, as make installs them or in its source, or
