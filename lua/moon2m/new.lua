@@ -89,16 +89,16 @@ local function exists(file)
   return f ~= nil
 end
 
--- The folder of this program, as the kernel knows it; nil when it does not tell.  The program is the
--- first file in memory; memory of no file may be below it.
+-- The folder of this program, as the kernel knows it; nil when it does not tell.  The program is
+-- the first file in memory; memory of no file may be below it.
 local function folder_of_program()
   local f = io.open("/proc/self/maps")
   if not f then return nil end
   local folder
-  repeat
-    local line = f:read("*l")
-    folder = line and line:match(" (/[^ ]+)/[^/]+$")
-  until folder or not line
+  for line in f:lines() do
+    folder = line:match(" (/[^ ]+)/[^/]+$")
+    if folder then break end
+  end
   f:close()
   return folder
 end
