@@ -18,8 +18,8 @@ local function supported_types()
   return list
 end
 
--- What the start-up tree gave it (startup.lua).
-local KEPT = { "acpi", "cstn", "daci", "lbl", "loc", "_boot" }
+-- What the start-up tree gave it (startup.lua), and servers of dynamic authorization (grants.lua).
+local KEPT = { "acpi", "cstn", "daci", "lbl", "loc", "_boot", "_grants" }
 
 -- The attributes as they are now, was: as they were; poa stays when the sockets are not known yet.
 local function attributes(o, was)

@@ -2,7 +2,8 @@
 -- policies of a resource do not grant may be granted by a server that a
 -- dynamicAuthorizationConsultation names.  The consultations of a resource are those of its `daci`,
 -- else those of the CSEBase.  The server is asked with a NOTIFY (m2m:seci, dasRequest); rules that
--- it answers with are kept in memory for as long as it says.
+-- it answers with are kept with the resource for as long as it says (grants.lua).  Tokens in an
+-- answer are not read.
 --
 -- Guarantees: the loop never waits; one question at a time about the same originator, operation and
 -- resource; a refusal is remembered for REFUSED; all that is kept or under way is bounded.
@@ -11,6 +12,7 @@
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
+local grants = require "moon2m.grants"
 local path = require "moon2m.path"
 local polling = require "moon2m.polling"
 local rsc = require "moon2m.rsc"
@@ -22,8 +24,7 @@ local types = require "moon2m.types"
 
 local CONSULTATION = 34
 local MAX_ASKING = 256           -- questions under way
-local MAX_KEPT = 10000           -- grants, and refusals, that are remembered
-local MAX_EACH = 16              -- grants for one resource
+local MAX_REFUSED = 10000        -- refusals that are remembered
 local REFUSED = 1e6              -- us
 local SPARE = 0.1                -- s left for the answer to the originator
 local REQUEST, RESPONSE = "1", "2"     -- securityInfoType
@@ -34,7 +35,6 @@ local OPERATION = { [access.CREATE] = 1, [access.RETRIEVE] = 2, [access.UPDATE] 
 local consult = {}
 
 local answer_time = 10
-local grants, kept = {}, 0       -- number of a resource -> { { rules, till, by, daci }, ... }
 local refusals, refused = {}, 0  -- question -> us until which it is not asked again
 local asking, under_way = {}, 0  -- question -> gates of those that wait for its answer
 
@@ -96,26 +96,33 @@ local function member(text, name)
   return text and json.type(text) == "object" and json.member(text, name) or nil
 end
 
--- The rules of an answer and until when they hold; nil when it grants nothing.  Yields.
+local function complain(dac, why)
+  sys.log("warn", "consult", ("%s: its answer is not valid: %s"):format(dac.path, why))
+end
+
+-- The rules of an answer, until when they hold, and the rules as JSON text; nil when it grants
+-- nothing.  Yields.
 local function rules_of(pc, dac)
   local seci = member(pc, "m2m:seci")
   if member(seci, "sit") ~= RESPONSE then return nil end
-  local dai = member(member(seci, "dres"), "dai")
+  local dres = member(seci, "dres")
+  local dai = member(dres, "dai")
+  if not dai and member(dres, "tkns") then
+    complain(dac, "tkns: tokens are not read by this CSE, only dai.gp")
+  end
   local gp = member(dai, "gp")
   local set, why = nil, "gp: missing"
   if gp then set, why = types.by_ty[1].attr.pv.check(gp) end
   local till, wrong = ending(member(dai, "pl"), dac)
   if not set or wrong then
-    if dai then
-      sys.log("warn", "consult", ("%s: its answer is not valid: %s"):format(dac.path,
-        wrong and "pl: not a time" or why))
-    end
+    if dai then complain(dac, wrong and "pl: not a time" or why) end
     return nil
   end
-  return access.rules(set), till
+  return access.rules(set), till, gp
 end
 
--- Asks one consultation's servers, in their order, until one answers.  rules, till | nil.  Yields.
+-- Asks one consultation's servers, in their order, until one answers.  rules, till, text | nil.
+-- Yields.
 local function ask(r, op, req, dac)
   local left = (times.deadline(req) - sys.now()) / 1e6 - SPARE
   for _, server in ipairs(tree.value(dac, "dap")) do
@@ -133,32 +140,17 @@ end
 
 -- ---- what is remembered -------------------------------------------------------------------------
 
--- Whether rules that were answered earlier grant it.  Yields when one names a group.
-local function remembered(r, daci, op, req, child_ty)
-  local list, now = grants[r.id], sys.now()
-  for i = list and #list or 0, 1, -1 do
-    local g = list[i]
-    if g.till <= now or g.daci ~= daci or not enabled(tree.by_id(g.by)) then
-      table.remove(list, i)
-      kept = kept - 1
-    elseif access.granted(g.rules, op, req, r, child_ty) then
-      return true
-    end
-  end
-  if list and not list[1] then grants[r.id] = nil end
-  return false
+local function still_enabled(id)
+  return enabled(tree.by_id(id))
 end
 
-local function keep(r, grant)
-  if kept >= MAX_KEPT then grants, kept = {}, 0 end
-  local list = grants[r.id] or {}
-  grants[r.id] = list
-  list[#list + 1] = grant
-  if #list > MAX_EACH then table.remove(list, 1) else kept = kept + 1 end
+-- Whether rules that were answered earlier grant it.  Yields.
+local function remembered(r, daci, op, req, child_ty)
+  return grants.hold(r, daci, still_enabled, op, req, child_ty)
 end
 
 local function refuse(key)
-  if refused >= MAX_KEPT then refusals, refused = {}, 0 end
+  if refused >= MAX_REFUSED then refusals, refused = {}, 0 end
   if not refusals[key] then refused = refused + 1 end
   refusals[key] = sys.mono() + REFUSED
 end
@@ -168,10 +160,10 @@ end
 -- Asks; true when what is answered grants it.  Yields.
 local function decide(list, r, daci, op, req, child_ty)
   for _, dac in ipairs(list) do
-    local rules, till = ask(r, op, req, dac)
+    local rules, till, text = ask(r, op, req, dac)
     if rules then
-      if till and till > sys.now() then
-        keep(r, { rules = rules, till = till, by = dac.id, daci = daci })
+      if till and till > sys.now() and not r.gone then
+        grants.keep(r, { gp = text, till = till, by = dac.id, daci = daci })
       end
       if (not till or till > sys.now()) and access.granted(rules, op, req, r, child_ty) then
         return true

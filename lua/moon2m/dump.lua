@@ -5,7 +5,7 @@
 --   {"to":"a/b/c","st":9,"lt":"..."}           a container, after its instances
 --
 -- `_` holds what no client sees: the stateTag, an instance's own expiration time, the number of an
--- AE (as ri), texts of the CSE.
+-- AE (as ri), texts of the CSE but what was granted for a time (grants.lua).
 -- Guarantees: attributes and `con` are the bytes that were stored.  The tree may change between two
 -- slices: it is no snapshot.
 
@@ -29,7 +29,7 @@ local function hidden(r)
   local T, names, parts = r.type, {}, {}
   for name in pairs(r.raw) do
     local A = T.attr[name]
-    if not A or A.get then names[#names + 1] = name end
+    if (not A or A.get) and name ~= "_grants" then names[#names + 1] = name end
   end
   table.sort(names)
   for i, name in ipairs(names) do parts[i] = quote(name) .. ":" .. r.raw[name] end

@@ -86,12 +86,17 @@ local function is_no(raw)
   return raw == "false" or raw == "0" or raw == "[]"
 end
 
+local TOKENS = { tids = true, ltids = true, tkns = true, tqi = true }
 local SPARQL = { smf = true, ["fc.smf"] = true, sqi = true }
 
 local function not_supported(name)
   if SPARQL[name] then
     return err(rsc.NOT_IMPLEMENTED,
       "%s: semantic discovery with SPARQL is not supported by this CSE", name)
+  end
+  if TOKENS[name] then
+    return err(rsc.NOT_IMPLEMENTED, "%s: tokens of dynamic authorization are not supported by this "
+      .. "CSE; the servers that daci names are asked by it, without tokens", name)
   end
   return err(rsc.NOT_IMPLEMENTED, "%s: not supported by this CSE", name)
 end

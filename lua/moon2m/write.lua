@@ -70,10 +70,12 @@ function write.attribute(r, name, text)
   local raw = {}
   for k, v in pairs(r.raw) do raw[k] = v end
   raw[name] = text
-  r.raw, r.lt = raw, math.max(sys.now(), r.lt)
+  local seen = name:byte() ~= 95                               -- "_": nobody sees it
+  r.raw = raw
+  if seen then r.lt = math.max(sys.now(), r.lt) end
   tree.refresh(r)
   local ok, e = write.commit({ { "set", tree.row(r) } }, nil, r)
-  if ok and name:byte() ~= 95 then write.own(r) end           -- "_": nobody sees it
+  if ok and seen then write.own(r) end
   if ok then return true end
   sys.log("error", "write", ("%s of %s: %s"):format(name, r.path, e.msg))
   return nil, e

@@ -102,6 +102,67 @@ describe("dynamic authorization", function()
     expect(4103, retrieve(container(), "Cfriend"))
   end)
 
+  it("a restart, and kill -9, take nothing of it away, and no time is added", function()
+    local c = container()
+    local lt = expect(2000, s:retrieve(c, "Cowner")).lt
+    answer = grants(2, "3600000")
+    expect(2000, retrieve(c, "Cfriend"))
+    local brief = container()
+    answer = grants(2, "1000")
+    expect(2000, retrieve(brief, "Cfriend"))
+    answer = function() return 403, '{"m2m:dbg":"no"}' end
+    for _, how in ipairs { "stop", "kill" } do
+      s[how](s)
+      s:run()
+      expect(2000, s:retrieve(c, "Cfriend"))
+    end
+    assert.equal(2, #das.got)
+    assert.equal(lt, expect(2000, s:retrieve(c, "Cowner")).lt)
+    expect(4103, retrieve(c, "Cstranger"))
+    cqueues.sleep(1)
+    expect(4103, retrieve(brief, "Cfriend"))
+  end)
+
+  it("one resource keeps sixteen grants, the newest", function()
+    local c = container()
+    for i = 1, 17 do
+      s:register("g" .. i)
+      answer = grants(2, "3600000")
+      expect(2000, retrieve(c, "Cg" .. i))
+    end
+    answer = function() return 403, '{"m2m:dbg":"no"}' end
+    expect(4103, retrieve(c, "Cg1"))
+    expect(2000, s:retrieve(c, "Cg2"))
+    expect(2000, s:retrieve(c, "Cg17"))
+  end)
+
+  it("an export leaves it out; a grant that is too long is for one request", function()
+    local c = container()
+    answer = grants(2, "3600000")
+    expect(2000, retrieve(c, "Cfriend"))
+    local text, rc = h.sh("%s export --data %s", h.bin, s.data)
+    assert.equal(0, rc, text)
+    assert.matches('"rn":"dac"', text)
+    assert.not_matches("_grants", text)
+    answer = function() return 200, dai(('{"acr":[{"acor":["Cstranger","%s"],"acop":2}]}')
+      :format(("x"):rep(16384)), "3600000") end
+    expect(2000, retrieve(c, "Cstranger"))
+    answer = function() return 403, '{"m2m:dbg":"no"}' end
+    cqueues.sleep(1.1)
+    expect(4103, retrieve(c, "Cstranger"))
+    expect(2000, s:retrieve(c, "Cfriend"))
+  end)
+
+  it("tokens are not read: 5001, or a log line", function()
+    local c = container()
+    for _, name in ipairs { "tids", "ltids", "tqi" } do
+      expect(5001, s:retrieve(c .. "?" .. name .. "=x", "Cfriend"), name .. ": tokens of dynamic")
+    end
+    answer = function() return 200, '{"m2m:seci":{"sit":2,"dres":{"tkns":["a.b.c"]}}}' end
+    expect(4103, retrieve(c, "Cfriend"))
+    s:logs("tkns: tokens are not read")
+  end)
+
   it("a lifetime that is over is over", function()
     local c = container()
     answer = grants(2, "300")
