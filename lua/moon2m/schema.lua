@@ -1,345 +1,33 @@
--- Attribute kinds and resource types: what an attribute's raw JSON text must look like, which
--- attributes a type has, and in which order they are written.
+-- Attributes and resource types: which attributes a type has, and in which order they are written.
 --
--- Kinds check raw text and hand back the decoded value; the text itself is what is stored.  A
--- type is compiled once from its data file.  check_create and check_update answer 4000 with the
--- attribute and the reason, 5001 for an attribute that the standard has and this release does not
--- act on.  Nothing here yields, and nothing here decodes `con`.
+-- A type is compiled once from its data file, its attributes' kinds are kind.lua's.  check_create
+-- and check_update answer 4000 with the attribute and the reason, 5001 for an attribute that the
+-- standard has and this release does not act on.  Nothing here decodes `con`.
 
 local core = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local geometry = require "moon2m.geometry"
 local json = require "moon2m.json"
-local path = require "moon2m.path"
+local kind = require "moon2m.kind"
 local rsc = require "moon2m.rsc"
 
-local byte, find, sub, format = string.byte, string.find, string.sub, string.format
-local lower = string.lower
-local pairs, ipairs, type, tonumber = pairs, ipairs, type, tonumber
+local find, format = string.find, string.format
+local pairs, ipairs, type = pairs, ipairs, type
 local concat = table.concat
 local err, BAD, NOT_IMPLEMENTED = rsc.err, rsc.BAD_REQUEST, rsc.NOT_IMPLEMENTED
 local null = json.null
 
-local schema = { kinds = {} }
-local kinds = schema.kinds
+local schema = { kinds = kind.named, text_of = kind.text_of, seal = kind.seal,
+  as_kind = kind.of, plain_kind = kind.known, list = kind.list, enum = kind.enum,
+  range = kind.range }
 
--- ---- kinds --------------------------------------------------------------------------------------
-
-local words = { [34] = "a string", [123] = "an object", [91] = "an array", [116] = "a boolean",
-  [102] = "a boolean", [110] = "null" }
-
-local function expected(what, raw)
-  return format("expected %s, got %s", what, words[byte(raw, 1)] or "a number")
-end
-
--- The text of a raw JSON string, or nil.
-local function text_of(raw)
-  if byte(raw, 1) ~= 34 then return nil end
-  if find(raw, "\\", 1, true) then return core.string(raw) end
-  return sub(raw, 2, -2)
-end
-schema.text_of = text_of
-
---- Defines a kind: name as in "expected NAME", check(raw) -> value | nil, reason.  Returns it.
--- lua: what scripts see of it, as in the reference ("string", "integer", ...), when it is known.
--- Where it applies a kind also has `least` and `most` (of a number; of a list: of its entries),
--- `values` (all that are possible), `of` (the kind of the entries) and `members`.
-function schema.kind(name, what, check, lua)
-  local k = { name = name, what = what, check = check, lua = lua }
-  if name then kinds[name] = k end
-  return k
-end
-local kind = schema.kind
-
--- A kind of string: test(text) -> true | nil, reason.
-local function string_kind(name, what, test)
-  return kind(name, what, function(raw)
-    local s = text_of(raw)
-    if not s then return nil, expected(what, raw) end
-    if test then
-      local v, why = test(s)
-      if v == nil then return nil, why end
-      return v
-    end
-    return s
-  end, "string")
-end
-schema.string_kind = string_kind
-
-kind("any", "any value", function(raw) return raw end, "any")
-string_kind("string", "a string")
-
-local function no_space(s)
-  if s == "" then return nil, "empty" end
-  if find(s, "[%z\1-\32\127]") then return nil, "space or control character in it" end
-  return s
-end
-string_kind("id", "an identifier (string)", no_space)
-string_kind("uri", "a URI (string)", no_space)
-string_kind("label", "a label (string)", function(s)
-  if s == "" then return nil, "empty label" end
-  return s
-end)
-string_kind("name", "a resource name (string)", function(s)
-  if path.is_name(s) then return s end
-  return nil, "not a resource name (letters, digits, - . _, at most 128, not la or ol)"
-end)
-string_kind("timestamp", "a timestamp (string)", function(s)
-  local us = sys.parse_stamp(s)
-  if us then return us end
-  return nil, "not a timestamp (YYYYMMDDThhmmss[,ffffff], UTC)"
-end)
-string_kind("duration", "a duration (string)", function(s)
-  local us = sys.parse_duration(s)
-  if us then return us end
-  return nil, "not a duration (PnYnMnDTnHnMnS)"
-end)
-local MAX_AHEAD = 1e14           -- ms, from now: no time behind the year 9999
-string_kind("abs_rel_timestamp", "a timestamp or milliseconds (string)", function(s)
-  local us = sys.parse_stamp(s)
-  if us then return us end
-  local ms = find(s, "^%d+$") and tonumber(s)
-  if not ms then return nil, "neither a timestamp nor milliseconds" end
-  if ms > MAX_AHEAD then return nil, "more milliseconds than until the year 9999" end
-  return ms * 1000
-end)
-
--- Of XML Schema, in the forms of ISO 8601 with and without separators; the zone is optional.
-local DATE = { "^%d%d%d%d%-(%d%d)%-(%d%d)$", "^%d%d%d%d(%d%d)(%d%d)$" }
-local TIME = { "^(%d%d):(%d%d):(%d%d)(.*)$", "^(%d%d)(%d%d)(%d%d)(.*)$" }
-local REST = { "", "Z", "[+-]%d%d:?%d%d" }
-
-local function is_date(s)
-  for _, pattern in ipairs(DATE) do
-    local m, d = s:match(pattern)
-    if m then return m >= "01" and m <= "12" and d >= "01" and d <= "31" end
-  end
-  return false
-end
-
-local function is_time(s)
-  for _, pattern in ipairs(TIME) do
-    local h, m, sec, rest = s:match(pattern)
-    if h then
-      rest = rest:gsub("^[.,]%d+", "")
-      for _, zone in ipairs(REST) do
-        if rest:find("^" .. zone .. "$") then return h < "25" and m < "60" and sec < "61" end
-      end
-    end
-  end
-  return false
-end
-
-string_kind("date", "a date (string)", function(s)
-  if is_date(s) then return s end
-  return nil, "not a date (YYYY-MM-DD)"
-end)
-string_kind("time", "a time of day (string)", function(s)
-  if is_time(s:gsub("^T", "")) then return s end
-  return nil, "not a time of day (hh:mm:ss)"
-end)
-string_kind("date_time", "a date and time (string)", function(s)
-  local day, time = s:match("^([%d-]+)T(.+)$")
-  if day and is_date(day) and is_time(time) then return s end
-  return nil, "not a date and time (YYYY-MM-DDThh:mm:ss)"
-end)
-
-local function integer_kind(name, what, least)
-  local k = kind(name, what, function(raw)
-    if not find(raw, "^%-?%d+$") then return nil, expected(what, raw) end
-    local n = tonumber(raw)
-    if n < least then return nil, format("expected %s, got %s", what, raw) end
-    if n > 9007199254740991 then return nil, "larger than 2^53 - 1" end
-    return n
-  end, "integer")
-  k.least = least
-  return k
-end
-integer_kind("uint", "a non-negative integer", 0)
-integer_kind("posint", "a positive integer", 1)
-integer_kind("int", "an integer", -9007199254740991)
-
-kind("number", "a number", function(raw)
-  local n = not words[byte(raw, 1)] and tonumber(raw)
-  if n and n - n == 0 then return n end
-  return nil, expected("a number", raw)
-end, "number")
-kind("object", "an object", function(raw)
-  if byte(raw, 1) == 123 then return raw end
-  return nil, expected("an object", raw)
-end, "table")
-kind("bool", "a boolean", function(raw)
-  if raw == "true" then return true end
-  if raw == "false" then return false end
-  return nil, expected("true or false", raw)
-end, "boolean")
-
--- URL form of a pointOfAccess (TS-0004 6.3.3): scheme "://" host and more, no spaces.
-string_kind("poa", "a URL (string)", function(s)
-  if not no_space(s) then return nil, "empty or with a space" end
-  if find(s, "^%a[%w+.-]*://[^/]") then return s end
-  return nil, "not a URL (scheme://host[:port][/path])"
-end)
-
--- contentInfo (TS-0004 6.3.4.2.28): media type ":" encoding [":" contentSecurity].
-string_kind("cnf", "a content info (string)", function(s)
-  local rest = s:match("^[%w!#$&^_.+-]+/[%w!#$&^_.+-]+[^:]*:(.*)$")
-  if rest and find(rest, "^[012]$") or rest and find(rest, "^[012]:%d$") then return s end
-  return nil, "not a content info (media type:encoding[:security], encoding 0, 1 or 2)"
-end)
-
-string_kind("release", "a release version (string)", function(s)
-  if find(s, "^[1-9]%d?a?$") then return s end
-  return nil, 'not a release version ("2a", "3", "4" ...)'
-end)
-
--- Serializations (TS-0004 6.3.3): the short names, or the media types that peers send.
-local serializations = { xml = true, json = true, cbor = true }
-string_kind("serialization", "a serialization (string)", function(s)
-  local short = lower(s):gsub("^application/", ""):gsub("^vnd%.onem2m%-res%+", "")
-  if serializations[short] then return s end
-  return nil, "not a serialization (json, cbor or xml)"
-end)
-
---- One of the given numbers; names = { [1] = "update", ... } or a list of numbers.
-function schema.enum(what, numbers)
-  local set = {}
-  for _, n in ipairs(numbers) do set[n] = true end
-  local k = kind(nil, what, function(raw)
-    local n = find(raw, "^%d+$") and tonumber(raw)
-    if not n then return nil, expected(what, raw) end
-    if not set[n] then
-      return nil, format("expected %s (one of %s), got %s", what, concat(numbers, ", "), raw)
-    end
-    return n
-  end, "integer")
-  k.values = numbers
-  return k
-end
-
---- An integer from lo to hi.
-function schema.range(what, lo, hi)
-  local k = kind(nil, what, function(raw)
-    local n = find(raw, "^%-?%d+$") and tonumber(raw)
-    if not n then return nil, expected(what, raw) end
-    if n < lo or n > hi then
-      return nil, format("expected %s from %d to %d, got %s", what, lo, hi, raw)
-    end
-    return n
-  end, "integer")
-  k.least, k.most = lo, hi
-  return k
-end
-
--- One of the given texts.
-local function choice(texts)
-  local set = {}
-  for _, s in ipairs(texts) do set[s] = true end
-  local what = "one of " .. concat(texts, ", ")
-  local k = string_kind(nil, what, function(s)
-    if set[s] then return s end
-    return nil, format("expected %s, got %s", what, core.quote(s))
-  end)
-  k.values = texts
-  return k
-end
-
-local sealed = setmetatable({}, { __mode = "k" })      -- what stands for a kind -> the kind
-
-local SEAL = { __metatable = "sealed", __index = function()
-  error("a kind has no fields", 2)
-end, __newindex = function()
-  error("a kind cannot be changed", 2)
-end }
-
---- Something that stands for a kind and shows nothing of it.
-function schema.seal(k)
-  local t = setmetatable({}, SEAL)
-  sealed[t] = k
-  return t
-end
-
--- A copy of a list whose entries are of the type of the first one.
-local function copy(list)
-  local out = {}
-  for i, v in ipairs(list) do
-    if type(v) ~= type(list[1]) then error("a list of texts or of numbers was expected", 0) end
-    out[i] = v
-  end
-  return out
-end
-
---- A kind by its name, sealed, or as the list of the numbers or texts that are possible: what has
--- no function of a script in it.  Raises for anything else.
-function schema.plain_kind(k)
-  if sealed[k] then return sealed[k] end
-  if type(k) == "table" then
-    if type(k[1]) == "string" then return choice(copy(k)) end
-    if type(k[1]) == "number" then return schema.enum("a number", copy(k)) end
-  end
-  return kinds[k] or error(format("no attribute kind %q", tostring(k)), 0)
-end
-
---- The same, or a kind itself.
-function schema.as_kind(k)
-  if type(k) == "table" and rawget(k, "check") then return k end
-  return schema.plain_kind(k)
-end
-
---- An array of k with at least min entries (default 1).
-function schema.list(k, min)
-  k, min = schema.as_kind(k), min or 1
-  local check_one = k.check
-  local list = kind(nil, "an array", function(raw)
-    if byte(raw, 1) ~= 91 then return nil, expected("an array", raw) end
-    local items, why = core.elements(raw)
-    if not items then return nil, why end
-    if #items < min then
-      return nil, format("expected at least %d in the array, got %d", min, #items)
-    end
-    local out = json.array {}
-    for i, item in ipairs(items) do
-      local v
-      v, why = check_one(item)
-      if v == nil then return nil, format("entry %d: %s", i, why) end
-      out[i] = v
-    end
-    return out
-  end, "list")
-  list.of, list.least = k, min
-  return list
-end
-
---- An object: members = { { name, kind, required = true|nil, list = min|nil }, ... }; an unknown
--- member is refused.  test(value) -> nil | reason looks at the whole.
+function schema.kind(_, what, check, lua) return kind.raw(what, check, lua) end
+function schema.string_kind(_, what, test) return kind.text(what, test) end
 function schema.object(what, members, test)
-  local by = {}
-  for _, m in ipairs(members) do
-    local k = schema.as_kind(m[2])
-    if m.list then k = schema.list(k, m.list) end
-    by[m[1]] = k.check
-  end
-  local k = kind(nil, what, function(raw)
-    if byte(raw, 1) ~= 123 then return nil, expected("an object", raw) end
-    local got, names = core.members(raw)
-    if not got then return nil, names end
-    local out = {}
-    for _, name in ipairs(names) do
-      local check = by[name]
-      if not check then return nil, format("unknown member %s", name) end
-      local v, why = check(got[name])
-      if v == nil then return nil, format("%s: %s", name, why) end
-      out[name] = v
-    end
-    for _, m in ipairs(members) do
-      if m.required and out[m[1]] == nil then return nil, format("member %s is missing", m[1]) end
-    end
-    local why = test and test(out)
-    if why then return nil, why end
-    return out
-  end, "table")
-  k.members = members
-  return k
+  return kind.object(what, members, test and function(v)
+    local why = test(v)
+    if why then return false, why end
+  end)
 end
 
 -- ---- common attributes --------------------------------------------------------------------------
@@ -347,14 +35,14 @@ end
 -- TS-0001 9.6.1.3, TS-0004 6.3.6.  create and update: "M" mandatory, "O" optional, "-" not
 -- permitted, "null" only as null.  A type's file names those it has, in place, and may change a
 -- field.
-local location = schema.object("a location (object)", {
-  { "typ", schema.range("a geometry type", 1, 6), required = true },
+schema.location = kind.object("a location (object)", {
+  { "typ", kind.range("a geometry type", 1, 6), required = true },
   { "crd", "string", required = true },
 }, function(v)
   local _, why = geometry.parse(v.typ, v.crd)
-  return why and "crd: " .. why
+  if why then return false, "crd: " .. why end
 end)
-schema.location = location
+
 schema.common = {
   rn = { "rn", "name", create = "O", update = "-" },
   ty = { "ty", "uint", create = "-", update = "-" },
@@ -368,12 +56,12 @@ schema.common = {
   daci = { "daci", "uri", list = 1, create = "O", update = "O" },
   at = { "at", "uri", list = 1, create = "O", update = "O", later = true },
   aa = { "aa", "string", list = 1, create = "O", update = "O", later = true },
-  ast = { "ast", schema.range("an announcement mode", 1, 2), create = "O", update = "O",
+  ast = { "ast", kind.range("an announcement mode", 1, 2), create = "O", update = "O",
     later = true },
   st = { "st", "uint", create = "-", update = "-" },
   cr = { "cr", "id", create = "null", update = "-" },
   cstn = { "cstn", "id", create = "O", update = "O" },
-  loc = { "loc", location, create = "O", update = "O" },
+  loc = { "loc", schema.location, create = "O", update = "O" },
 }
 
 -- ---- compile ------------------------------------------------------------------------------------
@@ -424,10 +112,10 @@ local getters = {
 
 local function new_attribute(spec, r)
   local name = r[1]
-  local k = schema.as_kind(r[2] or "any")
-  if r.list then k = schema.list(k, r.list) end
+  local k = kind.of(r[2] or "any")
+  if r.list then k = kind.list(k, r.list) end
   return {
-    name = name, kind = k, check = k.check, list = r.list ~= nil,
+    name = name, kind = k, check = r.guard and r.guard(k) or k.check, list = r.list ~= nil,
     create = r.create or "-", update = r.update or "-", later = r.later,
     -- null in an UPDATE removes it, unless its multiplicity is 1; et: the CSE chooses anew
     one = r.one or r.create == "M", default = r.default,
@@ -454,7 +142,8 @@ local function set_of(list)
   return s
 end
 
---- Compiles a type's data file (or a script's cse.type) into T:
+--- Compiles a type's data file (or a script's cse.type, whose rows may have guard(kind) -> check
+-- where a function of the script is asked) into T:
 --   ty, name, root, order = {names}, attr = {name = A}, mandatory = {names}, children = set of
 --   type names, instances = the name of the type of its instances (a container), virtual = { la =
 --   "latest" }, check, create, update, delete, child_created, applied, arrives, refused, committed,
@@ -492,6 +181,11 @@ local function not_supported(a)
   return err(NOT_IMPLEMENTED, "%s: attribute not supported by this CSE", a.name)
 end
 
+-- A kind's reason as an err; what guards a kind has made one already.
+local function misfit(name, why)
+  return type(why) == "table" and why or err(BAD, "%s: %s", name, why)
+end
+
 local function create_one(T, a, name, raw)
   if not a then return nil, unknown(T, name) end
   if a.create == "-" then
@@ -503,7 +197,7 @@ local function create_one(T, a, name, raw)
   end
   if raw == "null" then return nil, err(BAD, "%s: null is not permitted in a CREATE", name) end
   local v, why = a.check(raw)
-  if v == nil then return nil, err(BAD, "%s: %s", name, why) end
+  if v == nil then return nil, misfit(name, why) end
   return v
 end
 
@@ -545,6 +239,37 @@ function schema.after(values, r, name)
   return v
 end
 
+-- An attribute of a resource as its kind decodes it; nil when it is not there.
+local function decoded(r, a)
+  local text
+  if a.get then text = a.get(r) else text = r.raw[a.name] end
+  local v = text and a.check(text)
+  if v ~= nil then return v end
+end
+
+-- What a type's check sees of the resource of an UPDATE: its attributes, decoded when one is asked
+-- for.  ORIGIN, TYPE: the resource and its type.
+local ORIGIN, TYPE = {}, {}
+local SEEN = { __index = function(t, name)
+  local r = t[ORIGIN]
+  if name == "raw" then return r.raw end
+  local a = t[TYPE].attr[name]
+  local v = a and decoded(r, a)
+  rawset(t, name, v)
+  return v
+end }
+
+local function seen(T, r)
+  return setmetatable({ [ORIGIN] = r, [TYPE] = T }, SEEN)
+end
+
+--- The same as a plain table of all attributes.
+function schema.all_seen(t)
+  local r, all = t[ORIGIN], {}
+  for _, a in ipairs(t[TYPE].rows) do all[a.name] = decoded(r, a) end
+  return all
+end
+
 local function update_one(T, a, name, raw)
   if not a then return nil, unknown(T, name) end
   if a.update == "-" and T.retired then
@@ -556,7 +281,7 @@ local function update_one(T, a, name, raw)
     return null
   end
   local v, why = a.check(raw)
-  if v == nil then return nil, err(BAD, "%s: %s", name, why) end
+  if v == nil then return nil, misfit(name, why) end
   return v
 end
 
@@ -578,7 +303,7 @@ function schema.check_update(T, members, r)
     return nil, err(BAD, "acpi: must be the only attribute of an UPDATE")
   end
   if T.check then
-    local e = T.check(values, r)
+    local e = T.check(values, seen(T, r))
     if e then return nil, e end
   end
   if later then return nil, not_supported(later) end

@@ -241,7 +241,6 @@ describe("a type of a script", function()
   end)
 
   it("has kinds like the server's own", function()
-    local head = 'local kinds = require "moon2m.kinds"'
     assert.same({}, t.run(function()
       local h = t.host { tree = { ["/home"] = { ty = "container" } }, scripts = { s =
         'local cse, kinds = require "moon2m", require "moon2m.kinds"\n' .. [[
@@ -261,9 +260,89 @@ describe("a type of a script", function()
       t.equal(no { lv = 1, pos = { 1 } }, "pos: expected at least 2 in the array, got 1")
       t.match(no { lv = 1, at = { y = { 1 } } }, "^at: member x is missing")
     end))
+  end)
+
+  -- What a script says in 5000 and 4000, and that what it refused is not there.
+  it("has kinds that ask its own functions, within a budget", function()
+    assert.same({}, t.run(function()
+      local h = t.host { tree = { ["/home"] = { ty = "container" } }, scripts = { s =
+        'local cse, kinds = require "moon2m", require "moon2m.kinds"\n' .. [[
+        local even = kinds.integer("an even number", function(n) return n % 2 == 0 end)
+        cse.type { ty = 1001, name = "lamp", short = "x:lamp", parents = { "container" }, attrs = {
+          "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl",
+          { "sn", kinds.text("a serial number (string)", function(s)
+            if s == "loop" then while true do end end
+            if s == "raise" then return s.x.y end
+            if s == "verb" then return cse.retrieve("/home") end
+            if not s:find("^%u%d+$") then return false, "no capital letter and digits" end
+          end), create = "M", update = "O" },
+          { "ev", even, list = 1, create = "O", update = "O" },
+          { "up", kinds.text("a word", string.upper), create = "O" },
+          { "xy", kinds.object("a place (object)", { { "x", "int" }, { "y", even } }, function(o)
+            if not o.x and not o.y then return false, "x or y is needed" end
+          end), create = "O" },
+          { "tri", kinds.list("int", 3, 3), create = "O" },
+          { "few", kinds.list("int", 1, 2), create = "O" },
+          { "num", kinds.several("int", 2), create = "O" },
+          { "oro", kinds.either("a number or off", { "uint", { "off" } }), create = "O" },
+          { "val", kinds.value("a pair", function(v) return #v == 2 end), create = "O" },
+          { "lo", "uint", create = "O", update = "O" },
+          { "hi", "uint", create = "O", update = "O" },
+        }, check = function(values, was)
+          if values.up and values.up ~= values.up:upper() then error("not what upper gave") end
+          if values.num and #values.num ~= 1 then return false, "num: one", 4102 end
+          local lo, hi = kinds.after(values, was, "lo"), kinds.after(values, was, "hi")
+          if was and was.sn ~= "A1" then error("not the serial number that there was") end
+          if lo and hi and lo > hi then
+            return require("moon2m.rsc").err(5001, "lo: %d above %d", lo, hi)
+          end
+        end }]] } }
+      local function no(attrs, code)
+        attrs.sn = attrs.sn or "A1"
+        return t.refused(code or 4000, h:create("/home", "x:lamp", attrs)).msg
+      end
+      t.equal(no { sn = "a1" }, "sn: no capital letter and digits")
+      t.equal(no { sn = 5 }, "sn: expected a serial number (string), got a number")
+      t.equal(no { ev = { 2, 3 } }, "ev: entry 2: expected an even number, got 3")
+      t.equal(no { xy = {} }, "xy: x or y is needed")
+      t.equal(no { xy = { y = 1 } }, "xy: y: expected an even number, got 1")
+      t.equal(no { tri = { 1, 2 } }, "tri: expected 3 in the array, got 2")
+      t.equal(no { few = { 1, 2, 3 } }, "few: expected at most 2 in the array, got 3")
+      t.equal(no { num = { 1, 2, 3 } }, "num: expected at most 2 in the array, got 3")
+      t.equal(no { oro = "on" }, "oro: expected a number or off, got a string")
+      t.equal(no { oro = -1 }, "oro: expected a number or off, got -1")
+      t.equal(no { val = { 1 } }, "val: expected a pair, got an array")
+      t.equal(no({ num = { 1, 2 } }, 4102), "num: one")
+      t.equal(no({ lo = 2, hi = 1 }, 5001), "lo: 2 above 1")
+      local text = "the kind of sn (a serial number (string)) of s failed, nothing was stored"
+      for sn, why in pairs { loop = "still running", raise = "attempt to index field 'x'",
+        verb = "a kind cannot wait" } do
+        h:expect_error(why)
+        t.equal(no({ sn = sn }, 5000), text)
+        local e = h:errors()[#h:errors()]
+        t.match(e.text, why)
+        t.match(e.rule, "^kind of lamp.sn ")
+      end
+      local lamp = t.ok(h:create("/home", "x:lamp", { rn = "l", sn = "A1", ev = { 2 }, up = "a",
+        num = 5, oro = "off", val = { 1, "b" }, xy = { x = 1 }, lo = 1 }))
+      t.same({ lamp.up, lamp.num, lamp.oro, lamp.val }, { "a", 5, "off", { 1, "b" } })
+      t.equal(t.refused(5001, h:update("/home/l", { hi = 0 })).msg, "lo: 1 above 0")
+      t.ok(h:update("/home/l", { hi = 0, lo = 0 }))
+      t.refused(4004, h:retrieve("/home/a"))
+    end))
+  end)
+
+  it("is told at its line what a kind cannot be", function()
+    local head = 'local kinds = require "moon2m.kinds"'
     for call, text in pairs { ["kinds.range(1, 0, 1)"] = "kinds.range: what: a text",
       ["kinds.range('a', 0)"] = "kinds.range: most: a number", ["kinds.enum('a')"] =
-      "kinds.enum: values: a list of numbers", ["kinds.list({}, 1)"] = "kinds.list: kind: a kind",
+      "kinds.enum: values: a list of numbers", ["kinds.text('a', 5)"] =
+      "kinds.text: test: a function",
+      ["kinds.integer('a')"] = "kinds.integer: test: a function", ["kinds.value('a')"] =
+      "kinds.value: test: a function", ["kinds.list('int', 1, 'x')"] = "kinds.list: most: a number",
+      ["kinds.several(5)"] = "kinds.several: kind: a kind", ["kinds.either('a', {})"] =
+      "kinds.either: kinds: a list of kinds", ["kinds.object('a', {}, 5)"] =
+      "kinds.object: test: a function", ["kinds.list({}, 1)"] = "kinds.list: kind: a kind",
       ["kinds.object('a', { { 'x', print } })"] = "kinds.object: members: x: a kind",
       ["kinds.range('a', 0, 1).x"] = "a kind has no fields" } do
       local why = loads("attrs = { { 'x', " .. call .. " } }", head)

@@ -327,3 +327,30 @@ describe("loading", function()
     assert.equal(1, n)
   end)
 end)
+
+describe("a kind of a script", function()
+  after_each(h.stop_all)
+
+  it("asks its function within a budget: 4000, or 5000 and nothing stored", function()
+    local s = start [[
+      local kinds = require "moon2m.kinds"
+      local serial = kinds.text("a serial number (string)", function(sn)
+        if sn == "loop" then while true do pcall(error) end end
+        if not sn:find("^%u%d+$") then return false, "no capital letter and digits" end
+      end)
+      cse.type { ty = 1001, name = "lamp", short = "x:lamp", parents = { "ae" }, attrs = {
+        "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl",
+        { "sn", serial, list = 1, create = "M", update = "O" } } }]]
+    local function make(sn)
+      return s:create("/moon/home", ME, 1001, '{"x:lamp":{"rn":"l","sn":' .. sn .. "}}")
+    end
+    expect(4000, make '["A1","a"]', "sn: entry 2: no capital letter and digits")
+    expect(5000, make '["A1","loop"]',
+      "the kind of sn %(a serial number %(string%)%) of s failed, nothing was stored")
+    s:logs("in kind of lamp.sn ")
+    expect(4004, s:retrieve("/moon/home/l", ME))
+    expect(2001, make '["A1","B2"]')
+    expect(4000, s:update("/moon/home/l", ME, '{"x:lamp":{"sn":["c"]}}'), "entry 1")
+    assert.same({ "A1", "B2" }, expect(2000, s:retrieve("/moon/home/l", ME)).sn)
+  end)
+end)

@@ -124,9 +124,11 @@
 ---@field attrs? (string | moon2m.type.attribute)[]
 ---@field children? string[] names of the types that may be below it
 ---@field parents? string[] names of the types that it may be below
----attributes that must fit together: `false` and a reason refuse the request (4000). The resource
----is there in an update only
----@field check? fun(values: table<string, any>, resource?: table): boolean?, string?
+---attributes that must fit together: `false`, a reason and perhaps a status code (4000), or an error
+---of `rsc.err`, refuse the request. `values` are the attributes of the request, `resource` those that
+---there were, in an update only, both as their kinds decode them: times in microseconds since 1970,
+---durations in microseconds, an `"object"` or `"any"` as its JSON text. `kinds.after` sees both
+---@field check? fun(values: table<string, any>, resource?: table<string, any>): any, string?, integer?
 
 ---A row of `attrs`: `{ "red", "uint", create = "M", update = "O" }`.
 ---@class moon2m.type.attribute
@@ -134,7 +136,7 @@
 ---`"string"`, `"uint"`, `"posint"`, `"int"`, `"number"`, `"bool"`, `"timestamp"`, `"duration"`,
 ---`"uri"`, `"id"`, `"name"`, `"label"`, `"object"`, `"any"`, a list of the possible texts or numbers,
 ---or what `moon2m.kinds` makes
----@field [2] string | string[] | integer[] | moon2m.kind
+---@field [2] moon2m.kind.any
 ---@field list? integer an array of these, with at least so many
 ---@field create? moon2m.presence in a create: `"M"` must be there, `"O"` may, `"-"` (default) not
 ---@field update? moon2m.presence in an update: `"O"` may be there, `"-"` (default) not

@@ -1,6 +1,7 @@
 -- Resource types of scripts (cse.type) over a scope's life.  At a reload the types of the old
 -- version are taken back and those of the new one declared, without a pause between.
 
+local kind = require "moon2m.kind"
 local rules = require "moon2m.rule"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
@@ -52,27 +53,87 @@ local function check_names(what, list)
   end
 end
 
--- A row of attrs without anything that the script could change later, or a function in it.
-local function row(i, r)
+-- ---- functions of a script ----------------------------------------------------------------------
+
+local function failed(scope, what, how)
+  return rsc.err(rsc.INTERNAL_SERVER_ERROR, "%s of %s %s, nothing was stored", what, scope.name,
+    how)
+end
+
+-- Runs a rule that is asked before the commit: true, its results; or false and the err that refuses
+-- the request.
+local function ask(rule, what, ...)
+  local scope = rule.scope
+  if rules.is_resting(rule) then return false, failed(scope, what, "rests after failures") end
+  local ok, first, second, third = rules.call(rule, 0, nil, ...)
+  if not ok then
+    rules.report(rule, first, what, "refused (5000), nothing stored")
+    return false, failed(scope, what, "failed")
+  end
+  rules.succeeded(rule)
+  return true, first, second, third
+end
+
+-- The check of a kind with a function of the script in it, within a budget for the whole value.
+local function guard_of(scope, type_name, name)
+  return function(k)
+    local rule = rules.new(scope, "check", ("kind of %s.%s"):format(type_name, name), k.check)
+    rule.still = "a kind"
+    local what = ("the kind of %s (%s)"):format(name, (k.of or k).what)
+    return function(raw)
+      local ok, v, why = ask(rule, what, raw)
+      if not ok then return nil, v end
+      return v, why
+    end
+  end
+end
+
+-- The err that a check of a script stands for: an err of its own (rsc.err), or false, why, rsc.
+local function refusal(verdict, why, code)
+  if type(verdict) == "table" and type(verdict.rsc) == "number" then
+    return rsc.err(verdict.rsc, "%s", tostring(verdict.msg))
+  elseif verdict == false then
+    return rsc.err(type(code) == "number" and code or rsc.BAD_REQUEST, "%s",
+      why and tostring(why) or "refused by a check")
+  end
+end
+
+-- The script's check(values, resource) as the check of a type's file, guarded.
+local function check_of(scope, type_name, fn)
+  local rule = rules.new(scope, "check", "check of type " .. type_name, fn)
+  rule.still = "the check of a type"
+  return function(values, r)
+    local ok, verdict, why, code = ask(rule, "the check of type " .. type_name, values,
+      r and schema.all_seen(r))
+    if not ok then return verdict end
+    return refusal(verdict, why, code)
+  end
+end
+
+-- ---- what a script gave -------------------------------------------------------------------------
+
+-- A row of attrs without anything that the script could change later.
+local function row(scope, type_name, i, r)
   if type(r) == "string" then return r end
   if type(r) ~= "table" or type(r[1]) ~= "string" then
     error(("attribute %d: a name or a row that begins with one was expected"):format(i), 0)
   end
   local wrong = check_row(r)
   if wrong then error(("attribute %s: %s"):format(r[1], wrong), 0) end
-  local ok, kind = pcall(schema.plain_kind, r[2] == nil and "any" or r[2])
+  local ok, k = pcall(kind.known, r[2] == nil and "any" or r[2])
   if not ok and type(r[2]) == "string" then
-    error(("attribute %s: %s"):format(r[1], kind), 0)
+    error(("attribute %s: %s"):format(r[1], k), 0)
   end
   if not ok then
     error(("attribute %s: a kind by name, of moon2m.kinds, or a list of texts or numbers was " ..
       "expected"):format(r[1]), 0)
   end
-  return { r[1], kind, list = r.list, create = r.create, update = r.update }
+  return { r[1], k, list = r.list, create = r.create, update = r.update,
+    guard = k.tested and guard_of(scope, type_name, r[1]) or nil }
 end
 
--- A copy of what a script gave: data, and its check.  Raises what is wrong.
-local function plain(spec)
+-- A copy of what a script gave: data, its check and its kinds guarded.  Raises what is wrong.
+local function guarded(scope, spec)
   local wrong = known(spec, FIELDS)
   if wrong then error(wrong, 0) end
   local own = {}
@@ -84,32 +145,13 @@ local function plain(spec)
   for _, key in ipairs { "children", "parents" } do
     if spec[key] ~= nil then check_names(name .. ": " .. key, spec[key]) end
   end
+  own.check = spec.check and check_of(scope, name, spec.check)
   if type(spec.attrs) ~= "table" then return own end
   own.attrs = {}
   for i, r in ipairs(spec.attrs) do
-    local ok, one = pcall(row, i, r)
+    local ok, one = pcall(row, scope, name, i, r)
     if not ok then error(("%s: %s"):format(name, one), 0) end
     own.attrs[i] = one
-  end
-  return own
-end
-
--- The script's check(values, resource) -> nil | false, why as the check of a type's file, guarded.
-local function guarded(scope, spec)
-  local own = plain(spec)
-  if not spec.check then return own end
-  local rule = rules.new(scope, "check", "check of type " .. tostring(spec.name or spec.extends),
-    spec.check)
-  rule.still = "the check of a type"
-  function own.check(values, r)
-    local ok, verdict, why = rules.call(rule, 0, nil, values, r and r.raw)
-    if not ok then
-      rules.report(rule, verdict, rule.name, "refused (5000), nothing stored")
-      return rsc.err(rsc.INTERNAL_SERVER_ERROR,
-        "the check of %s failed, nothing was stored", scope.name)
-    end
-    rules.succeeded(rule)
-    if verdict == false then return rsc.err(rsc.BAD_REQUEST, "%s", why or "refused by a check") end
   end
   return own
 end
