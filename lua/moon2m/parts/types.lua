@@ -103,7 +103,7 @@ local function check_of(scope, type_name, fn)
   local rule = rules.new(scope, "check", "check of type " .. type_name, fn)
   rule.still = "the check of a type"
   return function(values, r)
-    local ok, verdict, why, code = ask(rule, "the check of type " .. type_name, values,
+    local ok, verdict, why, code = ask(rule, "the check", values,
       r and schema.all_seen(r))
     if not ok then return verdict end
     return refusal(verdict, why, code)
