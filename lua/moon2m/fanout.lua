@@ -9,6 +9,7 @@ local core = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local event = require "moon2m.event"
+local gather = require "moon2m.gather"
 local group = require "moon2m.group"
 local members = require "moon2m.members"
 local parallel = require "moon2m.parallel"
@@ -30,8 +31,6 @@ local MAX_REQUESTS = 20000       -- that one request may become, groups within g
 local MAX_DEPTH = 8              -- groups within groups
 local MAX_BYTES = 8 * 1048576    -- of content in one aggregated answer
 local SPARE = 0.1e6              -- us left for the answer to the originator
-
-local NFU = "nfu: notifications of what another CSE hosts are not gathered by this CSE"
 
 local fanout = {}
 
@@ -118,8 +117,17 @@ end
 
 -- ---- subscriptions that want aggregation -------------------------------------------------------
 
+-- The content with these attributes' texts, in their order.
+local function subscription_text(names, attrs)
+  local parts = {}
+  for i, name in ipairs(names) do parts[i] = quote(name) .. ":" .. attrs[name] end
+  return '{"m2m:sub":{' .. concat(parts, ",") .. "}}"
+end
+
 -- What a member gets to subscribe to: the group host as target, who forwards to nfu (TS-0004
--- 7.4.14.2.3).  nil when no aggregation is wanted; nil, err.  Yields: nfu is verified here, once.
+-- 7.4.14.2.3); at another CSE that is the group, and nfu is named as that one would.  The contents
+-- for { here =, there = }; nil when no aggregation is wanted; nil, err.  Yields: nfu is verified
+-- here, once.
 local function subscription(req, g)
   if req.op ~= CREATE or req.ty ~= SUBSCRIPTION or not req.pc then return nil end
   local inner = core.type(req.pc) == "object" and core.member(req.pc, "m2m:sub")
@@ -136,9 +144,20 @@ local function subscription(req, g)
   local csi = path.configured()
   attrs.nu, attrs.gpi = "[" .. quote(csi) .. "]", quote(path.sp_relative(g.ri))
   if not core.member(inner, "gpi") then names[#names + 1] = "gpi" end
-  local parts = {}
-  for i, name in ipairs(names) do parts[i] = quote(name) .. ":" .. attrs[name] end
-  return '{"m2m:sub":{' .. concat(parts, ",") .. "}}"
+  local pc = { here = subscription_text(names, attrs), nfu = gather.name(nfu) }
+  attrs.nu, attrs.nfu = "[" .. attrs.gpi .. "]", quote(pc.nfu)
+  pc.there = subscription_text(names, attrs)
+  return pc
+end
+
+-- Before it goes to members at other CSEs: what they will send is taken.  nil, or an err.  Yields.
+local function expect_notices(g, list, pc)
+  for _, address in ipairs(list) do
+    if path.is_remote(address) then
+      local ok, e = gather.expect(g, pc.nfu)
+      return not ok and e or nil
+    end
+  end
 end
 
 -- ---- requests ----------------------------------------------------------------------------------
@@ -219,21 +238,18 @@ local function is_gone(address, code)
   return (code == rsc.DELETED or code == rsc.NOT_FOUND) and not path.parse(address).virtual
 end
 
--- Sends all requests; the answers in the order of the members, and the set of members that are
--- deleted now.
+-- Sends all requests, with pc's contents when it is given; the answers in the order of the members,
+-- and the set of members that are deleted now.
 local function send(req, fan, g, list, tail, pc, perform)
   local answers, gone = {}, {}
   local closed = false
   if req.progress then req.progress.begin(answers, #list) end
   parallel.each(#list, function(i)
     local sub = member_request(req, fan, i, list[i] .. tail)
-    if pc then sub.pc, sub.fanned = pc, g.id end
-    local code, content, extra
-    if pc and path.is_remote(list[i]) then
-      code, content = rsc.NOT_IMPLEMENTED, result.debug(NFU)
-    else
-      code, content, extra = perform(sub)
+    if pc then
+      sub.pc, sub.fanned = path.is_remote(list[i]) and pc.there or pc.here, g.id
     end
+    local code, content, extra = perform(sub)
     if closed then return end
     answers[i] = answer(req, fan, sub, list[i], code, content, extra)
     if is_gone(list[i], code) then gone[list[i]] = true end
@@ -257,6 +273,7 @@ function fanout.perform(req, fopt, attr, perform)
   fan, e = enter(req, fopt, #list)
   if not fan then return nil, e end
   pc, e = subscription(req, g)
+  e = e or pc and expect_notices(g, list, pc)
   if e then return nil, e end
   local tail = (rest and "/" .. rest or "") .. (attr and "#" .. attr or "")
   local answers, gone = send(req, fan, g, list, tail, pc, perform)

@@ -1,17 +1,19 @@
 -- NOTIFY (TS-0004 7.3.3.9): to an AE it is passed on and the AE's answer comes back; to the
 -- CSEBase it ends here, the scripts' handlers see it; to a crossResourceSubscription it counts as
--- the notification of one of its subscriptions.  Nothing else takes notifications.  What a CSE
+-- the notification of one of its subscriptions; a group takes those of its members at other CSEs
+-- (gather.lua).  Nothing else takes notifications.  What a CSE
 -- reports of its references to AEs goes into the AEContactList (contact.lua).
 
 local json = require "moon2m.core.json"
 local access = require "moon2m.access"
 local contact = require "moon2m.contact"
 local cross = require "moon2m.cross"
+local gather = require "moon2m.gather"
 local polling = require "moon2m.polling"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
 
-local AE, CSE_BASE, CROSS = 2, 5, 48
+local AE, CSE_BASE, GROUP, CROSS = 2, 5, 9, 48
 local ROOTS = { ["m2m:sgn"] = true, ["m2m:agn"] = true, ["m2m:rsp"] = true, ["m2m:seci"] = true,
   ["m2m:tsbn"] = true }
 
@@ -51,9 +53,14 @@ end
 --- NOTIFY.  rsc, pc | nil, err.  Yields.
 function op.perform(req, target)
   local ty = target.ty
+  if ty == GROUP and not target.virtual then
+    local e = check_content(req.pc)
+    if e then return nil, e end
+    return gather.received(req, target)
+  end
   if target.virtual or ty ~= AE and ty ~= CSE_BASE and ty ~= CROSS then
     return nil, rsc.err(rsc.OPERATION_NOT_ALLOWED,
-      "to: only an AE, the CSEBase or a crossResourceSubscription takes a NOTIFY")
+      "to: only an AE, the CSEBase, a group or a crossResourceSubscription takes a NOTIFY")
   end
   local ok, e = reported(req, target)
   if e then return nil, e end

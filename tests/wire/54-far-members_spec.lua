@@ -5,7 +5,7 @@ local h = require "harness"
 local expect = h.expect
 
 describe("a group with members at two servers", function()
-  local a, b
+  local a, b, service
   local MID = { "abase/c1", "/b/bbase/c1", "/b/bbase/c2" }
 
   local function csr(csi, port)
@@ -37,8 +37,10 @@ describe("a group with members at two servers", function()
     b = h.start { config = [[cse = { id = "/b", name = "bbase" }]] }
     a = h.start { config = [[cse = { id = "/a", name = "abase" }]] }
     expect(2001, a:create("/abase", "/b", 16, csr("/b", b.port)))
-    expect(2001, b:create("/bbase", "/a", 16, csr "/a"))
-    expect(2001, a:create("/abase", "Cme", 2, { rn = "me", api = "Nme", rr = true, srv = { "3" } }))
+    expect(2001, b:create("/bbase", "/a", 16, csr("/a", a.port)))
+    local ae = a:create("/abase", "Cme", 2, { rn = "me", api = "Nme", rr = true, srv = { "3" } })
+    expect(2001, ae)
+    service = { url = ae.headers:get("link"):match("<([^>]+)>") }
     prepare(a, "abase", "Cme", { "c1" })
     prepare(b, "bbase", "/a/Cme", { "c1", "c2" })
   end)
@@ -60,10 +62,50 @@ describe("a group with members at two servers", function()
     assert.same({ 2004, 2004, 2004 }, codes(a:update(fopt, "Cme",
       { ["m2m:cnt"] = { lbl = { "all" } } })))
     assert.same({ "all" }, expect(2000, b:retrieve("/bbase/c2", "CAdmin")).lbl)
-    assert.same({ 2001, 5001, 5001 }, codes(a:create(fopt, "Cme", 23, { rn = "s", nu = { "Cme" },
-      nfu = "Cme" })))
     assert.same({ 2002, 2002, 2002 }, codes(a:delete(fopt .. "/la", "Cme")))
     assert.same({ 2000, 2000 }, codes(a:retrieve(fopt .. "?grtm=abase/c1+/b/bbase/c2", "Cme")))
+  end)
+
+  it("with nfu what they notify is gathered, also over kill -9", function()
+    local g = expect(2001, group("n", { mid = MID, mt = 3, nar = { num = 3, dur = "PT60S" } }))
+    assert.same({ 2001, 2001, 2001 }, codes(a:create("/abase/me/n/fopt", "Cme", 23, { rn = "s",
+      nu = { "Cme" }, nfu = "Cme", enc = { net = { 3 } } })))
+    local sub = expect(2000, b:retrieve("/bbase/c1/s", "/a/Cme"))
+    assert.same({ { "/a/" .. g.ri }, "/a/Cme", "/a/" .. g.ri }, { sub.nu, sub.nfu, sub.gpi })
+    expect(2001, b:create("/bbase/c1", "CAdmin", 4, { con = "1" }))
+    expect(2001, b:create("/bbase/c2", "CAdmin", 4, { con = "2" }))
+    h.wait("both to be at the group's host", function()
+      return a:metric("moon2m_notices_waiting") >= 2
+    end)
+    a:kill()
+    a:run()
+    local ws = a:listen(service)
+    expect(2001, a:create("/abase/c1", "CAdmin", 4, { con = "3" }))
+    local agn = assert(ws:notification(10)).pc["m2m:agn"]["m2m:sgn"]
+    local seen = {}
+    for _, sgn in ipairs(agn) do seen[#seen + 1] = sgn.nev.rep["m2m:cin"].con end
+    table.sort(seen)
+    assert.same({ "1", "2", "3" }, seen)
+    ws:close()
+  end)
+
+  it("the group takes nothing but that", function()
+    local to = "/abase/me/n"
+    local function told(who, pc) return a:http("POST", to, who, { body = pc }) end
+    local function sgn(attrs)
+      attrs.nev = { net = 3, rep = {} }
+      return { ["m2m:sgn"] = attrs }
+    end
+    expect(2000, told("/b", { ["m2m:sgn"] = { vrq = true, sur = "/b/9" } }))
+    expect(4103, told("Cme", sgn { sur = "/b/9", nfu = "/a/Cme" }), "hosts no member")
+    expect(2001, group("own", { mid = { "abase/c1" } }))
+    expect(4103, a:http("POST", "/abase/me/own", "/b",
+      { body = sgn { sur = "/b/9", nfu = "/a/Cme" } }), "hosts no member")
+    expect(4103, told("/b", sgn { sur = "/b/9", nfu = "http://127.0.0.1:9/" }), "nfu: no subscr")
+    expect(4000, told("/b", sgn { sur = "/b/9" }), "nfu: missing")
+    expect(4000, told("/b", sgn { sur = "/a/9", nfu = "/a/Cme" }), "sur")
+    expect(4000, told("/b", { ["m2m:agn"] = {} }), "pc")
+    expect(4000, told("/b", { ["m2m:agn"] = { ["m2m:sgn"] = { 5 } } }), "expected an object")
   end)
 
   it("a group of groups reaches each once, also in a circle", function()
