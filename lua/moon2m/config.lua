@@ -203,12 +203,12 @@ local function set_all(given, from, list)
   end
 end
 
--- The boot file: its `cse` stands below that of the configuration.
+-- The boot file: its `cse` and `default_access` stand below those of the configuration.
 local function read_boot(cfg, name)
   if type(name) ~= "string" or name == "" then return end
   local given, from = run(name)
   cfg.startup = startup.read(given, function(key, why) complain(from, key, why) end, from.digest)
-  if given.cse ~= nil then fill(cfg, from, "", { cse = given.cse }) end
+  fill(cfg, from, "", { cse = given.cse, default_access = given.default_access })
 end
 
 --- One socket of the command line: "HOST:PORT" or "PORT" (HTTP and WebSocket), one of them only

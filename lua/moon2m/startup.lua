@@ -1,5 +1,6 @@
--- The start-up tree: a Lua file of the operator (configuration key `boot`) with who this CSE is
--- (`cse`, read by config.lua), the CSEBase's own attributes and the resources of an empty store.
+-- The start-up tree: a Lua file of the operator (configuration key `boot`) with who this CSE is and
+-- who has access where no policy is named (`cse`, `default_access`, read by config.lua), the
+-- CSEBase's own attributes and the resources of an empty store.
 --
 --   resources = { { ["m2m:acp"] = { rn = "...", pv = ... }, fr = "CAdmin", children = { ... } } }
 --
@@ -11,7 +12,7 @@ local concat = table.concat
 
 local startup = {}
 
-local TOP = { boot = false, cse = true, resources = true }
+local TOP = { boot = false, cse = true, default_access = true, resources = true }
 local OWN = { "acpi", "cstn", "daci", "lbl", "loc" }            -- of the CSEBase
 for _, name in ipairs(OWN) do TOP[name] = true end
 local ENTRY = { fr = true, children = true }
@@ -69,8 +70,8 @@ end
 function startup.read(given, complain, digest)
   for k in pairs(given) do
     if not TOP[k] then
-      complain(tostring(k), "unknown key; known here: acpi, cse, cstn, daci, lbl, loc,"
-        .. " resources")
+      complain(tostring(k), "unknown key; known here: acpi, cse, cstn, daci,"
+        .. " default_access, lbl, loc, resources")
     end
   end
   return { own = given, digest = digest, complain = complain,

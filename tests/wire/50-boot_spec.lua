@@ -69,6 +69,38 @@ describe("a start-up tree", function()
     expect(2001, s:create("/plant/line", "Cline", 3, { rn = "more" }))
   end)
 
+  it("does what the README's example says", function()
+    local section = h.read_file("README.md"):match("### The start%-up tree\n(.-)\n### ")
+    local s = start((section:match("```lua\n(.-)```")))
+    for _, name in ipairs { "any", "service" } do
+      expect(2001, s:create("/plant", "C" .. name, 2, { rn = "its" .. name, api = "Na", rr = false,
+        srv = { "3" } }))
+    end
+    local base = expect(2000, s:retrieve("/plant", "Cany"))
+    assert.same({ "plant", "/plant1", "//plant.example", { "plant/public" } },
+      { base.rn, base.csi, base.spi, base.acpi })
+    expect(2000, s:retrieve("/plant/line/readings", "Cany"))         -- its acpi
+    expect(4103, s:retrieve("/plant/line", "Cany"))
+    expect(2000, s:retrieve("/plant/line", "Cservice"))              -- default_access: *
+    expect(4103, s:delete("/plant/line", "Cservice"))
+    expect(2001, s:create("/plant/line/readings", "Croot", 3, { rn = "more" }))
+    expect(2000, s:retrieve("/plant/line/readings/more", "Cany"))    -- m2m:cnt: parent
+    expect(2002, s:delete("/plant/line", "Croot"))                   -- the administrator
+    s:stop()
+    s:run()
+    expect(4004, s:retrieve("/plant/line", "Croot"))                 -- made once
+    expect(2001, s:create("/plant/itsany", "Cany", 9, { rn = "g", mnm = 1,
+      mid = { "plant/itsany" } }))
+    expect(2000, s:retrieve("/plant/itsany/g", "Cservice"))             -- counts at each start
+  end)
+
+  it("has default_access below that of the configuration", function()
+    local s = start("default_access = { ['m2m:cnt'] = { 'moon/none' } }\nresources = {"
+      .. " { ['m2m:cnt'] = { rn = 'c' } } }", { more = "default_access = { ['*'] = 'parent' }" })
+    s:register "any"
+    expect(2000, s:retrieve("/moon/c", "Cany"))
+  end)
+
   it("has all that the CSEBase may be given", function()
     local s = start [[
 cstn = "Cwarden"
@@ -160,6 +192,7 @@ resources = {
     { "resources = {\n { ['m2m:cnt'] = { rn = 'x' },\n kids = {} } }",
       "tree.lua:3: resources.1.kids: " },
     { "\ncse = { nam = 'x' }", "tree.lua:2: cse.nam: unknown key" },
+    { "\ndefault_access = { cnt = 'parent' }", "tree.lua:2: default_access: expected types as" },
     { "\nresource = {}", "tree.lua:2: resource: unknown key; known here: acpi, cse, cstn" },
     { "acpi = 'x'", "tree.lua:1: acpi: expected an array, got a string" },
     { "resources = {\n { ['m2m:cnt'] = { rn = 'x',\n nix = 1 } } }",
