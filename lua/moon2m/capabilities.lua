@@ -1,18 +1,18 @@
--- `moon2m capabilities`: what the server does, tried against a scratch instance of it on a free
--- loopback port: nothing is claimed that was not answered.  Types and attributes are those of
+-- `moon2m capabilities`: what the server does, tried against scratch instances of it on free
+-- loopback ports: nothing is claimed that was not answered.  Types and attributes are those of
 -- lua/moon2m/types, so a new one is tried without being named here.
 -- The result is a table (probe()), written as JSON and as Markdown.
 
 local json = require "moon2m.json"
 local schema = require "moon2m.schema"
-local server = require "moon2m.test.server"
+local scratch = require "moon2m.capabilities.scratch"
 local types = require "moon2m.types"
+local ways = require "moon2m.capabilities.ways"
 local client = require "moon2m.core.client"
 
 local capabilities = {}
 
-local ADMIN, SECONDS = "CAdmin", 30
-local METHOD = { create = "POST", retrieve = "GET", update = "PUT", delete = "DELETE" }
+local ask, unused = scratch.ask, scratch.unused
 local FLEX = "cod:binSh"         -- one class of TS-0023 stands for all, they have one path
 
 -- Values to try, the first that an attribute's kind accepts; %d: a number that was not used.
@@ -39,34 +39,8 @@ local GIVEN = {
 local FILTERS = { "lbl=x", "ty=3", "crb=20990101T000000", "cra=20000101T000000",
   "ms=20000101T000000", "us=20990101T000000", "sts=0", "stb=9", "exb=20990101T000000",
   "exa=20000101T000000", "sza=0", "szb=9", "cty=text/plain:0", "lim=1", "ofst=1", "lvl=1", "fo=1",
-  "fo=2", "arp=x", "lbq=x", "pty=3", "chty=3", "clbl=x", "rn=x", "mni=1", "smf=x",
-  "gmty=1&geom=[[1,2]]&gsf=1" }
-
-local serial, seen, port = 0, {}, nil
-
--- ---- requests -----------------------------------------------------------------------------------
-
-local function unused(text)
-  serial = serial + 1
-  return (text:gsub("%%d", ("%d"):format(serial)))
-end
-
--- One request: rsc (nil: none), content, head.
-local function ask(op, to, o)
-  o = o or {}
-  serial = serial + 1
-  local head = ("X-M2M-Origin: %s\r\nX-M2M-RI: c%d\r\nX-M2M-RVI: %s\r\nAccept: %s\r\n%s"):format(
-    o.fr or ADMIN, serial, o.rvi or "4", o.accept or "application/json", o.head or "")
-  if o.pc then
-    head = ("%sContent-Type: %s%s\r\n"):format(head, o.media or "application/json",
-      o.ty and ";ty=" .. o.ty or "")
-  end
-  local url = ("http://127.0.0.1:%d/%s%s"):format(port, to, o.query and "?" .. o.query or "")
-  local status, answer, body = client.http(METHOD[op], url, head, o.pc or "", SECONDS)
-  local code = status and tonumber(answer:match("[Xx]%-[Mm]2[Mm]%-[Rr][Ss][Cc]:%s*(%d+)"))
-  if code then seen[code] = true end
-  return code, body, answer
-end
+  "fo=2", "fo=3", "arp=x", "lbq=x", "pty=3", "palb=x", "chty=3", "clbl=x", "rn=x", "mni=1",
+  "c.rn=x", "p.rn=x", "cfq=$.x&cfs=1", "smf=x", "gmty=1&geom=[1,2]&gsf=1" }
 
 -- ---- values -------------------------------------------------------------------------------------
 
@@ -298,9 +272,10 @@ local function probe_serializations(cnt)
 end
 
 local function probe_websocket()
-  local number = client.dial(("ws://127.0.0.1:%d/"):format(port), "oneM2M.json")
+  local number = client.dial(("ws://127.0.0.1:%d/"):format(scratch.port), "oneM2M.json")
   if not number then return nil end
-  client.send(number, ('{"op":2,"to":"moon","fr":"%s","rqi":"w","rvi":"3"}'):format(ADMIN))
+  client.send(number, ('{"op":2,"to":"moon","fr":"%s","rqi":"w","rvi":"3"}'):format(
+    scratch.ADMIN))
   for _ = 1, 250 do
     client.turn(0.02)
     for _, a in ipairs(client.take()) do
@@ -322,22 +297,26 @@ local function probe_others(cnt)
   return rvi
 end
 
---- Tries everything against a server of its own; the result as a table.
-function capabilities.probe()
-  serial, seen = 0, {}
-  local s = server.new {}
-  port = s.port
+-- Everything, against servers that run.
+local function tried()
   local _, cnt = create(types.by_name.container, "moon")
-  local out = { types = probe_types(), rcn = probe_rcn(cnt),
+  return { types = probe_types(), rcn = probe_rcn(cnt),
     filters = probe_queries(FILTERS, "fu=1&"),
     drt = probe_queries({ "drt=1", "drt=2" }, "fu=1&"),
-    response_types = probe_queries({ "rt=1", "rt=2", "rt=3", "rt=4", "rt=5" }, ""),
+    response_types = ways.response_types(), delayed = ways.delayed(),
     subscription = probe_subscriptions(cnt), serializations = probe_serializations(cnt),
-    releases = probe_others(cnt),
+    releases = probe_others(cnt), passed_on = ways.passed_on(),
     bindings = { http = ask("retrieve", "moon"), websocket = probe_websocket() } }
-  server.finish()
+end
+
+--- Tries everything against servers of its own; the result as a table.
+function capabilities.probe()
+  scratch.open()
+  local ok, out = pcall(tried)
+  scratch.close()
+  if not ok then error(out, 0) end
   out.status_codes = json.array {}
-  for code in pairs(seen) do table.insert(out.status_codes, code) end
+  for code in pairs(scratch.seen) do table.insert(out.status_codes, code) end
   table.sort(out.status_codes)
   return out
 end
@@ -351,7 +330,7 @@ local function accepted(t)
   local list = {}
   for name, code in pairs(t) do
     if DONE[code] then list[#list + 1] = name:gsub("=.*", function(v)
-      return name:find "^[fr][ot]=" and v or name:find "^drt" and v or ""
+      return (name:find "^fo=" or name:find "rt=") and v or ""
     end) end
   end
   table.sort(list, function(a, b)
@@ -391,6 +370,8 @@ function capabilities.markdown(c)
   add("filters", accepted(c.filters))
   add("`drt`", accepted(c.drt))
   add("response types", accepted(c.response_types))
+  add("delayed execution", accepted(c.delayed))
+  add("passed on to another CSE", accepted(c.passed_on))
   add("`net`", accepted(c.subscription.net))
   add("`nct`", accepted(c.subscription.nct))
   add("serializations", accepted(c.serializations))

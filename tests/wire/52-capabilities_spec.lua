@@ -46,6 +46,18 @@ describe("moon2m capabilities", function()
     assert.equal(4001, found.releases["1"])
   end)
 
+  it("tries what takes more than one request to its end", function()
+    assert.same({ ["rt=1"] = 1001, ["rt=2"] = 1002, ["rt=3"] = 2000, ["rt=4"] = 2000,
+      ["rt=5"] = 2000 }, found.response_types)
+    assert.same({ oet = 2001, ["oet with rt=1"] = 1001 }, found.delayed)
+    assert.same({ create = 2001, retrieve = 2000, update = 2004, delete = 2002, discovery = 2000,
+      ["fan-out"] = 2000, ["rt=1"] = 1001 }, found.passed_on)
+    for _, name in ipairs { "fo=3", "c.rn=x", "p.rn=x", "cfq=$.x&cfs=1",
+      "gmty=1&geom=[1,2]&gsf=1" } do
+      assert.equal(2000, found.filters[name], name)
+    end
+  end)
+
   it("says when it cannot write", function()
     local text, rc = h.sh("%s capabilities --json /nowhere/at/all", h.bin)
     assert.equal(1, rc)
