@@ -25,7 +25,7 @@ local script = require "moon2m.script"
 local store = require "moon2m.core.store"
 local transit = require "moon2m.transit"
 local tree = require "moon2m.tree"
-local types = require "moon2m.types"
+local types = require "moon2m.procedures"
 local view = require "moon2m.view"
 
 local CREATE, RETRIEVE, UPDATE, DELETE, NOTIFY = 1, 2, 3, 4, 5

@@ -19,7 +19,7 @@ local tree = require "moon2m.tree"
 local window = require "moon2m.window"
 local write = require "moon2m.write"
 
-local NODE, SUBSCRIPTION = 14, 23
+local NODE, SCHEDULE, SUBSCRIPTION = 14, 18, 23
 local READ = 1024                -- notices of one aggregate at most
 local SOME = 64                  -- notices of one transaction, when they go one by one
 local TIDY = 10                  -- s between looks at what pn 1 leaves out
@@ -378,6 +378,12 @@ function lane.rescheduled(parent, se, child)
   local above = now and tree.parent(now)
   if above then classes.changed(above, now, "update") end
   each(parent.id, function(l) timers.spawn(function() return lane.wake(l.key) end) end)
+end
+
+--- Hook of the types that have schedules: from now on notices wait for a new one.  Yields.
+function lane.child_created(_, parent, child)
+  if child.ty == SCHEDULE then lane.rescheduled(parent, child.raw.se, child.id) end
+  return true
 end
 
 return lane

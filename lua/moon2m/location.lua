@@ -9,7 +9,6 @@ local cjson = require "moon2m.core.json"
 local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local geometry = require "moon2m.geometry"
-local json = require "moon2m.json"
 local path = require "moon2m.path"
 local schema = require "moon2m.schema"
 local sql_life = require "moon2m.sql_life"
@@ -45,7 +44,8 @@ end
 
 -- ---- positions ----------------------------------------------------------------------------------
 
-local function perform(req)
+--- A request of this CSE's own.  rsc, pc.  Yields.
+function location.perform(req)
   req.fr, req.via, req.rvi = path.configured(), "script", "4"
   req.rqi = "location-" .. sys.random(6)
   return require("moon2m.dispatch").perform(req)
@@ -58,7 +58,8 @@ local function position(r)
 end
 
 local function add(r, con)
-  perform { op = 1, to = tree.value(r, "loi"), ty = 4, pc = '{"m2m:cin":{"con":' .. con .. "}}" }
+  location.perform { op = 1, to = tree.value(r, "loi"), ty = 4,
+    pc = '{"m2m:cin":{"con":' .. con .. "}}" }
 end
 
 local function state(r, text)
@@ -168,7 +169,7 @@ end
 --- It was deleted: its container goes too.  Yields.
 function location.deleted(r)
   forget(r)
-  perform { op = 4, to = tree.value(r, "loi") }
+  location.perform { op = 4, to = tree.value(r, "loi") }
 end
 
 --- An AE was updated: the policies for events that follow it look.  Never yields.
@@ -191,24 +192,6 @@ function location.asked(container)
   if r and r.ty == POLICY and not period(r) and tonumber(r.raw.lit) ~= GEOFENCE then
     look(r, true)
   end
-end
-
--- ---- the container ------------------------------------------------------------------------------
-
---- Makes the container of a policy that is being created: named `name` or by the CSE, read by who
--- made the policy, with its acpi (JSON text or nil).  The container | nil, rsc, text.  Yields.
-function location.container(ri, name, who, acpi)
-  local attrs = {}
-  if name then attrs[1] = '"rn":' .. cjson.quote(name) end
-  if acpi then attrs[#attrs + 1] = '"acpi":' .. acpi end
-  local code, pc = perform { op = 1, to = path.structured(""), ty = 3,
-    pc = '{"m2m:cnt":{' .. table.concat(attrs, ",") .. "}}" }
-  local body = pc and json.decode(pc)
-  if code ~= 2001 then return nil, code, body and body["m2m:dbg"] or "" end
-  local c = tree.resolve(body["m2m:cnt"].ri)
-  c.raw._cr = cjson.quote(who)
-  write.attribute(c, "li", cjson.quote(ri))
-  return c
 end
 
 --- Start only.  Yields.

@@ -38,7 +38,7 @@ end
 --- Nothing in a container r may have a name that looks like those the CSE gives to instances.
 function op.check_reserved(rn, r)
   local _, st = path.parse_ri(rn)
-  local reserved = r.type.spec.reserved
+  local reserved = r.type.procedures.reserved
   if st or reserved and reserved(r, rn) then
     return rsc.err(rsc.BAD_REQUEST, "rn: %s is reserved, the CSE names instances so", rn)
   end

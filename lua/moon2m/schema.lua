@@ -110,7 +110,7 @@ local getters = {
   cs = function(r) return int(r.size or r.cs) end,
 }
 
-local function new_attribute(spec, r)
+local function new_attribute(r)
   local name = r[1]
   local k = kind.of(r[2] or "any")
   if r.list then k = kind.list(k, r.list) end
@@ -122,16 +122,15 @@ local function new_attribute(spec, r)
     -- taken out of the raw table: the resource object has them as fields
     field = name == "rn" or name == "et" or name == "cr" and r.create == "null",
     key = '"' .. name .. '":', next_key = ',"' .. name .. '":',
-    get = spec.getters and spec.getters[name] or getters[name],
+    get = getters[name],
   }
 end
 
 -- Types share the rows of schema.common and of what they specialise: one attribute for each.
 local made = setmetatable({}, { __mode = "k" })
 
-local function attribute(spec, r)
-  if spec.getters then return new_attribute(spec, r) end
-  local a = made[r] or new_attribute(spec, r)
+local function attribute(r)
+  local a = made[r] or new_attribute(r)
   made[r] = a
   return a
 end
@@ -146,22 +145,18 @@ end
 -- where a function of the script is asked) into T:
 --   ty, name, root, order = {names}, attr = {name = A}, mandatory = {names}, children = set of
 --   type names, instances = the name of the type of its instances (a container), virtual = { la =
---   "latest" }, check, create, update, delete, child_created, applied, arrives, refused, committed,
---   deleted (hooks or nil).
+--   "latest" }, check.  What the server does for it (create, update ...; procedures) is joined to
+--   it by types.lua.
 -- spec.like: rows that were compiled already, row -> A, or nil.
 -- Raises a text that names the type and the row when the data is wrong.
 function schema.compile(spec)
   local T = { ty = spec.ty, name = spec.name, root = spec.short, spec = spec,
     order = {}, attr = {}, rows = {}, mandatory = {}, children = set_of(spec.children),
-    virtual = spec.virtual or {},
+    virtual = spec.virtual or {}, procedures = {},
     parents = spec.parents, instance = spec.instance, container = spec.instances ~= nil or nil,
-    instances = spec.instances,
-    check = spec.check, create = spec.create, update = spec.update, delete = spec.delete,
-    child_created = spec.child_created, applied = spec.applied, arrives = spec.arrives,
-    refused = spec.refused, committed = spec.committed, deleted = spec.deleted,
-    head = '{"' .. spec.short .. '":' }
+    instances = spec.instances, check = spec.check, head = '{"' .. spec.short .. '":' }
   for _, given in ipairs(spec.attrs) do
-    local a = spec.like and spec.like[given] or attribute(spec, row(spec, given))
+    local a = spec.like and spec.like[given] or attribute(row(spec, given))
     if T.attr[a.name] then error(format("%s: attribute %s twice", spec.name, a.name), 0) end
     T.attr[a.name] = a
     T.order[#T.order + 1] = a.name

@@ -19,8 +19,6 @@ local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
 local write = require "moon2m.write"
 
-local tolerance_of = require("moon2m.types.time_series").tolerance
-
 local floor, max, min = math.floor, math.max, math.min
 
 local PREFIX = "ts."             -- and the number of the timeSeries: name of a state in the store
@@ -40,9 +38,16 @@ local states = {}
 
 local function number(r, name) return tonumber(r.raw[name]) end
 
+--- The tolerance around an expected time, in ms: peid, else what the CSE chooses, half of pei and
+-- less than mdt.
+function series.tolerance(r)
+  local most = (number(r, "mdt") or math.huge) - 1
+  return number(r, "peid") or min(floor(number(r, "pei") / 2), most)
+end
+
 local function new_state(r, first)
   return { first = first, next = 1, pei = number(r, "pei") * 1000,
-    tolerance = tolerance_of(r) * 1000, mdt = number(r, "mdt") * 1000, got = {} }
+    tolerance = series.tolerance(r) * 1000, mdt = number(r, "mdt") * 1000, got = {} }
 end
 
 -- The operation that stores a state; s nil: that removes it.

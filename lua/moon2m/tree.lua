@@ -64,7 +64,7 @@ function tree.refresh(r)
   if r.type and r.type.measure then r.size = r.type.measure(raw) end
   if r.type and r.type.container then
     r.mni, r.mbs, r.mia = tonumber(raw.mni), tonumber(raw.mbs), tonumber(raw.mia)
-    if r.type.spec.limits then r.type.spec.limits(r) end
+    if r.type.procedures.limits then r.type.procedures.limits(r) end
   end
 end
 
@@ -94,7 +94,8 @@ end
 function tree.holds(r)
   local T = r.type
   if not (T and T.container) then return false end
-  return not T.spec.holds or T.spec.holds(r)
+  local holds = T.procedures.holds
+  return not holds or holds(r)
 end
 
 --- The store's row of a resource, complete.

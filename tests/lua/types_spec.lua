@@ -5,7 +5,9 @@ local core = require "moon2m.core.json"
 local json = require "moon2m.json"
 local path = require "moon2m.path"
 local schema = require "moon2m.schema"
-local types = require "moon2m.types"
+
+require("fake").reset()          -- the procedures use the store
+local types = require "moon2m.procedures"
 
 path.configure { csi = "/moon", csn = "moon", spi = "//moon2m.local" }
 

@@ -11,7 +11,7 @@ local sys = require "moon2m.core.sys"
 
 local enum, null = schema.enum, json.null
 
-local PERIODIC, SCHEDULE = 1, 18
+local PERIODIC = 1
 local SOME_MISSING, ALL_MISSING = 3, 4
 local MAX_RESOURCES = 64         -- rrat and srat together
 local MAX_WINDOW = 10 * 365 * 86400 * 1e6
@@ -60,33 +60,12 @@ local function check(values, r)
   return protocols.refused(values) or not r and check_resources(values) or nil
 end
 
--- cross.lua needs the tree, which needs the types: it is there when a hook is called.
-local function create(ctx, _, new)
-  return require("moon2m.cross").create(ctx, new)
-end
-
--- Counting begins or ends with the UPDATE.
-local function update(_, r, new)
-  local nse = new.values.nse
-  if nse ~= nil then new.raw._nsi = require("moon2m.statistics").update(r, nse) end
-  return true
-end
-
--- Its schedule says when its notifications may leave; what would leave at other times is dropped.
-local function child_created(_, parent, child)
-  if child.ty == SCHEDULE then
-    require("moon2m.lane").rescheduled(parent, child.raw.se, child.id)
-  end
-  return true
-end
-
 return {
   ty = 48, name = "cross_resource_subscription", short = "m2m:crs",
   parents = { "ae", "cse_base" },
   children = { "schedule" },
   virtual = { ntsr = "notificationTargetSelfReference" },
-  check = check, create = create, update = update, child_created = child_created,
-  getters = { nsi = subscription.getters.nsi },
+  check = check,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "cr", "cstn",
     { "rrat", "uri", list = 1, create = "O", update = "-" },

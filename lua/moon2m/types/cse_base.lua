@@ -4,14 +4,12 @@
 -- esi (end-to-end security) and no ncp (congestion policy): no value was given.
 
 local kinds = require "moon2m.kinds"
-local sys = require "moon2m.core.sys"
 
 local cse_type = kinds.enum("a CSE type", { 1, 2, 3 })
 
 return {
   ty = 5, name = "cse_base", short = "m2m:cb",
   children = { "ae", "container", "acp", "subscription" },
-  getters = { ctm = function() return '"' .. sys.stamp(sys.now()) .. '"' end },
   attrs = {
     { "rn", create = "-" }, "ty", "ri", "pi", "ct", "lt",
     { "lbl", create = "-", update = "-" },

@@ -27,20 +27,10 @@ local batch = schema.object("a batch policy (object)", {
   { "num", "posint" }, { "dur", "duration" },
 })
 
--- group.lua needs the tree, which needs the types: it is there when a hook is called.
-local function create(ctx, _, new)
-  return require("moon2m.group").create(ctx, new)
-end
-
-local function update(ctx, r, new)
-  return require("moon2m.group").update(ctx, r, new)
-end
-
 return {
   ty = 9, name = "group", short = "m2m:grp", parents = { "ae", "cse_base" },
   children = { "subscription" },
   virtual = { fopt = "fanOutPoint" },
-  create = create, update = update,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast",
     "cr", "cstn", "loc",

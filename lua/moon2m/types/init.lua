@@ -1,23 +1,11 @@
 -- The resource types of this CSE: by number, by JSON root and by name.  A type is a data file
--- beside this one, or a script's cse.type; all go through register().
+-- beside this one, or a script's cse.type; all go through register().  What the server does for a
+-- built-in type is not in its file: that is moon2m.procedures, which join() adds.
 --
--- Hooks of a type's file, called by the operations in a task (they may yield):
---   create(ctx, parent, new)    after check_create, before the commit.  new is the resource
---   object to be:
---                               ty, type, rn, ri, ct, et, raw, and values (as check_create
---                               returned them).  It may set fields of new and texts in new.raw.
---   update(ctx, r, new)         new = { raw, values } as check_update returned them; r is
---   unchanged yet. delete(ctx, r)              before the commit of its deletion.
---   child_created(ctx, parent, child)
---   committed(r, old)           after r was created, or updated: old = its texts before.
---   deleted(r)                  after r was deleted, by a request or by its expiration.
---   applied(r, new)             of an UPDATE, when r is changed and nothing is queued: operations
---   that belong into the transaction, or nil.  Never yields.
---   arrives(r, i), refused(r, i)  of a container: instance i is about to be queued: an operation
---   that belongs into its transaction, or nil (never yields); that transaction failed.
--- Each returns true | nil, err.  ctx = { req, originator, tree, ops }.
--- check(values, r) in a type's file is pure: attributes that must fit together; r is the resource
--- of an UPDATE, nil on CREATE; returns nil or an err.
+-- A type's file is what cse.type takes: attributes, kinds, parents, children, and its check.
+-- check(values, r) is pure: attributes that must fit together; r is the resource of an UPDATE, nil
+-- on CREATE; returns nil or an err.  A type that has only specialisations (abstract) has special =
+-- { key, kind, what }, which field each of them needs, and special_check(spec): its check.
 
 local core = require "moon2m.core.json"
 local flex = require "moon2m.flex"
@@ -91,12 +79,10 @@ end
 --- The type of the instances that a resource of type T holds, nil when it holds none: one for each
 -- specialisation.
 function types.instance_type(T)
-  local I, base = types.by_name[T.instances], types.by_ty[T.ty]
-  local instances_of = I and I.spec.instances_of
+  local I = types.by_name[T.instances]
+  local instances_of = I and I.procedures.instances_of
   if not instances_of then return I end
-  if not T.instance_type then
-    T.instance_type = schema.compile(instances_of(I.spec, T, base.spec.own(T)))
-  end
+  if not T.instance_type then T.instance_type = schema.compile(instances_of(I.spec, T)) end
   return T.instance_type
 end
 
@@ -109,6 +95,43 @@ function types.containers()
   end
   table.sort(list, function(a, b) return a[1] < b[1] end)
   return list
+end
+
+-- ---- procedures ---------------------------------------------------------------------------------
+
+local HOOKS = { "create", "update", "delete", "child_created", "applied", "arrives", "refused",
+  "committed", "deleted" }
+-- What is needed to read the resources of a type that is no more.
+local KEPT = { "getters", "limits", "holds" }
+local joined = {}                -- name of a type -> what the server does for it
+
+local function give(T, procedures)
+  T.procedures = procedures
+  for _, hook in ipairs(HOOKS) do T[hook] = procedures[hook] end
+  for name, get in pairs(procedures.getters or {}) do
+    if T.attr[name] then T.attr[name].get = get end
+  end
+  local own = T.spec.special_attrs
+  if own and procedures.measure then T.measure = procedures.measure(own) end
+end
+
+-- Of a specialisation: what is done for the type that it specialises, then what is its own.
+local function equip(T)
+  local all = {}
+  for _, hook in ipairs(HOOKS) do all[hook] = T.spec[hook] end
+  for _, name in ipairs { T.as, T.name } do
+    for key, v in pairs(joined[name] or {}) do all[key] = v end
+  end
+  give(T, all)
+end
+
+--- The server does this (a table of moon2m.procedures) for the built-in type of that name and for
+-- its specialisations.
+function types.join(name, procedures)
+  joined[name] = procedures
+  for _, T in pairs(types.by_name) do
+    if T.name == name or T.as == name then equip(T) end
+  end
 end
 
 -- base: the type whose number it shares, or nil.
@@ -187,9 +210,10 @@ local function recompile(T, list)
       if p == T.name then new.children[other.name] = true end
     end
   end
-  new.as, new.rooted, new.abstract, new.measure = T.as, T.rooted, T.abstract, T.measure
+  new.as, new.rooted, new.abstract = T.as, T.rooted, T.abstract
   count(T, -1)
   replace(T, new)
+  equip(T)
   count(T, 1)
 end
 
@@ -240,8 +264,7 @@ local retired = {}
 -- The file of a type that is only read: its attributes as they are, no child, no hook.
 local function frozen(spec)
   local copy = { ty = spec.ty, name = spec.name, short = spec.short, children = {}, attrs = {},
-    getters = spec.getters, instances = spec.instances, virtual = spec.virtual,
-    limits = spec.limits, holds = spec.holds }
+    instances = spec.instances, virtual = spec.virtual }
   for i, r in ipairs(spec.attrs) do
     local row = type(r) == "string" and { r } or { r[1], "any" }
     row.create, row.update = "-", "-"
@@ -250,10 +273,19 @@ local function frozen(spec)
   return copy
 end
 
+-- base: the name of the type that it specialised, nil: none that is here.
+local function freeze(T, spec, base)
+  local procedures = {}
+  for _, key in ipairs(KEPT) do procedures[key] = joined[base] and joined[base][key] end
+  replace(T, schema.compile(frozen(spec)))
+  give(T, procedures)
+  T.retired, retired[T.root] = true, T
+end
+
 local function retire(T)
-  local root, measure = T.root, T.measure
-  replace(T, schema.compile(frozen(T.spec)))
-  T.retired, T.measure, retired[root] = true, measure, T
+  local measure = T.measure
+  freeze(T, T.spec, T.as)
+  T.measure = measure
 end
 
 -- A type whose script has not been seen in this run, as far as its resources show it.
@@ -273,11 +305,10 @@ local function stand_in(ty, root, raw)
   table.sort(more)
   for _, name in ipairs(more) do attrs[#attrs + 1] = { name, "any" } end
   T = T or {}
-  local base = types.by_ty[ty] and types.by_ty[ty].spec or {}
-  replace(T, schema.compile(frozen { ty = ty, name = root, short = root, attrs = attrs,
-    instances = base.instances, virtual = base.virtual, limits = base.limits,
-    holds = base.holds }))
-  T.retired, T.guessed, retired[root] = true, true, T
+  local base = types.by_ty[ty] or {}
+  freeze(T, { ty = ty, name = root, short = root, attrs = attrs, instances = base.instances,
+    virtual = base.virtual }, base.name)
+  T.guessed = true
   return T
 end
 
@@ -306,19 +337,18 @@ end
 -- The attributes of the type that a specialisation has the number of, then its own.  A row with
 -- open = true gives way to one of the specialisation.
 local function specialise(base, spec)
-  local full, own = { like = not spec.getters and compiled_rows(base) or nil }, {}
+  local full, own = { like = compiled_rows(base) }, {}
   for _, r in ipairs(spec.attrs) do own[type(r) == "table" and r[1] or r] = true end
   for k, v in pairs(base.spec) do full[k] = v end
   for k, v in pairs(spec) do full[k] = v end
-  full.attrs, full.children, full.abstract = {}, {}, nil
+  full.attrs, full.children, full.abstract, full.special_attrs = {}, {}, nil, spec.attrs
   for _, r in ipairs(base.spec.attrs) do
     if type(r) ~= "table" or not (r.open and own[r[1]]) then full.attrs[#full.attrs + 1] = r end
   end
   for _, r in ipairs(spec.attrs) do full.attrs[#full.attrs + 1] = r end
   for name in pairs(base.children) do full.children[#full.children + 1] = name end
   for _, name in ipairs(spec.children or {}) do full.children[#full.children + 1] = name end
-  full.check = base.spec.special_check(spec, full)
-  full.measure = base.spec.special_measure and base.spec.special_measure(spec)
+  full.check = base.spec.special_check(spec)
   return full
 end
 
@@ -333,7 +363,7 @@ function types.for_content(T, pc)
   if not root then
     return nil, rsc.err(rsc.BAD_REQUEST, "pc: missing, a representation of a %s is needed", T.name)
   end
-  return nil, T.spec.unknown(root, outer[root], types.by_root)
+  return nil, T.procedures.unknown(root, outer[root], types.by_root)
 end
 
 local any_class
@@ -368,7 +398,7 @@ local function table_of(spec)
   local T, there = schema.compile(spec), types.by_root[spec.short]
   if there then displace(there) end
   local before = retired[spec.short]
-  T.abstract, T.measure = spec.abstract, spec.measure
+  T.abstract = spec.abstract
   if not before or before.ty ~= spec.ty then return T end
   retired[spec.short] = nil
   replace(before, T)
@@ -388,6 +418,7 @@ function types.register(spec)
   local T = table_of(base and specialise(base, spec) or spec)
   T.as = base and base.name or T.name
   T.rooted = base ~= nil or not builtin       -- its resources keep their root beside their ty
+  equip(T)
   plug(T, base)
   return T, function()
     count(T, -1)

@@ -44,32 +44,10 @@ local function check(values, r)
   end
 end
 
-local function create(ctx, _, new)
-  local values = new.values
-  if values.los ~= DEVICE then
-    return nil, rsc.err(rsc.NOT_IMPLEMENTED,
-      "los: only device based location (2) is supported by this CSE")
-  end
-  new.raw.lit = new.raw.lit or "1"
-  local c, code, why = location().container(new.ri, values.lon, ctx.originator, new.raw.acpi)
-  if not c then return nil, rsc.err(code, "lon: %s", why) end
-  new.raw.loi, new.raw.lost = '"' .. c.ri .. '"', '"no position is known"'
-  new.undo = function() location().deleted(new) end
-  return true
-end
-
--- Another area or event: what was inside before says nothing.
-local function update(_, _, new)
-  if new.values.gta ~= nil then new.raw._inside = "null" end
-  return true
-end
-
 return {
   ty = 10, name = "location_policy", short = "m2m:lcp",
   parents = { "cse_base" }, children = { "subscription" },
-  check = check, create = create, update = update,
-  committed = function(r) location().set(r, true) end,
-  deleted = function(r) location().deleted(r) end,
+  check = check,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",
     { "los", schema.enum("a location source", { 1, 2, 3 }), create = "M", update = "-" },

@@ -4,21 +4,10 @@
 
 local schema = require "moon2m.schema"
 
-local SCHEDULE = 18
-
--- From now on what is for its AEs waits for it.
-local function child_created(_, parent, child)
-  if child.ty == SCHEDULE then
-    require("moon2m.lane").rescheduled(parent, child.raw.se, child.id)
-  end
-  return true
-end
-
 return {
   ty = 14, name = "node", short = "m2m:nod",
   parents = { "cse_base" },
   children = { "mgmt_obj", "subscription", "schedule" },
-  child_created = child_created,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",
     { "ni", schema.string_kind(nil, "a node identifier (string)", function(s)

@@ -3,7 +3,6 @@
 -- the way to what is behind it remote.lua's.  csi is what the originator is called.
 
 local path = require "moon2m.path"
-local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 
 local cse_id = schema.string_kind(nil, "a CSE-ID (string)", function(s)
@@ -12,29 +11,11 @@ local cse_id = schema.string_kind(nil, "a CSE-ID (string)", function(s)
   return nil, "not a CSE-ID (\"/\" and a name)"
 end)
 
--- cb is a CSEBase of the CSE that registers.
-local function check_base(cb, csi)
-  local at = path.originator(cb)
-  if at == csi or at:sub(1, #csi + 1) == csi .. "/" then return nil end
-  return rsc.err(rsc.BAD_REQUEST, "cb: %s is no CSEBase of %s, who asks for registration", cb, csi)
-end
-
-local function create(ctx, _, new)
-  local values, csi = new.values, ctx.originator
-  local e = check_base(values.cb, csi)
-  if e then return nil, e end
-  if values.csi and path.originator(values.csi) ~= csi then
-    return nil, rsc.err(rsc.BAD_REQUEST, "csi: %s is not the originator, %s", values.csi, csi)
-  end
-  return true
-end
-
 return {
   ty = 16, name = "remote_cse", short = "m2m:csr",
   parents = { "cse_base" },
   children = { "container", "acp", "subscription", "group", "polling_channel",
     "cross_resource_subscription" },
-  create = create,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cr",
     "cstn", "loc",

@@ -3,20 +3,9 @@
 
 local kinds = require "moon2m.kinds"
 
-local UNDER_WAY = { ["3"] = true, ["4"] = true, ["5"] = true }   -- pending, forwarded, in part
-
--- A request that waits is cancelled with its resource; one that runs cannot be (TS-0004 7.4.12).
-local function delete(_, r)
-  if not UNDER_WAY[r.raw.rs] then return true end
-  local e = require("moon2m.nonblocking").cancel(r.id)
-  if e then return nil, e end
-  return true
-end
-
 return {
   ty = 17, name = "request", short = "m2m:req",
   parents = { "cse_base" }, children = { "subscription" },
-  delete = delete,
   attrs = {
     { "rn", create = "-" }, "ty", "ri", "pi", "ct", "lt", { "et", create = "-", update = "-" },
     { "lbl", create = "-", update = "-" }, { "acpi", create = "-" }, { "daci", create = "-" },

@@ -1,13 +1,8 @@
--- subscription (TS-0001 9.6.8, TS-0004 7.4.8): who is told of which events of the parent.  Rules
--- of TS-0004 7.4.8.2 that need the request, the resource and its parent only; whether the
--- originator may RETRIEVE the parent is access.lua's, verification of the targets belongs to the
--- CREATE operation, earlier events (psn) are earlier.lua's, and when notices leave is policy.lua's
--- and lane.lua's.
+-- subscription (TS-0001 9.6.8, TS-0004 7.4.8): who is told of which events of the parent.  Its
+-- check is of what must stand together (TS-0004 7.4.8.2).
 
 local core = require "moon2m.core.json"
-local defaults = require "moon2m.defaults"
 local json = require "moon2m.json"
-local path = require "moon2m.path"
 local protocols = require "moon2m.protocols"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
@@ -27,10 +22,7 @@ local content_types = {
   [6] = { 4 }, [7] = { 2 }, [8] = { 5 }, om = { 1, 3 },
 }
 
-local UPDATE, NO_DATA, TRIGGER, BLOCKING, MISSING = 1, 5, 6, 7, 8
-local AE, CONTAINER, TIME_SERIES, SCHEDULE = 2, 3, 29, 18
-local PARENT = { [NO_DATA] = { CONTAINER, "a container" }, [TRIGGER] = { AE, "an AE" },
-  [MISSING] = { TIME_SERIES, "a timeSeries" } }
+local UPDATE, BLOCKING, MISSING = 1, 7, 8
 local STATE_TAGS = { "crb", "cra", "us", "ms", "sts", "stb", "exb", "exa", "sza", "szb", "fo" }
 
 local operation_monitor = object("an operation monitor (object)", {
@@ -168,122 +160,11 @@ local function check(values, r)
   return e or protocols.refused(values) or check_later(values)
 end
 
--- enc against the parent: events, attributes and child types must be such that an event can happen.
-local function check_parent(enc, parent)
-  local T = parent.type
-  for _, e in ipairs(enc.net or {}) do
-    local p = PARENT[e]
-    if p and p[1] ~= parent.ty then
-      return bad("enc.net: %d is possible for %s only, not for %s", e, p[2], T.root)
-    end
-  end
-  for _, name in ipairs(enc.atr or {}) do
-    if not T.attr[name] then return bad("enc.atr: %s is no attribute of %s", name, T.root) end
-  end
-  for _, ty in ipairs(enc.chty or {}) do
-    local C = require("moon2m.types").by_ty[ty]
-    if not C or not T.children[C.name] then
-      return bad("enc.chty: type %d cannot be a child of %s", ty, T.root)
-    end
-  end
-end
-
--- One default for all event types, else the client must say (TS-0001 Table 9.6.8-4).
-local function default_content_type(enc)
-  local nct
-  for _, e in ipairs(events_of(enc)) do
-    local d = content_types[e][1]
-    if nct and nct ~= d then
-      return nil, bad("nct: needed, the notification event types have different defaults")
-    end
-    nct = d
-  end
-  return nct or 1
-end
-
-local function only_target(nu, originator)
-  return #nu == 1 and path.originator(nu[1]) == originator
-end
-
--- bn and rl are kept with all their members (TS-0004 7.4.8.2.1).
-local function complete(new)
-  local values = new.values
-  if values.bn and values.bn ~= null then
-    new.raw.bn = json.encode(defaults.batch(values.bn))
-  end
-  if values.rl and values.rl ~= null then
-    new.raw.rl = json.encode(defaults.rate(values.rl))
-  end
-end
-
-local function create(ctx, parent, new)
-  local values = new.values
-  local e = values.enc and check_parent(values.enc, parent)
-  if e then return nil, e end
-  if not values.nct then
-    local nct, why = default_content_type(values.enc)
-    if not nct then return nil, why end
-    new.raw.nct, values.nct = tostring(nct), nct
-  end
-  complete(new)
-  -- the creator is kept whenever somebody else is notified (TS-0004 7.4.8.2.1), not only on
-  -- request
-  if values.cr ~= null and ctx.originator and not only_target(values.nu, ctx.originator) then
-    new.raw.cr = core.quote(ctx.originator)
-  end
-  return true
-end
-
--- The entries of acrs that are no longer there.
-local function left(r, acrs)
-  local list, kept = {}, {}
-  for _, address in ipairs(acrs ~= null and acrs or {}) do kept[address] = true end
-  for _, address in ipairs(json.decode(r.raw.acrs or "[]")) do
-    if not kept[address] then list[#list + 1] = address end
-  end
-  return list
-end
-
-local function update(ctx, r, new)
-  complete(new)
-  local nse = new.values.nse
-  if nse ~= nil then new.raw._nsi = require("moon2m.statistics").update(r, nse) end
-  local enc = new.values.enc
-  if new.values.acrs ~= nil then new.left = left(r, new.values.acrs) end
-  if enc and enc ~= null then
-    local parent = ctx.tree.parent(r)
-    local e = parent and check_parent(enc, parent)
-    if e then return nil, e end
-    local whole = with_md(enc, r)
-    if whole ~= enc then
-      local md = core.member(r.raw.enc, "md")
-      new.raw.enc = new.raw.enc:gsub("}%s*$", function() return ',"md":' .. md .. "}" end)
-    end
-  end
-  return true
-end
-
--- What only the library can tell: it is not loaded where nothing is counted.
-local function statistics(r)
-  local raw = r.raw
-  if raw.nse == nil and raw._nsi == nil then return nil end
-  return require("moon2m.statistics").text(r)
-end
-
--- Its schedule: from now on its notices wait for it.
-local function child_created(_, parent, child)
-  if child.ty == SCHEDULE then
-    require("moon2m.lane").rescheduled(parent, child.raw.se, child.id)
-  end
-  return true
-end
-
 return {
   ty = 23, name = "subscription", short = "m2m:sub",
   children = { "schedule" },
   virtual = { ntsr = "notificationTargetSelfReference" },
-  check = check, create = create, update = update, child_created = child_created,
-  getters = { nsi = statistics },
+  check = check, content_types = content_types, events_of = events_of, with_md = with_md,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "cr",
     "cstn",

@@ -2,8 +2,6 @@
 -- "la", the oldest as "ol", bounded by mni, mbs and mia as a container is.  With mdd and pei the
 -- values are expected every pei ms, each within peid around its time; those that are not there
 -- mdt ms after their time are missing: series.lua watches for them.
---
--- cni, cbs and lt are fields of the resource object; mdlt and mdc are written by series.lua.
 
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
@@ -40,49 +38,12 @@ local function check(values, r)
   end
 end
 
-local function create(_, _, new)
-  new.raw.mdc = "0"
-  return true
-end
-
--- Detection that begins has found nothing yet; one that ends leaves what it found.
-local function update(_, r, new)
-  local mdd = new.values.mdd
-  if mdd == true and r.raw.mdd ~= "true" then
-    new.raw.mdc = "0"
-    if r.raw.mdlt then new.raw.mdlt = "null" end
-  end
-  return true
-end
-
--- The tolerance around an expected time, in ms: peid, else what the CSE chooses, half of pei and
--- less than mdt.
-local function tolerance(r)
-  local raw = r.raw
-  local most = raw.mdt and tonumber(raw.mdt) - 1 or math.huge
-  return tonumber(raw.peid) or math.min(math.floor(tonumber(raw.pei) / 2), most)
-end
-
--- The library that watches needs the tree, which needs the types.
-local function series() return require "moon2m.series" end
-
-local function applied(r, new)
-  return new.values.mdd ~= nil and series().reset(r) or nil
-end
-
-local function peid(r)
-  return r.raw.peid or r.raw.pei and ("%.0f"):format(tolerance(r)) or nil
-end
-
 return {
   ty = 29, name = "time_series", short = "m2m:ts", instances = "time_series_instance",
   parents = { "cse_base", "ae", "container", "remote_cse", "flex_container" },
   children = { "time_series_instance", "subscription" },
   virtual = { la = "latest", ol = "oldest" },
-  getters = { peid = peid },
-  check = check, create = create, update = update, applied = applied, tolerance = tolerance,
-  arrives = function(r, i) return series().arrives(r, i) end,
-  refused = function(r, i) return series().refused(r, i) end,
+  check = check,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast",
     "cr", "cstn", "loc",

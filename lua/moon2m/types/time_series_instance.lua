@@ -2,18 +2,9 @@
 -- be; no two of a timeSeries have the same.  Written once, never changed; `con` stays the bytes
 -- that were received.
 
-local content_instance = require "moon2m.types.content_instance"
-
-local function create(ctx, parent, new)
-  new.dgt = content_instance.time_of(new, ctx.req.now)
-  new.mark = new.dgt + 1                      -- never 0: 1970 is a time too
-  return content_instance.create(ctx, parent, new)
-end
-
 return {
   ty = 30, name = "time_series_instance", short = "m2m:tsi", instance = true,
   children = {}, children_later = { semantic_descriptor = true },
-  create = create,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt",
     { "et", update = "-" }, { "lbl", update = "-" },

@@ -2,14 +2,12 @@
 -- bcnc 1: every bcni.  bcnc 2: when the requests of bcnr carry a time (ot) that is off by more than
 -- bcnt.  beacon.lua does it.
 
-local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 local sys = require "moon2m.core.sys"
 
 local PERIODIC, LOSS = 1, 2
 local LEAST = 100000             -- us
-local INTERVAL, THRESHOLD = '"PT1H"', '"PT10S"'
 
 local after = schema.after
 
@@ -35,36 +33,10 @@ local function check(values, r)
   end
 end
 
--- beacon.lua needs the tree, which needs the types.
-local function beacon() return require "moon2m.beacon" end
-
--- What the client left open.
-local function complete(raw, bcnc)
-  if bcnc == PERIODIC then raw.bcni = raw.bcni or INTERVAL else raw.bcnt = raw.bcnt or THRESHOLD end
-end
-
-local function create(_, _, new)
-  local values = new.values
-  complete(new.raw, values.bcnc)
-  if values.bcnc == LOSS and beacon().watches(path.originator(values.bcnr)) then
-    return nil, bad("bcnr: there is a beacon for the loss of synchronization of %s", values.bcnr)
-  end
-  return true
-end
-
--- A duration that is removed is the CSE's choice again.
-local function update(_, r, new)
-  for name, default in pairs { bcni = INTERVAL, bcnt = THRESHOLD } do
-    if new.raw[name] == "null" and r.raw[name] then new.raw[name] = default end
-  end
-  return true
-end
-
 return {
   ty = 60, name = "time_sync_beacon", short = "m2m:tsb",
   parents = { "cse_base", "ae", "remote_cse" }, children = { "subscription" },
-  check = check, create = create, update = update,
-  committed = function(r) beacon().set(r) end,
+  check = check,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",
     { "bcnr", "id", create = "O", update = "-" },

@@ -1,0 +1,24 @@
+-- remoteCSE: registers as who it says it is (TS-0004 7.4.4.2.1); identity, token and connection are
+-- register.lua's.
+
+local path = require "moon2m.path"
+local rsc = require "moon2m.rsc"
+
+-- cb is a CSEBase of the CSE that registers.
+local function check_base(cb, csi)
+  local at = path.originator(cb)
+  if at == csi or at:sub(1, #csi + 1) == csi .. "/" then return nil end
+  return rsc.err(rsc.BAD_REQUEST, "cb: %s is no CSEBase of %s, who asks for registration", cb, csi)
+end
+
+local function create(ctx, _, new)
+  local values, csi = new.values, ctx.originator
+  local e = check_base(values.cb, csi)
+  if e then return nil, e end
+  if values.csi and path.originator(values.csi) ~= csi then
+    return nil, rsc.err(rsc.BAD_REQUEST, "csi: %s is not the originator, %s", values.csi, csi)
+  end
+  return true
+end
+
+return { create = create }
