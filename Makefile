@@ -19,7 +19,7 @@ CFLAGS_BASE = -std=gnu11 $(OPT) $(WARN) $(SAN) -Iruntime -I$(LLHTTP_INC) \
 	-DMOON2M_VERSION='"$(VERSION)"' -DLUA_CPATH_DIR='"/usr/lib/$(MULTIARCH)/lua/5.1"' \
 	$(shell pkg-config --cflags $(PKG)) $(CFLAGS)
 CFLAGS_ALL = $(CFLAGS_BASE) -MMD -MP
-LIBS = $(shell pkg-config --libs $(PKG)) -lwslay -lev -lpthread -ldl -lm $(LDFLAGS)
+LIBS = $(shell pkg-config --libs $(PKG)) -lev -lpthread -ldl -lm $(LDFLAGS)
 
 SRC := $(filter-out runtime/main.c,$(wildcard runtime/*.c))
 LUA_LIB := $(shell find lua -name '*.lua' 2>/dev/null | sort)
@@ -52,7 +52,7 @@ help:
 
 # ---- what is needed ------------------------------------------------------------------------------
 DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsockets-dev \
-	libwebsockets-evlib-ev libev-dev libwslay-dev libssl-dev libsqlite3-dev libcbor-dev libedit-dev libmosquitto-dev \
+	libwebsockets-evlib-ev libev-dev libssl-dev libsqlite3-dev libcbor-dev libedit-dev libmosquitto-dev \
 	node-llhttp
 DEBS_RUN := $(DEBS_BUILD) curl ca-certificates
 DEBS_TEST := $(DEBS_RUN) libcmocka-dev lua-busted lua-http lua-check lua-cjson luarocks node-ws sqlite3 \
@@ -170,10 +170,11 @@ UNIT_lua_notices := $(GROUND) $(NOTIFY) $(LUA_CORE) task lua_field lua_notify lu
 UNIT_EXTRA_lua_notices := tests/unit/fake_net.c tests/unit/fake_store.c
 
 HTTP1 := http1 http1_body http1_msg
-NET := $(HTTP1) net_loop net_listen net_http net_hconn net_ws net_wss net_frame net_url net_dns net_allow net_dial \
+NET := $(HTTP1) net_loop net_listen net_http net_hconn ws_read net_ws net_ws_serve net_frame net_url net_dns net_allow net_dial \
 	net_out net_link net_tls net_tls_serve net_raw_addr net_udp net_stream net_serial net_tcp net_mqtt
-UNIT += http1 net net_ws net_tls net_ws_tls tls_serve net_raw
+UNIT += http1 ws_read net net_ws net_tls net_ws_tls tls_serve net_raw
 UNIT_http1 := base buf err metrics limit $(HTTP1)
+UNIT_ws_read := base buf ws_read
 UNIT_net := $(GROUND) $(NET)
 UNIT_net_ws := $(GROUND) $(NET)
 UNIT_net_tls := $(GROUND) $(NET)

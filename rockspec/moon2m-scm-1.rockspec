@@ -12,7 +12,7 @@ description = {
   detailed = [[
 One binary, moon2m: HTTP and WebSocket bindings, a durable resource store, notifications over one
 WebSocket, and applications written in Lua that are loaded when it starts.  Needs LuaJIT,
-libwebsockets, wslay, libev, SQLite, libcbor, libmosquitto, libedit, OpenSSL and llhttp with their
+libwebsockets, libev, SQLite, libcbor, libmosquitto, libedit, OpenSSL and llhttp with their
 headers.]],
   license = "MIT",
   labels = { "iot", "onem2m", "server" },

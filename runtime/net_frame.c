@@ -48,8 +48,6 @@ void net_conn_end(struct conn *c)
 {
 	struct net *n = c->net;
 
-	if (n->adopting == c)
-		n->adopting = NULL;
 	link_drop(&c->dirty);
 	ev_timer_stop(n->loop, &c->timer);
 	if (!c->identified && !c->client)
@@ -62,7 +60,7 @@ void net_conn_end(struct conn *c)
 		c->cb->closed(c->arg, c, c->code);
 	link_drop(&c->dirty);
 	link_drop(&c->all);
-	net_wss_free(c);
+	net_serve_free(c);
 	net_dial_cancel(c);
 	net_peer_put(n, c->peer);
 	buf_free(&c->out);
@@ -92,23 +90,23 @@ void net_conn_dirty(struct conn *c)
 		link_add(&c->net->conns_dirty, &c->dirty);
 }
 
-/* ---- its carrier: lws, or with TLS net_wss.c --------------------------------------------------- */
+/* ---- its carrier: net_ws_serve.c, or lws for a dialled one ------------------------------------- */
 
 static bool full(const struct conn *c)
 {
-	return c->wss ? net_wss_full(c) : lws_partial_buffered(c->wsi);
+	return c->served ? net_serve_full(c) : lws_partial_buffered(c->wsi);
 }
 
 static int descriptor(const struct conn *c)
 {
-	return c->wss ? net_wss_fd(c) : lws_get_socket_fd(c->wsi);
+	return c->served ? net_serve_fd(c) : lws_get_socket_fd(c->wsi);
 }
 
 static void set_reading(struct conn *c, bool on)
 {
 	c->paused = !on;
-	if (c->wss)
-		net_wss_pause(c, !on);
+	if (c->served)
+		net_serve_pause(c, !on);
 	else
 		lws_rx_flow_control(c->wsi, on);
 }
@@ -268,8 +266,8 @@ static bool carry(struct conn *c, unsigned char *p, size_t len)
 {
 	size_t k;
 
-	if (c->wss)
-		return net_wss_write(c, p, len);
+	if (c->served)
+		return net_serve_write(c, p, len);
 	k = write_direct(c, p, len);
 	return k == len || lws_write(c->wsi, p + k, len - k, LWS_WRITE_RAW) >= 0;
 }
@@ -331,8 +329,8 @@ static bool ask_close(struct conn *c)
 	if (c->close_asked || full(c) || c->out.n)
 		return true;
 	c->close_asked = true;
-	if (c->wss)
-		return net_wss_close(c, c->code, c->reason ? str_of(c->reason) : STR(""));
+	if (c->served)
+		return net_serve_close(c, c->code, c->reason ? str_of(c->reason) : STR(""));
 	lws_callback_on_writable(c->wsi); /* the close itself has to come out of a callback */
 	return true;
 }
@@ -377,7 +375,7 @@ int net_conn_writeable(struct conn *c)
 	c->stuck = 0;
 	if (c->paused)
 		set_reading(c, true);
-	if (!c->wss && c->close_asked && !c->out.n) {
+	if (!c->served && c->close_asked && !c->out.n) {
 		struct str why = str_of(c->reason);
 
 		lws_close_reason(c->wsi, (enum lws_close_status)c->code, (unsigned char *)why.p,

@@ -336,7 +336,7 @@ static void hand_over(struct hconn *hc)
 
 		hc->in = BUF_INIT;
 		hconn_release(hc);
-		net_ws_adopt(n, &a, m, &hello, protocol, buf_view(&rest));
+		net_ws_adopt(n, &a, m, &hello, protocol, &rest);
 		buf_free(&rest);
 	}
 	http1_msg_free(m);

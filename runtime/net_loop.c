@@ -238,9 +238,6 @@ static void lws_says(int level, const char *line)
 	(void)level;
 	while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
 		s.n--;
-	/* COMPAT: 4.1.6 reports every adoption with bytes already read as an error. */
-	if (s.n >= 15 && memcmp(s.p + s.n - 15, "calling service", 15) == 0)
-		return;
 	log_warn("lws", "said text=%s", log_quote(s));
 }
 

@@ -73,7 +73,7 @@ struct net_signal {
 struct net {
 	struct ev_loop *loop;
 	struct lws_context *lws;
-	struct lws_vhost *vhost; /* WebSocket, accepted and dialled; it has no listener */
+	struct lws_vhost *vhost; /* WebSocket, dialled; it has no listener */
 	struct lws_vhost *vhost_tls; /* dialled with TLS; made when first needed */
 	struct net_limits lim;
 	unsigned max_conns; /* lim.connections, or what descriptors allow */
@@ -99,7 +99,6 @@ struct net {
 
 	struct link conns, conns_dirty; /* struct conn */
 	uint64_t next_id;
-	struct conn *adopting; /* in lws_adopt_socket, the one being made */
 	struct conn *filling; /* whose fill is running */
 	size_t tx_len; /* bytes gathered after LWS_PRE in tx */
 	unsigned char *tx;
@@ -152,9 +151,10 @@ struct http1_msg;
 int net_ws_check(struct net *n, const struct net_accepted *a, const struct http1_msg *m,
 		 struct ws_hello *hello, struct buf *text, char *protocol, size_t size,
 		 const char **reason);
-/* Takes the descriptor over; rest is what the client sent after its handshake. */
+/* Takes the descriptor over; rest, which is written to, is what the client sent after its
+ * handshake. */
 void net_ws_adopt(struct net *n, const struct net_accepted *a, const struct http1_msg *m,
-		  const struct ws_hello *hello, const char *protocol, struct str rest);
+		  const struct ws_hello *hello, const char *protocol, struct buf *rest);
 int net_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 		    size_t len);
 void net_ws_flush(struct net *n);
@@ -169,8 +169,8 @@ int net_conn_ponged(struct conn *c, struct str payload);
 struct conn {
 	struct link all, dirty;
 	struct net *net;
-	struct lws *wsi; /* NULL while a name is resolved, and with wss */
-	struct wss *wss; /* accepted over TLS: carries it instead of lws */
+	struct lws *wsi; /* carries a dialled one; NULL while its name is resolved */
+	struct served *served; /* carries an accepted one */
 	const struct ws_cb *cb;
 	void *arg, *user;
 	uint64_t id;
@@ -185,7 +185,6 @@ struct conn {
 	uint64_t mark, passed; /* of conn_mark: newest given, newest whose ping was answered */
 	uint64_t acked; /* bytes the peer's kernel had taken then */
 	struct dial *dial; /* net_dial.c, until open */
-	const struct ws_hello *hello; /* during the handshake */
 	uint16_t code; /* what `closed` will be told */
 	bool client, open, identified, binary;
 	bool want; /* fill has something */
@@ -208,16 +207,16 @@ void net_conn_flush(struct conn *c);
 void net_conn_stuck(struct conn *c); /* its socket is full: the peer is watched reading */
 void net_conn_pause(struct conn *c); /* not read until its socket drains */
 
-/* net_wss.c: carries a connection that was accepted over TLS */
-void net_wss_begin(struct conn *c, const struct net_accepted *a, struct str key,
-		   const struct ws_hello *hello, struct str rest);
-bool net_wss_write(struct conn *c, const unsigned char *p, size_t n); /* false: broken */
-bool net_wss_full(const struct conn *c);
-bool net_wss_close(struct conn *c, int code, struct str why); /* false: broken */
-void net_wss_pause(struct conn *c, bool on);
-int net_wss_fd(const struct conn *c);
-const char *const *net_wss_names(const struct conn *c);
-void net_wss_free(struct conn *c);
+/* net_ws_serve.c: carries a connection that was accepted */
+void net_serve_begin(struct conn *c, const struct net_accepted *a, struct str key,
+		     const struct ws_hello *hello, struct buf *rest);
+bool net_serve_write(struct conn *c, const unsigned char *p, size_t n); /* false: broken */
+bool net_serve_full(const struct conn *c);
+bool net_serve_close(struct conn *c, int code, struct str why); /* false: broken */
+void net_serve_pause(struct conn *c, bool on);
+int net_serve_fd(const struct conn *c);
+const char *const *net_serve_names(const struct conn *c);
+void net_serve_free(struct conn *c);
 
 /* net_dns.c: names to addresses on threads of their own */
 #define NET_ADDRS_MAX 4

@@ -104,6 +104,8 @@ struct tls *net_tls_new(struct net *n, int fd, const char *host, struct err *e)
 
 void net_tls_finish(struct tls *t)
 {
+	if (!t)
+		return;
 	ERR_clear_error();
 	if (SSL_is_init_finished(t->ssl))
 		SSL_shutdown(t->ssl);

@@ -1,9 +1,9 @@
 /*
- * net_ws.c - WebSocket connections on libwebsockets' WebSocket role.
- * A handshake is read and judged here from what http1.c parsed; lws then gets the descriptor with
- * a handshake written by us, so that its HTTP parser never sees a byte of a client.
- * Every other way into lws's roles is refused.  Messages are put together whole, at most `body`
- * bytes (1009), text is UTF-8 (1007).
+ * net_ws.c - WebSocket handshakes that clients ask for, and connections that were dialled.
+ * A handshake is read and judged here from what http1.c parsed, then net_ws_serve.c has the
+ * connection.  libwebsockets carries dialled ones, with its client's role: every way into its other
+ * roles is refused.  Messages are put together whole, at most `body` bytes (1009), text is UTF-8
+ * (1007).
  */
 #define _GNU_SOURCE
 #include "net_lws.h"
@@ -138,59 +138,23 @@ int net_ws_check(struct net *n, const struct net_accepted *a, const struct http1
 }
 
 void net_ws_adopt(struct net *n, const struct net_accepted *a, const struct http1_msg *m,
-		  const struct ws_hello *hello, const char *protocol, struct str rest)
+		  const struct ws_hello *hello, const char *protocol, struct buf *rest)
 {
 	struct conn *c = net_conn_new(n, a->h.ws, a->h.arg);
 	struct str key = header(m, "Sec-WebSocket-Key");
-	struct buf text = BUF_INIT;
 
 	c->peer = a->peer;
 	c->protocol = *protocol ? xstrdup(protocol) : NULL;
 	n->counts.ws++;
 	if (a->identified) /* for what it asked before over HTTP */
 		n->counts.unidentified++;
-	if (a->tls) {
-		net_wss_begin(c, a, key, hello, rest);
-		return;
-	}
-	buf_fmt(&text,
-		"GET / HTTP/1.1\r\nHost: m\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n\r\n",
-		STRFMT(key));
-	buf_str(&text, rest);
-	n->adopting = c;
-	c->hello = hello;
-	lws_adopt_socket_vhost_readbuf(n->vhost, a->fd, text.p, text.n);
-	if (n->adopting == c) { /* lws let it go without a word, or cannot go on */
-		n->adopting = NULL;
-		if (!c->open)
-			net_conn_kill(c, 1006);
-	}
-	buf_free(&text);
-}
-
-static int add_headers(struct conn *c, struct lws_process_html_args *args)
-{
-	struct buf line = BUF_INIT;
-	bool fits;
-
-	if (!c->protocol)
-		return 0;
-	buf_fmt(&line, "Sec-WebSocket-Protocol: %s\r\n", c->protocol);
-	fits = line.n < (size_t)args->max_len;
-	if (fits) {
-		memcpy(args->p, line.p, line.n);
-		args->p += line.n;
-	}
-	buf_free(&line);
-	return fits ? 0 : -1;
+	net_serve_begin(c, a, key, hello, rest);
 }
 
 int net_ws_open(struct conn *c, const struct ws_hello *hello)
 {
 	static const struct ws_hello none;
 
-	c->hello = NULL;
 	c->open = true;
 	c->heard = net_now(c->net);
 	net_dial_cancel(c);
@@ -200,37 +164,6 @@ int net_ws_open(struct conn *c, const struct ws_hello *hello)
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
-
-static bool valid_utf8(struct str s)
-{
-	const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
-
-	while (p < end) {
-		unsigned extra;
-		uint32_t code;
-
-		if (*p < 0x80) {
-			p++;
-			continue;
-		}
-		extra = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
-		if (*p < 0xc2 || *p > 0xf4 || (size_t)(end - p) <= extra)
-			return false;
-		code = *p & (0x3f >> extra);
-		for (unsigned i = 1; i <= extra; i++) {
-			if ((p[i] & 0xc0) != 0x80)
-				return false;
-			code = code << 6 | (p[i] & 0x3f);
-		}
-		if (code < (extra == 2   ? 0x800u
-			    : extra == 3 ? 0x10000u
-					 : 0x80u) ||
-		    code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
-			return false;
-		p += extra + 1;
-	}
-	return true;
-}
 
 static int refuse_message(struct conn *c, int code, const char *why)
 {
@@ -281,7 +214,7 @@ static int received(struct conn *c, const char *p, size_t len)
 		buf_add(&c->rx, p, len);
 	if (!last)
 		return 0;
-	if (!c->binary && !valid_utf8(buf_view(&c->rx)))
+	if (!c->binary && !str_utf8(buf_view(&c->rx)))
 		return refuse_message(c, 1007, "bad utf8");
 	net_conn_deliver(c, c->rx.n ? buf_view(&c->rx) : STR(""));
 	buf_free(&c->rx);
@@ -308,6 +241,10 @@ static int begins_close(struct conn *c)
 	if (c->code == 1006 && lws_get_close_length(c->wsi) >= 2) {
 		p = lws_get_close_payload(c->wsi);
 		c->code = (uint16_t)(p[0] << 8 | p[1]);
+	}
+	if (!c->closing_since) { /* COMPAT: 4.1.6 would wait 30 s for the peer */
+		c->closing_since = net_now(c->net);
+		net_conn_arm(c);
 	}
 	c->shut = true;
 	buf_free(&c->out);
@@ -347,7 +284,7 @@ struct str conn_peer(const struct conn *c)
 
 const char *const *conn_tls_names(const struct conn *c)
 {
-	return c->wss ? net_wss_names(c) : NULL;
+	return c->served ? net_serve_names(c) : NULL;
 }
 
 uint64_t conn_id(const struct conn *c)
@@ -395,13 +332,6 @@ void net_ws_free(struct net *n)
 
 /* ---- lws ------------------------------------------------------------------------------------- */
 
-static struct net *net_of(struct lws *wsi)
-{
-	struct lws_vhost *vh = lws_get_vhost(wsi);
-
-	return vh ? lws_get_vhost_user(vh) : NULL;
-}
-
 static int gone(struct lws *wsi, struct conn *c)
 {
 	lws_set_opaque_user_data(wsi, NULL);
@@ -410,38 +340,11 @@ static int gone(struct lws *wsi, struct conn *c)
 	return 0;
 }
 
-static int destroyed(struct lws *wsi)
+static int destroyed(struct lws *wsi, struct conn *c)
 {
-	struct net *n = net_of(wsi);
-	struct conn *c = lws_get_opaque_user_data(wsi);
-
-	if (!c && n && n->adopting && n->adopting->wsi == wsi)
-		c = n->adopting; /* it failed before it was ours */
-	if (c && c->starting) {
-		lws_set_opaque_user_data(wsi, NULL);
-		return 0;
-	}
-	return c ? gone(wsi, c) : 0;
-}
-
-/* The only upgrade let through is the one being handed over right now. */
-static int confirm_upgrade(struct lws *wsi, const char *what)
-{
-	struct net *n = net_of(wsi);
-
-	if (!n || !n->adopting || n->adopting->wsi != wsi || !what ||
-	    strcmp(what, "websocket") != 0)
-		return -1;
-	lws_set_opaque_user_data(wsi, n->adopting);
-	return 0;
-}
-
-static int created(struct lws *wsi)
-{
-	struct net *n = net_of(wsi);
-
-	if (n && n->adopting && !n->adopting->wsi)
-		n->adopting->wsi = wsi;
+	if (!c->starting)
+		return gone(wsi, c);
+	lws_set_opaque_user_data(wsi, NULL);
 	return 0;
 }
 
@@ -459,7 +362,7 @@ static int dialled(struct lws *wsi, struct conn *c, enum lws_callback_reasons re
 	case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
 		return net_dial_headers(c, in, *(unsigned char **)in + len);
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
-		return net_ws_open(c, c->hello);
+		return net_ws_open(c, NULL);
 	case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
 		net_dial_open(c, wsi);
 		return 0;
@@ -477,9 +380,12 @@ static int dialled(struct lws *wsi, struct conn *c, enum lws_callback_reasons re
 	}
 }
 
-static int fenced(enum lws_callback_reasons reason)
+/* What only a server's or a bare connection would ask. */
+static bool fenced(enum lws_callback_reasons reason)
 {
 	switch (reason) {
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
 	case LWS_CALLBACK_HTTP:
 	case LWS_CALLBACK_HTTP_BODY:
 	case LWS_CALLBACK_HTTP_WRITEABLE:
@@ -487,9 +393,9 @@ static int fenced(enum lws_callback_reasons reason)
 	case LWS_CALLBACK_RAW_CONNECTED:
 	case LWS_CALLBACK_RAW_RX:
 	case LWS_CALLBACK_RAW_WRITEABLE:
-		return -1;
+		return true;
 	default:
-		return 0;
+		return false;
 	}
 }
 
@@ -497,25 +403,18 @@ static int on_conn(struct lws *wsi, struct conn *c, enum lws_callback_reasons re
 		   size_t len)
 {
 	switch (reason) {
-	case LWS_CALLBACK_ADD_HEADERS:
-		return add_headers(c, in);
-	case LWS_CALLBACK_ESTABLISHED:
-		return net_ws_open(c, c->hello);
-	case LWS_CALLBACK_RECEIVE:
+	case LWS_CALLBACK_WSI_DESTROY:
+		return destroyed(wsi, c);
 	case LWS_CALLBACK_CLIENT_RECEIVE:
 		return received(c, in, len);
-	case LWS_CALLBACK_RECEIVE_PONG:
 	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
 		return net_conn_ponged(c, (struct str){ in, len });
-	case LWS_CALLBACK_SERVER_WRITEABLE:
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 		return net_conn_writeable(c);
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		return peer_closes(c, in, len);
-	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
 	case LWS_CALLBACK_WS_CLIENT_DROP_PROTOCOL:
 		return begins_close(c);
-	case LWS_CALLBACK_CLOSED:
 	case LWS_CALLBACK_CLIENT_CLOSED:
 		return gone(wsi, c);
 	default:
@@ -529,23 +428,8 @@ int net_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	struct conn *c;
 
 	(void)user;
-	switch (reason) {
-	case LWS_CALLBACK_PROTOCOL_INIT:
-	case LWS_CALLBACK_PROTOCOL_DESTROY:
-	case LWS_CALLBACK_GET_THREAD_ID:
-	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS:
-		return 0;
-	case LWS_CALLBACK_WSI_CREATE:
-		return created(wsi);
-	case LWS_CALLBACK_WSI_DESTROY:
-		return destroyed(wsi);
-	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-		return confirm_upgrade(wsi, in);
-	default:
-		break;
-	}
-	c = lws_get_opaque_user_data(wsi);
-	if (fenced(reason) < 0 || (!c && reason == LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION))
+	if (fenced(reason))
 		return -1;
+	c = lws_get_opaque_user_data(wsi);
 	return c ? on_conn(wsi, c, reason, in, len) : 0;
 }

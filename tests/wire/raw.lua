@@ -11,13 +11,14 @@ local Raw = {}
 Raw.__index = Raw
 local TIMEOUT = 5
 
---- Connects to 127.0.0.1:port.
-function raw.connect(port)
+--- Connects to 127.0.0.1:port; secure: over TLS, whatever certificate is shown.
+function raw.connect(port, secure)
   local s = assert(socket.connect { host = "127.0.0.1", port = port })
   s:setmode("bn", "bn")
   s:settimeout(TIMEOUT)
   s:onerror(function(_, _, why) return why end)
   assert(s:connect(TIMEOUT))
+  if secure then assert(s:starttls(TIMEOUT)) end
   return setmetatable({ s = s }, Raw)
 end
 
@@ -104,8 +105,8 @@ end
 -- ---- WebSocket ----------------------------------------------------------------------------------
 
 --- A connection after the opening handshake on "/", and the handshake's response.
-function raw.websocket(port, headers, path)
-  local c = raw.connect(port)
+function raw.websocket(port, headers, path, secure)
+  local c = raw.connect(port, secure)
   c:write(("GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n" ..
     "Connection: Upgrade\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n" ..
     "Sec-WebSocket-Version: 13\r\n%s\r\n"):format(
