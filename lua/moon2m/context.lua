@@ -1,6 +1,7 @@
 -- Access control contexts (`acco`, TS-0001 9.6.2.2): time windows, addresses of the requester,
 -- regions.  An entry holds when all its members hold; what cannot be told (the country, the place
--- of who does not say where it is) never holds, so it never grants.  Pure functions.
+-- of who does not say where it is, users, criteria, limits) never holds, so it never grants.  Pure
+-- functions.
 
 local bit = require "bit"
 local schedule = require "moon2m.schedule"
@@ -97,6 +98,7 @@ end
 --- Whether one entry of acco holds for a requester at address `peer` and place `point` ({
 -- longitude, latitude } or nil), at `now` (microseconds).
 function context.holds(entry, peer, now, point)
+  if entry.acui ~= nil or entry.acec ~= nil or entry.acl ~= nil then return false end
   if entry.aclr and not context.region(entry.aclr, point) then return false end
   if entry.actw and not any_window(entry.actw, now) then return false end
   return not entry.acip or context.address(entry.acip, peer)

@@ -173,7 +173,8 @@ local function unknown(T, name)
 end
 
 local function not_supported(a)
-  return err(NOT_IMPLEMENTED, "%s: attribute not supported by this CSE", a.name)
+  return err(NOT_IMPLEMENTED, "%s: %s", a.name,
+    a.later == true and "attribute not supported by this CSE" or a.later)
 end
 
 -- A kind's reason as an err; what guards a kind has made one already.

@@ -228,7 +228,9 @@ for root, minimal in pairs(MINIMAL) do
           assert(v, "no value for " .. name)
           local raw, e = schema.check_create(T, with(root, name, v[1]))
           if LATER[name] or a.later then
-            assert.same(name .. ": attribute not supported by this CSE", refused(5001, raw, e))
+            local why = type(a.later) == "string" and a.later
+              or "attribute not supported by this CSE"
+            assert.same(name .. ": " .. why, refused(5001, raw, e))
           else
             assert.is_table(raw, e and e.msg)
             assert.is_not_nil(e[name])
@@ -526,7 +528,7 @@ describe("subscription", function()
   end)
 
   it("says what comes in a later release", function()
-    assert.same("ma: attribute not supported by this CSE",
+    assert.same("ma: it goes with blocking retrieves, which are not supported by this CSE",
       refused(5001, create("m2m:sub", '{"nu":["Cx"],"ma":"PT1S"}')))
     assert.is_table(update("m2m:sub", '{"ma":null}', { nu = '["Cx"]' }))
   end)

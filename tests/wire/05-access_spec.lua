@@ -256,6 +256,17 @@ describe("access control", function()
     try({ { aclr = { accc = { "KR" } } } }, false)      -- nothing tells where the requester is
   end)
 
+  it("acco: users, criteria and limits are 5001", function()
+    local pvs = { acr = { { acor = { "Cowner" }, acop = 63 } } }
+    for name, v in pairs { acui = { "user" }, acec = {}, acl = 5 } do
+      local pv = { acr = { { acor = { "all" }, acop = R, acco = { { [name] = v } } } } }
+      expect(5001, s:create("/moon/owner", "Cowner", 1, { pv = pv, pvs = pvs }),
+        "pv: acco: " .. name .. ": ")
+      expect(5001, s:create("/moon/owner", "Cowner", 1, { pv = pvs, pvs = pv }),
+        "pvs: acco: " .. name .. ": ")
+    end
+  end)
+
   it("instances, la and ol go by their container", function()
     local path = container { { acor = { "Cfriend" }, acop = R } }
     expect(2000, s:retrieve(path .. "/la", "Cfriend"))

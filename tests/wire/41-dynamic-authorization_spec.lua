@@ -176,6 +176,7 @@ describe("dynamic authorization", function()
     for _, text in ipairs { '{"m2m:seci":{"sit":2,"dres":{}}}', '{"m2m:seci":{"sit":1}}', "{}",
         "no",
         dai '{"acr":[{"acor":["all"],"acop":99}]}',
+        dai '{"acr":[{"acor":["all"],"acop":63,"acco":[{"acl":5}]}]}',
         dai('{"acr":[{"acor":["all"],"acop":63}]}', "x"),
         dai('{"acr":[{"acor":["all"],"acop":63}]}', "20200101T000000") } do
       local c = container()

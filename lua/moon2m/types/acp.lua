@@ -1,6 +1,7 @@
 -- accessControlPolicy (TS-0001 9.6.2, TS-0004 7.4.2, 6.3.5.26..28): who may do what.  This file
 -- holds the shape; the decision is access.lua's.
 
+local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
 
 local object, range = schema.object, schema.range
@@ -33,7 +34,39 @@ local region = object("a region (object)", {
 
 local context = object("a context (object)", {
   { "actw", schedule, list = 1 }, { "acip", address }, { "aclr", region },
+  { "acui", "any" }, { "acec", "any" }, { "acl", "any" },
 })
+
+-- What Release 4 adds to a context; where a policy of another CSE has one, that entry never grants
+-- (context.lua).
+local NOT_YET = {
+  acui = "users are not known to this CSE",
+  acec = "criteria in policies are not judged by this CSE",
+  acl = "uses of a rule are not counted by this CSE",
+}
+
+local function not_yet(name, entry)
+  for what, why in pairs(NOT_YET) do
+    if entry[what] ~= nil then
+      return rsc.err(rsc.NOT_IMPLEMENTED, "%s: acco: %s: %s", name, what, why)
+    end
+  end
+end
+
+-- nil, or a 5001 for what this CSE does not judge.
+local function check(values)
+  for _, name in ipairs { "pv", "pvs" } do
+    for _, r in ipairs(type(values[name]) == "table" and values[name].acr or {}) do
+      for _, entry in ipairs(r.acco or {}) do
+        local e = not_yet(name, entry)
+        if e then return e end
+      end
+    end
+  end
+end
+
+local OUTSIDE = "decisions, policies and information of other systems are not asked for by this"
+  .. " CSE; daci names servers that are"
 
 local details = object("object details (object)", {
   { "ty", "uint" }, { "spty", "string" }, { "chty", "uint", list = 1, required = true },
@@ -55,12 +88,13 @@ end
 return {
   ty = 1, name = "acp", short = "m2m:acp",
   children = { "subscription" },
+  check = check,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "at", "aa", "ast",
     { "pv", privileges(0), create = "M", update = "O" },
     { "pvs", privileges(1), create = "M", update = "O" },
-    { "adri", "uri", list = 1, create = "O", update = "O", later = true },
-    { "apri", "uri", list = 1, create = "O", update = "O", later = true },
-    { "airi", "uri", list = 1, create = "O", update = "O", later = true },
+    { "adri", "uri", list = 1, create = "O", update = "O", later = OUTSIDE },
+    { "apri", "uri", list = 1, create = "O", update = "O", later = OUTSIDE },
+    { "airi", "uri", list = 1, create = "O", update = "O", later = OUTSIDE },
   },
 }

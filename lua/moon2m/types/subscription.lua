@@ -10,11 +10,6 @@ local schema = require "moon2m.schema"
 local enum, object, range = schema.enum, schema.object, schema.range
 local err, BAD, null, after = rsc.err, rsc.BAD_REQUEST, json.null, schema.after
 
--- What the standard has and this release does not act on: the form is checked (4000), then 5001.
-local later = {
-  attrs = { ma = true },
-}
-
 -- notificationContentType that goes with each notificationEventType (TS-0001 Table 9.6.8-4), the
 -- default first; operation monitors get what the subscribed-to resource is.
 local content_types = {
@@ -109,16 +104,6 @@ local function check_content_type(enc, nct)
   end
 end
 
-local function not_yet(what)
-  return err(rsc.NOT_IMPLEMENTED, "%s: attribute not supported by this CSE", what)
-end
-
-local function check_later(values)
-  for name in pairs(values) do
-    if later.attrs[name] and values[name] ~= null then return not_yet(name) end
-  end
-end
-
 local BLOCKING_ONLY = { "exc", "gpi", "nfu", "bn", "rl", "psn", "pn", "nsp", "ln", "nec", "su",
   "acrs", "nse", "eeno", "ma" }
 
@@ -157,7 +142,7 @@ local function check(values, r)
     e = check_content_type(enc, nct)
   end
   if not e and enc and has(enc.net, BLOCKING) then e = check_blocking(values, r, enc) end
-  return e or protocols.refused(values) or check_later(values)
+  return e or protocols.refused(values)
 end
 
 return {
@@ -187,6 +172,7 @@ return {
     { "nse", "bool", create = "O", update = "O" },
     { "nsi", "any", create = "-", update = "-" },
     { "eeno", "bool", create = "O", update = "O" },
-    { "ma", "duration", create = "O", update = "O" },
+    { "ma", "duration", create = "O", update = "O",
+      later = "it goes with blocking retrieves, which are not supported by this CSE" },
   },
 }

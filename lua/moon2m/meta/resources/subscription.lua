@@ -29,7 +29,7 @@
 ---@field nse? boolean notificationStatsEnable; may be set and changed
 ---@field nsi? any notificationStatsInfo; the server's
 ---@field eeno? boolean enableEventNotificationOriginator; may be set and changed
----@field ma? string maxAge; may be set and changed
+---@field ma? string maxAge; not supported: refused with 5001
 
 ---The value of `om`: an operation monitor.
 ---@class moon2m.res.subscription.enc.om
