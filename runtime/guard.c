@@ -79,11 +79,6 @@ static void arm(int64_t us)
 	timer_settime(g.timer, 0, &it, NULL);
 }
 
-static bool is_library(const lua_Debug *ar)
-{
-	return strncmp(ar->source, "@lib/", 5) == 0;
-}
-
 /* ---- stopping a script ----------------------------------------------------------------------- */
 
 /* Keeps the traceback: the frame that the hook ends has lost its line afterwards.  Not of a deep
@@ -127,7 +122,7 @@ static bool is_greedy(lua_State *L)
 static void stop_user_code(lua_State *L, lua_Debug *ar)
 {
 	lua_getinfo(L, "Sl", ar);
-	if (is_library(ar))
+	if (guard_is_library(ar))
 		return;
 	g.exempt = true;
 	if (is_greedy(L)) {
@@ -160,7 +155,7 @@ static bool in_user_code(lua_Debug *ar)
 			continue;
 		if (level == ground && level > 0)
 			break; /* what the user's code called last of all */
-		return !is_library(ar);
+		return !guard_is_library(ar);
 	}
 	ar->currentline = -1;
 	return true;
@@ -262,96 +257,6 @@ static void count(struct guard_meter *m, const struct guard_run *outer)
 		m->peak = bytes;
 }
 
-/* ---- stuck in C ------------------------------------------------------------------------------ */
-
-static void put(const char *s)
-{
-	ssize_t n = write(STDERR_FILENO, s, strlen(s));
-
-	(void)n;
-}
-
-static void exit_stuck(int sig)
-{
-	(void)sig;
-	_exit(GUARD_EXIT_STUCK);
-}
-
-/* The innermost user frame of what runs.  Reads frames only, allocates nothing; what is in the way
- * of that (a VM caught half way) ends in exit_stuck. */
-static void find_place(lua_State *co, char *out, size_t size)
-{
-	lua_Debug ar;
-
-	for (int level = 0; level < 50 && lua_getstack(co, level, &ar); level++) {
-		if (!lua_getinfo(co, "Sl", &ar) || ar.currentline < 0 || is_library(&ar))
-			continue;
-		snprintf(out, size, "%s:%d", ar.short_src, ar.currentline);
-		return;
-	}
-}
-
-static const char *field(lua_State *co, const char *name)
-{
-	const char *s;
-
-	lua_pushstring(co, name);
-	lua_rawget(co, -2);
-	s = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "";
-	lua_pop(co, 1);
-	return s;
-}
-
-/* A handler's first argument is the request or the event: its op and to.  The handler is the
- * outermost frame of user code. */
-static void find_event(lua_State *co, char *out, size_t size)
-{
-	lua_Debug ar;
-	int level = 0;
-
-	while (lua_getstack(co, level, &ar))
-		level++;
-	do {
-		if (--level < 0 || !lua_getstack(co, level, &ar) || !lua_getinfo(co, "Sl", &ar))
-			return;
-	} while (ar.currentline < 0 || is_library(&ar));
-	if (!lua_getlocal(co, &ar, 1) || !lua_istable(co, -1))
-		return;
-	snprintf(out, size, "%s%s%s", field(co, "op"), field(co, "op")[0] ? " " : "",
-		 field(co, "to"));
-}
-
-static void put_pair(const char *key, const char *value)
-{
-	if (!value[0])
-		return;
-	put(key);
-	put(value);
-}
-
-/* What is certain is told first: reading the event may end in exit_stuck. */
-static void give_up(void)
-{
-	char place[128] = "", event[200] = "";
-
-	signal(SIGSEGV, exit_stuck);
-	signal(SIGBUS, exit_stuck);
-	blame_stuck(place, event);
-	put("error guard a script is stuck in C code, exiting rule=");
-	put(g.rule ? g.rule : "-");
-	if (g.co)
-		find_place(g.co, place, sizeof(place));
-	put_pair(" at=", place);
-	blame_stuck(place, event);
-	if (g.meter && g.base)
-		find_event(g.base, event, sizeof(event));
-	put_pair(" event=", event);
-	put_pair(" script=", g.meter && g.meter->nwho ? g.meter->who : "");
-	put("\n");
-	blame_stuck(place, event);
-	_exit(GUARD_EXIT_STUCK);
-}
-
 /* ---- the timer ------------------------------------------------------------------------------- */
 
 static int64_t at_most(int64_t a, int64_t b)
@@ -366,7 +271,7 @@ static void note_overdue(int64_t now)
 	g.overdue += at_most(now - g.last, g.interval * 2);
 	g.last = now;
 	if (g.stuck && g.overdue >= g.stuck)
-		give_up();
+		guard_give_up(g.rule, g.meter, g.base, g.co);
 }
 
 static bool used_up(void)

@@ -1,6 +1,6 @@
 /*
- * guard_int.h - what the guard's two files share: guard.c has the clock, the hook and the account
- * of memory, guard_lua.c the functions that Lua calls.
+ * guard_int.h - what the guard's files share: guard.c has the clock, the hook and the account of
+ * memory, guard_stuck.c the way out of C, guard_lua.c the functions that Lua calls.
  */
 #pragma once
 
@@ -39,6 +39,18 @@ struct guard_inner {
 };
 bool guard_enter_inner(struct guard_inner *outer, lua_State *L, lua_State *co);
 void guard_leave_inner(const struct guard_inner *outer);
+
+/* Of the library: never interrupted.  ar: with source ("S"). */
+static inline bool guard_is_library(const lua_Debug *ar)
+{
+	return strncmp(ar->source, "@lib/", 5) == 0;
+}
+
+/* In the signal handler: ends the process with GUARD_EXIT_STUCK.  What is certain is told first:
+ * the rule (or NULL), then the place in co and the event that base was handed, which may fail.  m,
+ * base and co may be NULL. */
+_Noreturn void guard_give_up(const char *rule, const struct guard_meter *m, lua_State *base,
+			     lua_State *co);
 
 /* The traceback of the run that was stopped last; n is 0 when there is none. */
 struct str guard_trace(void);

@@ -19,7 +19,7 @@ local LEVELS = {
     "net_dial", "net_out", "net_link", "net_unix", "net_watch", "net_child", "net_raw",
     "net_raw_int", "net_raw_addr",
     "net_udp", "net_stream", "net_serial", "net_tcp", "net_mqtt" },
-  { "embed", "vm_pool", "vm", "guard.h", "guard_int", "guard", "guard_lua", "task",
+  { "embed", "vm_pool", "vm", "guard.h", "guard_int", "guard_stuck", "guard", "guard_lua", "task",
     "lua_file", "lua_json", "lua_operator", "lua_console", "lua_profile", "lua_flame", "lua_sys",
     "lua_blame", "lua_watch", "lua_child" },
   { "session", "notify.h", "notify_life", "notify_tool.h", "notify_ways", "notify_int",
