@@ -139,7 +139,7 @@ local function verbs(cse, scope, script)
     guarded()
     local hop, chain = rule.next_hop("/" .. tostring(req.to):gsub("^%-/?", ""))
     if not hop then return chain.rsc, json.encode({ ["m2m:dbg"] = chain.msg }) end
-    req.hop, req.chain = hop, chain
+    req.hop, req.chain, req.patience = hop, chain, rule.time_left()
     return require("moon2m.dispatch").perform(req)
   end
 

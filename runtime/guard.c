@@ -53,6 +53,7 @@ static struct {
 	size_t limit; /* bytes that Lua may hold in user code; SIZE_MAX: no limit */
 	size_t allowed,
 	    used; /* of the run that the limit belongs to: its budget, and at its begin */
+	const char *verdict; /* why user code of this run is stopped at once; NULL: it may run */
 	bool exempt; /* the guard itself, or a collection, needs memory */
 	bool kept; /* a collection did not bring a greedy run below its limit */
 	char refusal[200]; /* of the run that ended last */
@@ -130,6 +131,9 @@ static void stop_user_code(lua_State *L, lua_Debug *ar)
 		lua_pushfstring(L, "%s:%d: %d MiB of memory used, %d MiB allowed, stopped",
 				ar->short_src, ar->currentline, (int)mib(vm_memory() - g.used),
 				(int)mib(g.allowed));
+	} else if (g.verdict) {
+		note_place(L);
+		lua_pushstring(L, g.verdict);
 	} else if (g.tripped) {
 		note_place(L);
 		lua_pushfstring(L, "%s:%d: still running after %d ms, stopped", ar->short_src,
@@ -339,10 +343,15 @@ static void enter_time(const struct guard_run *outer, int64_t us)
 void guard_enter(struct guard_run *outer, const struct guard_meter *m, const char *rule,
 		 lua_State *co)
 {
-	*outer = (struct guard_run){ g.deadline, g.us,    g.rule,      g.co,
-				     g.base,     g.fixed, g.limit,     g.allowed,
-				     g.used,     g.meter, vm_memory(), vm_allocated() };
+	*outer = (struct guard_run){ g.deadline,  g.us,           g.rule,    g.co,   g.base,
+				     g.fixed,     g.limit,        g.allowed, g.used, g.meter,
+				     vm_memory(), vm_allocated(), g.verdict };
 	g.deadline = 0;
+	if (g.verdict) { /* it is not the inner one's */
+		g.verdict = NULL;
+		if (!g.tripped && !g.greedy)
+			lua_sethook(g.L, NULL, 0, 0);
+	}
 	if (rule)
 		g.rule = rule;
 	g.co = g.base = co;
@@ -355,18 +364,27 @@ void guard_enter(struct guard_run *outer, const struct guard_meter *m, const cha
 	enter_time(outer, m->us);
 }
 
+void guard_condemn(const char *why)
+{
+	g.verdict = why;
+	lua_sethook(g.L, stop_user_code, LUA_MASKCOUNT, 1);
+}
+
 /* The hook goes when neither the time nor the memory of the run around is used up. */
 static bool leave_hook(const struct guard_run *outer, bool greedy)
 {
 	int64_t now;
-	bool stopped = g.tripped || greedy;
+	bool stopped = g.tripped || greedy || g.verdict;
 
-	if (!outer->deadline && !g.tripped && !greedy && !g.greedy)
+	if (!outer->deadline && !stopped && !g.greedy && !outer->verdict)
 		return false;
 	now = now_us(CLOCK_MONOTONIC);
 	if (!outer->deadline || now < outer->deadline)
 		g.tripped = 0;
-	if (!g.tripped && !g.greedy)
+	g.verdict = outer->verdict;
+	if (g.verdict)
+		guard_condemn(g.verdict);
+	else if (!g.tripped && !g.greedy)
 		lua_sethook(g.L, NULL, 0, 0);
 	if (stopped && !g.tripped)
 		g.stops++;
@@ -509,7 +527,7 @@ void guard_close(void)
 
 void guard_insist(void)
 {
-	if (g.tripped && g.deadline)
+	if ((g.tripped && g.deadline) || g.verdict)
 		lua_sethook(g.L, stop_user_code, LUA_MASKCOUNT, 1);
 }
 

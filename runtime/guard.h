@@ -32,6 +32,9 @@ void guard_close(void); /* before vm_close */
  *      "file:line: not enough memory: N MiB more wanted, M MiB allowed"  (one block, refused)
  *    An error value that is no string is never run: a table's field msg is its message, else
  *    "file:line: error without a message (a table)" stands for it.
+ *  finish(budget, rule, co, why, ...) -> as resume.  For a run whose time is over while the library
+ *    works for it: what the library has begun comes to its end, user code is stopped at its next
+ *    instruction with "file:line: why", the line being that which waits, also in pcall.
  *  meter(seconds, bytes|nil, script|nil, rule|nil) -> meter: a budget that also counts.  bytes more
  *    than at its begin are allowed to a run; script and rule are noted in the page of blame.h.
  *  usage(meter) -> bytes asked for, bytes kept (approximate), peak of one run, runs.

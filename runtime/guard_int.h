@@ -25,11 +25,15 @@ struct guard_run { /* the run around the one that begins, kept by its caller */
 	const struct guard_meter *meter;
 	size_t now; /* bytes that Lua holds at the begin of the new one */
 	uint64_t allocated;
+	const char *verdict;
 };
 
 /* A run of co begins: m's budget, or less when an outer one leaves less. */
 void guard_enter(struct guard_run *outer, const struct guard_meter *m, const char *rule,
 		 lua_State *co);
+/* User code of the run that began is stopped at its next instruction, with the error why; the library's
+ * goes on until it is done.  why is borrowed until guard_leave.  Not of runs inside this one. */
+void guard_condemn(const char *why);
 /* It has ended or yielded.  True when it was stopped by the guard. */
 bool guard_leave(const struct guard_run *outer, struct guard_meter *m);
 

@@ -200,14 +200,15 @@ static int give_error(lua_State *L, lua_State *co, int rc, bool stopped, const c
 	return 3;
 }
 
-static int guard_resume(lua_State *L)
+/* verdict: why its user code must not run any more; NULL: it may. */
+static int resume(lua_State *L, int nargs, const char *verdict)
 {
 	struct guard_meter once = { 0 }, *m = check_budget(L, &once);
 	const char *rule = luaL_optstring(L, 2, NULL), *why;
 	lua_State *co = lua_tothread(L, 3);
-	int nargs = lua_gettop(L) - 3, rc;
 	struct guard_run outer;
 	bool stopped;
+	int rc;
 
 	luaL_argcheck(L, co, 3, "coroutine expected");
 	why = cannot_resume(co, nargs);
@@ -215,11 +216,40 @@ static int guard_resume(lua_State *L)
 		return give_refusal(L, why);
 	lua_xmove(L, co, nargs);
 	guard_enter(&outer, m, rule, co);
+	if (verdict)
+		guard_condemn(verdict);
 	rc = lua_resume(co, nargs);
 	stopped = guard_leave(&outer, m);
 	if (rc == 0 || rc == LUA_YIELD)
 		return give_results(L, co);
 	return give_error(L, co, rc, stopped, rule);
+}
+
+static int guard_resume(lua_State *L)
+{
+	return resume(L, lua_gettop(L) - 3, NULL);
+}
+
+/* "file:line: why" with the line of the user's code that waits.  Takes the place of argument 4. */
+static const char *set_verdict(lua_State *L)
+{
+	const char *why = luaL_checkstring(L, 4);
+	lua_State *co = lua_tothread(L, 3);
+	lua_Debug ar;
+
+	for (int level = 0; co && level < DEEP && lua_getstack(co, level, &ar); level++) {
+		if (!lua_getinfo(co, "Sl", &ar) || ar.currentline < 0 || guard_is_library(&ar))
+			continue;
+		lua_pushfstring(L, "%s:%d: %s", ar.short_src, ar.currentline, why);
+		lua_replace(L, 4);
+		break;
+	}
+	return lua_tostring(L, 4);
+}
+
+static int guard_finish(lua_State *L)
+{
+	return resume(L, lua_gettop(L) - 4, set_verdict(L));
 }
 
 static int guard_inner(lua_State *L)
@@ -335,6 +365,7 @@ int guard_lua_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
 		{ "resume", guard_resume },
+		{ "finish", guard_finish },
 		{ "compile", guard_compile },
 		{ "inner", guard_inner },
 		{ "cannot_wait", cannot_wait },

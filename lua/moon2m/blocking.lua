@@ -40,7 +40,9 @@ local function remaining(req)
   if rqet then
     due = tonumber(rqet) and req.now + tonumber(rqet) * 1000 or sys.parse_stamp(rqet) or due
   end
-  return (due - now) / 1e6 - SPARE
+  local left = (due - now) / 1e6 - SPARE
+  if not req.patience then return left end
+  return math.min(left, (req.now - now) / 1e6 + req.patience + 0.001)     -- of the handler that asks
 end
 
 -- ---- the lock -----------------------------------------------------------------------------------

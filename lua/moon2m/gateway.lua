@@ -143,7 +143,8 @@ function gateway.wake(obj)
   for gate in pairs(gates) do timers.wake(gate) end
 end
 
---- Waits for something new about obj: true | false, after `seconds`.  Yields.
+--- Waits for something new about obj: true | false, after `seconds`, or when the time of the
+-- handler that waits is over.  Yields.
 function gateway.wait(obj, seconds)
   local current = rules.current()
   local still = current and current.rule.still
@@ -151,7 +152,8 @@ function gateway.wait(obj, seconds)
   local gate = timers.gate()
   obj.gates = obj.gates or {}
   obj.gates[gate] = true
-  local woken = timers.wait(gate, math.min(seconds or MAX_WAIT, MAX_WAIT))
+  local most = math.min(seconds or MAX_WAIT, MAX_WAIT, rules.time_left() + 0.001)
+  local woken = timers.wait(gate, math.max(0, most))
   if obj.gates then obj.gates[gate] = nil end
   return woken
 end

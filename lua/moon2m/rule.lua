@@ -83,7 +83,7 @@ end
 
 local frexp, mono = math.frexp, sys.mono
 local create, status, yield = coroutine.create, coroutine.status, coroutine.yield
-local resume, SERVER = guard.resume, guard.SERVER
+local resume, conclude, SERVER = guard.resume, guard.finish, guard.SERVER
 
 local function book(r, context)
   local us = mono() - context.began
@@ -149,14 +149,12 @@ local function step(r, context, ok, first, ...)
     r.trace = (...)
     return false, first
   end
-  if first == DONE then
+  if first == DONE or status(context.co) == "dead" then
     book(r, context)
+    if context.late then return false, r.where_declared .. ": " .. context.late end
+    if first ~= DONE then return true, first, ... end
     give_back(context)
     return true, ...
-  end
-  if status(context.co) == "dead" then
-    book(r, context)
-    return true, first, ...
   end
   if first ~= SERVER then
     book(r, context)
@@ -165,14 +163,16 @@ local function step(r, context, ok, first, ...)
   return go_on(r, context, yield(first, ...))
 end
 
--- What it waited for is there.
+-- What it waited for is there.  When the call's time is over, what the library does for it comes to
+-- its end (an operation that was given up half way would keep its locks, and leave the tree without
+-- what is stored); the script's own code does not go on.
 function go_on(r, context, ...)
   local now = mono()
-  if now > context.deadline then
-    return step(r, context, false, ("%s: not finished after %g s, stopped"):format(
-      r.where_declared, BUDGET[r.budget][2]))
-  end
   running, context.since = context, now
+  if now > context.deadline then
+    context.late = context.late or ("not finished after %g s, stopped"):format(BUDGET[r.budget][2])
+    return step(r, context, conclude(r.meter, r.name, context.co, context.late, ...))
+  end
   return step(r, context, resume(r.meter, r.name, context.co, ...))
 end
 

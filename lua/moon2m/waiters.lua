@@ -1,6 +1,6 @@
 -- Handlers of a script that wait for each other (cse.wait, cse.wake): who waits for a key, in the
--- order they came.  The keys are a script's own and outlive its reloads.  A handler that was given
--- up while it waited leaves its entry behind, which is dropped when its time is over.
+-- order they came.  The keys are a script's own and outlive its reloads.  One whose
+-- task died while it waited leaves its entry behind, which is dropped when its time is over.
 
 local sys = require "moon2m.core.sys"
 local timers = require "moon2m.timers"

@@ -280,6 +280,37 @@ static void test_memory_of_inner_runs(void **state)
 	assert_null(lua_gethook(vm_state()));
 }
 
+/* A run whose time is over: the library comes to its end, the user's code does not go on. */
+static void test_finish(void **state)
+{
+	(void)state;
+	assert_true(holds(
+	    "local g = require 'moon2m.core.guard'\n"
+	    "world.wait = function() local v = coroutine.yield() world.records[#world.records + 1] = v"
+	    " return v end\n"
+	    "finished = function(text, inner)\n"
+	    "  local co = coroutine.create(assert(compile(text)))\n"
+	    "  assert(g.resume(1, 'r', co))\n"
+	    "  return g.finish(1, 'r', co, 'too late', inner or 7)\n"
+	    "end\n"
+	    "local ok, why = finished 'local v = wait()\\nrecords.more = true'\n"
+	    "return not ok and why == 'app.lua:1: too late' and world.records[1] == 7 and"
+	    " not world.records.more"));
+	assert_true(holds("local ok, why = finished 'while true do pcall(wait) end'"
+			  " return not ok and why == 'app.lua:1: too late'"));
+	assert_true(holds("return select(2, finished 'return wait()') == 7"));
+	assert_true(
+	    holds("return run(0.5, 'local n = 0 for i = 1, 100 do n = n + i end return n')"));
+	/* Other scripts that the library calls meanwhile are not concerned. */
+	assert_true(
+	    holds("world.wait = function() return coroutine.yield()() end\n"
+		  "local ok, why = finished('local v = wait()\\nrecords.v = v', function()\n"
+		  "  world.sum = select(2, run(0.5, 'local n = 0 for i = 1, 100 do n = n + i end"
+		  " return n')) return 1 end)\n"
+		  "return not ok and why == 'app.lua:1: too late' and world.sum == 5050"));
+	assert_null(lua_gethook(vm_state()));
+}
+
 static void test_meter(void **state)
 {
 	(void)state;
@@ -448,6 +479,7 @@ int main(void)
 		T(test_results_and_errors),
 		T(test_memory),
 		T(test_memory_of_inner_runs),
+		T(test_finish),
 		T(test_meter),
 		T(test_inner_coroutines),
 		T(test_no_false_stop),

@@ -129,6 +129,34 @@ describe("never ending", function()
     assert.equal(0, expect(2000, s:retrieve(TEMP, ME)).cni)
   end)
 
+  it("a verb: brought to its end first, with what it locked, when the rule's time is over", function()
+    local s = start([[
+      local function try()
+        local ok, err = cse.update("/home/temp", { mni = 5 })
+        cse.log.info("went on: %s", tostring(ok or err))
+      end
+      cse.virtual("/home/try", function() try() end)
+      cse.virtual("/home/insist", function() pcall(try) end)]],
+      { config = "notification = { answer_time = 1 }\nbudgets = { virtual = { 0.02, 0.5 } }\n" })
+    local ws = s:listen(s:register("asked"))
+    local acp = expect(2001, s:create("/moon/home", ME, 1, { rn = "all",
+      pv = { acr = { { acor = { "all" }, acop = 63 } } },
+      pvs = { acr = { { acor = { ME }, acop = 63 } } } }))
+    expect(2004, s:update(TEMP, ME, { ["m2m:cnt"] = { acpi = { acp.ri } } }))
+    local sub = expect(2001, s:create(TEMP, "Casked", 23, { rn = "s", nu = { "Casked" },
+      enc = { net = { 7 } } }))
+    for _, name in ipairs { "try", "insist" } do
+      expect(5000, s:retrieve("/moon/home/" .. name, ME))
+    end
+    expect(2002, s:delete(TEMP .. "/" .. sub.rn, "Casked"))
+    local at = cqueues.monotime()
+    expect(2004, s:update(TEMP, ME, { ["m2m:cnt"] = { mni = 7 } }))
+    assert.is_true(cqueues.monotime() - at < 5)
+    s:logs("s.lua:3: not finished after 0.5 s, stopped")
+    assert.is_nil(s:text():find("went on", 1, true))
+    ws:close()
+  end)
+
   it("an endless loop of verbs, also in pcall: after so many; what was written stays", function()
     local s = start([[
       cse.start(function() cse.ensure("/log", "container", {}) end)
