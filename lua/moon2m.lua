@@ -9,6 +9,7 @@ local format = require "moon2m.format"
 local gateway = require "moon2m.gateway"
 local json = require "moon2m.json"
 local mistake = require "moon2m.mistake"
+local options = require "moon2m.options"
 local page = require "moon2m.page"
 local rsc = require "moon2m.rsc"
 local rule = require "moon2m.rule"
@@ -94,21 +95,19 @@ end
 -- ---- verbs --------------------------------------------------------------------------------------
 
 local OPS = { create = 1, retrieve = 2, update = 3, delete = 4, notify = 5 }
-local REQUEST = { fr = "string", rcn = "number", fc = "table", drt = "number" }
+local REQUEST = options.declare("moon2m.request.fields", {
+  op = { "string|number", required = true }, to = { "string", required = true },
+  fr = { "string" }, ty = { "string|number" }, pc = { "table|string" },
+  rcn = { "number", min = 0, whole = true }, fc = { "table" },
+  drt = { "number", min = 0, whole = true },
+}, "field")
 
 -- The fields of a request that cse.request sends.
 local function check_request(r)
+  options.check("cse.request", r, REQUEST)
   local op = OPS[r.op] or r.op
   if type(op) ~= "number" or op < 1 or op > 5 or op % 1 ~= 0 then
     fail("cse.request: op: create, retrieve, update, delete or notify was expected")
-  end
-  for name, kind in pairs(REQUEST) do
-    if r[name] ~= nil and type(r[name]) ~= kind then
-      fail("cse.request: %s: a %s was expected, got a %s", name, kind, type(r[name]))
-    end
-  end
-  if r.pc ~= nil and type(r.pc) ~= "table" and type(r.pc) ~= "string" then
-    fail("cse.request: pc: a table or a text was expected, got a %s", type(r.pc))
   end
 end
 
@@ -311,6 +310,10 @@ end
 
 local UNITS = { [""] = 1, K = 1024, M = 1048576, G = 1073741824 }
 local LEAST_MEMORY = 65536
+local BUDGET = options.declare("moon2m.budget", {
+  time = { "number", min = 0.001, max = 3600 }, memory = { "number|string" },
+  verbs = { "number", min = 1, whole = true },
+}, "budget")
 
 -- 8388608 or "8M", for cse.budget.
 local function bytes(v)
@@ -318,7 +321,7 @@ local function bytes(v)
   if type(v) == "string" then n, unit = v:match("^(%d+)([KMG]?)$") end
   n = type(v) == "number" and v or n and tonumber(n) * UNITS[unit]
   if not (n and n >= LEAST_MEMORY and n < 2 ^ 50) then
-    fail("cse.budget: memory must be bytes (a number, or \"512K\", \"8M\") of at least 64K")
+    fail("cse.budget: memory: bytes (a number, or \"512K\", \"8M\") of at least 64K were expected")
   end
   return n
 end
@@ -353,16 +356,9 @@ local function declarations(cse, scope, script)
   function cse.budget(b)
     staging()
     check_table("cse.budget", "limits", b)
-    for k in pairs(b) do
-      if k ~= "time" and k ~= "memory" then
-        fail("cse.budget: unknown budget '%s'; time and memory are known", tostring(k))
-      end
-    end
-    if b.time ~= nil and not (type(b.time) == "number" and b.time >= 0.001 and b.time <= 3600) then
-      fail("cse.budget: time must be seconds of at least 0.001")
-    end
+    options.check("cse.budget", b, BUDGET)
     if b.memory ~= nil then scope.memory = bytes(b.memory) end
-    scope.slice = b.time or scope.slice
+    scope.slice, scope.verbs = b.time or scope.slice, b.verbs or scope.verbs
   end
 
   function cse.policy(where, fn) script.declare(scope, "policy", nil, where, fn) end

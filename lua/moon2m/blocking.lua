@@ -42,7 +42,7 @@ local function remaining(req)
   end
   local left = (due - now) / 1e6 - SPARE
   if not req.patience then return left end
-  return math.min(left, (req.now - now) / 1e6 + req.patience + 0.001)     -- of the handler that asks
+  return math.min(left, (req.now - now) / 1e6 + req.patience + 0.001)    -- of a script's handler
 end
 
 -- ---- the lock -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ local guard = require "moon2m.core.guard"
 local sys = require "moon2m.core.sys"
 local coroutines = require "moon2m.env_coroutine"
 local loader = require "moon2m.env_require"
+local sealed = require "moon2m.sealed"
 
 local env = {}
 
@@ -152,8 +153,8 @@ function env.new(scope)
   local full = env.is_trusted(scope.name)
   local get, set = metatables()
   local world = {
-    assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, pcall = pcall,
-    rawequal = rawequal, rawget = rawget, rawset = rawset, select = select,
+    assert = assert, error = error, ipairs = ipairs, next = next, pairs = sealed.pairs,
+    pcall = pcall, rawequal = rawequal, rawget = rawget, rawset = rawset, select = select,
     getmetatable = get, setmetatable = set, tonumber = tonumber, tostring = tostring, type = type,
     unpack = unpack, xpcall = user_xpcall, collectgarbage = user_collectgarbage,
     print = make_print(scope), _VERSION = _VERSION,

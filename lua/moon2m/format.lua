@@ -9,13 +9,16 @@ local core_json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local json = require "moon2m.json"
 local mistake = require "moon2m.mistake"
+local options = require "moon2m.options"
 
 local format = {}
 local by_name = {}
 
-local FRAMES = { raw = true, primitive = true }
-local OPTIONS = { per = true, frame = true, binary = true, encoded = true }
-local PERS = { event = true, target = true }
+local OPTIONS = options.declare("moon2m.format.options", {
+  per = { "string", values = { "event", "target" } },
+  frame = { "string", values = { "raw", "primitive" } },
+  binary = { "boolean" }, encoded = { "boolean" },
+})
 
 --- Checks a declaration; raises at the script's line what is wrong with it.
 function format.check(name, fn, opts)
@@ -27,15 +30,7 @@ function format.check(name, fn, opts)
     mistake.argument("cse.format", "name", "a name of letters, digits, '.', '_' or '-'", name)
   end
   if type(fn) ~= "function" then mistake.argument("cse.format", "fn", "a function", fn) end
-  for k in pairs(opts) do
-    if not OPTIONS[k] then error(("cse.format: unknown option '%s'"):format(tostring(k)), 3) end
-  end
-  if opts.per and not PERS[opts.per] then
-    error("cse.format: per must be \"event\" or \"target\"", 3)
-  end
-  if opts.frame and not FRAMES[opts.frame] then
-    error("cse.format: frame must be \"raw\" or \"primitive\"", 3)
-  end
+  options.check("cse.format", opts, OPTIONS)
 end
 
 --- Declares (or replaces) the format `name`.

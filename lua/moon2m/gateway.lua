@@ -68,46 +68,6 @@ function gateway.text(what, name, v)
   return tostring(v)
 end
 
--- ---- options ------------------------------------------------------------------------------------
-
-local function option_error(name, form, v)
-  if v == nil then return form.required and ("%s is missing"):format(name) or nil end
-  if form.values then
-    for _, value in ipairs(form.values) do
-      if v == value then return nil end
-    end
-    return ("%s: %s was expected"):format(name, form.expected)
-  end
-  if form.either == v or not form[1] then return nil end
-  if type(v) ~= form[1] then
-    return ("%s: a %s was expected, got a %s"):format(name, form[1], type(v))
-  end
-  if form[1] == "number" and not (v >= form.min and v <= form.max and
-      (not form.whole or v % 1 == 0)) then
-    return ("%s: %s from %.14g to %.14g was expected"):format(name,
-      form.whole and "a whole number" or "a number", form.min, form.max)
-  end
-  if form[1] == "string" and (v == "" or v:find("%z") or #v > 255) then
-    return ("%s: a text of 1 to 255 bytes was expected"):format(name)
-  end
-end
-
---- Checks a table of options against forms: name -> { type, min =, max =, whole =, default =,
--- required =, values =, either = another value }.  A copy with the defaults | nil, why.
-function gateway.options(o, forms)
-  if type(o) ~= "table" then return nil, "a table of options was expected, got a " .. type(o) end
-  for name in pairs(o) do
-    if not forms[name] then return nil, ("unknown option '%s'"):format(tostring(name)) end
-  end
-  local out = {}
-  for name, form in pairs(forms) do
-    local wrong = option_error(name, form, o[name])
-    if wrong then return nil, wrong end
-    if o[name] ~= nil then out[name] = o[name] else out[name] = form.default end
-  end
-  return out
-end
-
 --- What every opening of the core needs, and the script's name for its counters.
 function gateway.common(live, o)
   local out = {}

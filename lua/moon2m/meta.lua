@@ -43,11 +43,11 @@ function cse.state(defaults) end
 ---Lowers what one run of this script's code may use; it cannot raise what the operator allows
 ---(`budgets` in the configuration). Code that uses more is stopped, with file and line in the log,
 ---even inside `pcall`. Between its verbs a call may run for ten times the time of a slice in all,
----and it may use 1,000 verbs (those of timers and sockets 10,000, `cse.start` 100,000), which the
----operator can change; the function of a `cse.tcp` connection may go on for ever.
+---and it may use 1,000 verbs (those of timers and sockets 10,000, `cse.start` 100,000), fewer with
+---`verbs`; the operator can change both. The function of a `cse.tcp` connection may go on for ever.
 ---
 ---```lua
----cse.budget { time = 0.005, memory = "8M" }
+---cse.budget { time = 0.005, memory = "8M", verbs = 20 }
 ---```
 ---@param limits moon2m.budget
 function cse.budget(limits) end
@@ -146,7 +146,7 @@ function cse.format(name, fn, opts) end
 ---cse.page("/live", "live.html")
 ---```
 ---@param where string such as `"/live"`: a lower-case letter first
----@param source string | { text: string } a file of the script's folder, or the text itself
+---@param source string | moon2m.page.text a file of the script's folder, or the text itself
 ---@param kind? string media type; known for html, js, css, json, svg, png, txt, and html for a text
 function cse.page(where, source, kind) end
 

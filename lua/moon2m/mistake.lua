@@ -21,8 +21,8 @@ function mistake.fail(fmt, ...)
   error(fmt:format(...), level)
 end
 
--- What was given instead: nil, a short value as it is, of others the type.
-local function got(v)
+--- What was given instead: nil, a short value as it is, of others the type.
+function mistake.got(v)
   local kind = type(v)
   if v == "" then return "an empty text" end
   if kind == "string" then return ('"%s"'):format(v:sub(1, 40):gsub("%c", ".")) end
@@ -33,7 +33,7 @@ end
 --- Raises "cse.add: container: a path was expected, got 7" at the script's line.  what: the
 -- function as scripts call it; name: its parameter as the reference calls it.
 function mistake.argument(what, name, expected, v)
-  mistake.fail("%s: %s: %s was expected, got %s", what, name, expected, got(v))
+  mistake.fail("%s: %s: %s was expected, got %s", what, name, expected, mistake.got(v))
 end
 
 --- Whether v is a number and at least `least`.

@@ -6,6 +6,7 @@ local sys = require "moon2m.core.sys"
 local path = require "moon2m.path"
 
 local mistake = require "moon2m.mistake"
+local options = require "moon2m.options"
 
 local page = {}
 
@@ -39,10 +40,12 @@ local function read(scope, file)
   return text, TYPES[file:match("%.(%w+)$")]
 end
 
+local TEXT = options.declare("moon2m.page.text", { text = { "string", required = true } })
+
 local function take(scope, source)
   if type(source) == "string" then return read(scope, source) end
-  if type(source) == "table" and type(source.text) == "string" then
-    return source.text, TYPES.html
+  if type(source) == "table" and next(source) ~= nil then
+    return options.check("cse.page: source", source, TEXT).text, TYPES.html
   end
   mistake.argument("cse.page", "source", "a file's name or { text = \"...\" }", source)
 end

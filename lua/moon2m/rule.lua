@@ -204,8 +204,9 @@ function rule.refuse_verb()
   if not c then return nil end
   local now, b = mono(), BUDGET[c.rule.budget]
   c.own, c.since, c.verbs = c.own + now - c.since, now, c.verbs + 1
-  if c.verbs > b[4] then
-    return ("more than %d verbs in one call, stopped"):format(b[4])
+  local verbs = b[4] < math.huge and math.min(b[4], c.rule.scope.verbs or b[4]) or b[4]
+  if c.verbs > verbs then
+    return ("more than %d verbs in one call, stopped"):format(verbs)
   end
   local most = SLICES * math.min(c.rule.scope.slice or b[1], b[1])
   if b[4] < math.huge and c.own > most * 1e6 then

@@ -6,6 +6,7 @@ local guard = require "moon2m.core.guard"
 local sys = require "moon2m.core.sys"
 local env = require "moon2m.env"
 local mistake = require "moon2m.mistake"
+local options = require "moon2m.options"
 local parts = require "moon2m.parts"
 local path = require "moon2m.path"
 local rules = require "moon2m.rule"
@@ -55,7 +56,9 @@ scope.OPS = { create = true, retrieve = true, update = true, delete = true, noti
 
 local PLACED = { policy = true, check = true, on = true, virtual = true }
 local WITH_OP = { check = true, on = true }
-local MAX_PARALLEL = 64
+local ON = options.declare("moon2m.on.options", {
+  parallel = { "number", min = 1, max = 64, whole = true },
+})
 
 local function where_error(what, where)
   if type(where) ~= "string" or where:sub(1, 1) ~= "/" then
@@ -70,12 +73,8 @@ local function opts_error(kind, opts)
   if type(opts) ~= "table" then
     mistake.argument("cse.on", "opts", "a table like { parallel = 4 }", opts)
   end
-  for k, v in pairs(opts) do
-    if k ~= "parallel" then return ("unknown option '%s'"):format(tostring(k)) end
-    if type(v) ~= "number" or v < 1 or v > MAX_PARALLEL or v % 1 ~= 0 then
-      return ("parallel: an integer from 1 to %d was expected"):format(MAX_PARALLEL)
-    end
-  end
+  local _, why = options.read(opts, ON)
+  return why
 end
 
 local function declared_at()

@@ -23,4 +23,11 @@ function sealed.contents(t)
   return inside[t] or t
 end
 
+--- pairs of scripts: goes through what is in a table of sealed.new, too.
+function sealed.pairs(t)
+  local contents = inside[t]
+  if not contents then return pairs(t) end
+  return function(_, k) return next(contents, k) end, t, nil
+end
+
 return sealed

@@ -193,6 +193,28 @@ describe("what a script is told", function()
       end)]])
   end)
 
+  it("of more verbs than its budget has, of any kind of rule", function()
+    assert.matches("^2 %S+s.lua:%d: more than 2 verbs in one call, stopped$", said [[
+      cse.budget { verbs = 2 }
+      local n = 0
+      cse.virtual("/said", function()
+        local ok, why = pcall(function() while true do cse.sleep(0) n = n + 1 end end)
+        return { con = n .. " " .. why }
+      end)]])
+  end)
+
+  it("by pairs: what the server's tables have, and no way into them", function()
+    assert.equal("true true nil nil", said [[
+      cse.virtual("/said", function()
+        local names = {}
+        for name, fn in pairs(cse) do names[name] = fn end
+        for name in pairs(cse.http) do names["http." .. name] = true end
+        local step, t, k = pairs(cse)
+        return { con = ("%s %s %s %s"):format(tostring(names.add == cse.add),
+          tostring(names["http.get"]), tostring(rawget(t, "add")), tostring(k)) }
+      end)]])
+  end)
+
   it("of a path that is not there, as the script wrote it", function()
     assert.equal("4004 to: /none/x: no such resource", said [[
       cse.virtual("/said", function()
@@ -222,16 +244,16 @@ describe("a type of a script", function()
       loads "attrs = { { 'x', 'uint', get = print } }")
     assert.equal("cse.type: lamp: attribute x: a kind by name, of moon2m.kinds, or a list of " ..
       "texts or numbers was expected", loads "attrs = { { 'x', { check = print } } }")
-    assert.equal("cse.type: lamp: check: a function was expected, got 5",
+    assert.equal("cse.type: lamp: check: a function was expected, got a number",
       loads "attrs = {}, check = 5")
-    for spec, text in pairs { ["attrs = {}, children = 5"] = "children: a list of names of types",
+    for spec, text in pairs { ["attrs = {}, children = 5"] = "children: a table was expected",
       ["attrs = {}, parents = { 5 }"] = "parents: a list of names of types",
       ["attrs = { { 'x', 'uint', create = 'X' } }"] =
-        'attribute x: create: "M", "O" or "-" was expected, got X',
+        'attribute x: create: "M", "O" or "-" was expected, got "X"',
       ["attrs = { { 'x', 'uint', update = 'M' } }"] =
-        'attribute x: update: "O" or "-" was expected, got M',
+        'attribute x: update: "O" or "-" was expected, got "M"',
       ["attrs = { { 'x', 'uint', list = 'x' } }"] =
-        "attribute x: list: a number from 0 on was expected, got x",
+        "attribute x: list: a number was expected, got a string",
       ["attrs = { { 'x', { 1, 'x' } } }"] = "attribute x: a kind by name, of moon2m.kinds" } do
       local why = loads(spec)
       assert.equal(1, (why or ""):find("cse.type: lamp: " .. text, 1, true), tostring(why))

@@ -129,7 +129,7 @@ describe("never ending", function()
     assert.equal(0, expect(2000, s:retrieve(TEMP, ME)).cni)
   end)
 
-  it("a verb: brought to its end first, with what it locked, when the rule's time is over", function()
+  it("a verb: brought to its end with what it locked, when the time of the rule is over", function()
     local s = start([[
       local function try()
         local ok, err = cse.update("/home/temp", { mni = 5 })

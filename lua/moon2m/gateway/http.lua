@@ -4,16 +4,17 @@
 
 local gateway = require "moon2m.gateway"
 local json = require "moon2m.json"
+local options = require "moon2m.options"
 local rules = require "moon2m.rule"
 
 local core = gateway.core
 local http = {}
 
-local FORMS = {
-  method = { "string" }, headers = { "table" }, body = {},
+local OPTIONS = options.declare("moon2m.http.options", {
+  method = { "string", max = 255 }, headers = { "table" }, body = { "string|number|table" },
   timeout = { "number", min = 0.01, max = 3600, default = 10 },
   max = { "number", min = 0, max = 1e9, whole = true },
-}
+})
 -- Written by the core.
 local OURS = { host = true, connection = true, ["content-length"] = true,
   ["transfer-encoding"] = true, expect = true, upgrade = true }
@@ -67,13 +68,13 @@ local function perform(what, method, url, o)
   if type(url) ~= "string" or not url:match("^https?://[^%s%c]+$") then
     gateway.argument(what, "url", "a URL like \"https://host/path\"", url)
   end
-  local opts, why = gateway.options(o == nil and {} or o, FORMS)
+  local body, kind = content(what, type(o) == "table" and o.body or nil)
+  local opts, why = options.read(o == nil and {} or o, OPTIONS)
   if not opts then gateway.fail("%s: o: %s", what, why) end
   method = method or opts.method or "GET"
   if not method:match("^%u+$") or method == "CONNECT" then
     gateway.fail("%s: o: method %q is not possible", what, method)
   end
-  local body, kind = content(what, opts.body)
   local head, wrong = header_lines(opts.headers)
   if not head then gateway.fail("%s: o: %s", what, wrong) end
   if kind and not has_header(opts.headers, "content-type") then

@@ -4,6 +4,7 @@
 -- not lost.
 
 local gateway = require "moon2m.gateway"
+local options = require "moon2m.options"
 local sys = require "moon2m.core.sys"
 local timers = require "moon2m.timers"
 
@@ -11,10 +12,11 @@ local core = gateway.core
 local mqtt = { methods = {}, fixed = { "tls", "user", "password", "keepalive", "clean",
   "will_topic", "will", "will_qos", "will_retain" } }
 
-local FORMS = {
-  host = { "string", required = true },
+local OPTIONS = options.declare("moon2m.mqtt.options", {
+  host = { "string", max = 255, required = true },
   port = { "number", min = 1, max = 65535, whole = true },
-  id = { "string" }, user = { "string" }, password = { "string" },
+  id = { "string", max = 255 }, user = { "string", max = 255 },
+  password = { "string", max = 255 },
   tls = { "boolean", default = false },
   topics = { "table" },
   qos = { "number", min = 0, max = 2, whole = true, default = 0 },
@@ -23,12 +25,12 @@ local FORMS = {
   clean = { "boolean" },
   reconnect = { "number", min = 0.05, max = 86400, default = 2 },
   parallel = { "number", min = 1, max = 64, whole = true, default = 1 },
-}
-local WILL = {
-  topic = { "string", required = true }, payload = { "string" },
+})
+local WILL = options.declare("moon2m.mqtt.will", {
+  topic = { "string", max = 255, required = true }, payload = { "string", max = 255 },
   qos = { "number", min = 0, max = 2, whole = true, default = 0 },
   retain = { "boolean", default = false },
-}
+})
 
 -- ---- declaration --------------------------------------------------------------------------------
 
@@ -59,7 +61,7 @@ end
 
 local function read_will(opts)
   if not opts.will then return true end
-  local will, why = gateway.options(opts.will, WILL)
+  local will, why = options.read(opts.will, WILL)
   if not will then return nil, "will: " .. why end
   why = topic_error(will.topic, true)
   if why then return nil, "will: " .. why end
@@ -69,7 +71,7 @@ local function read_will(opts)
 end
 
 function mqtt.read(o)
-  local opts, why = gateway.options(o, FORMS)
+  local opts, why = options.read(o, OPTIONS)
   if not opts then return nil, why end
   local topics, wrong = read_topics(opts.topics, opts.qos)
   if not topics then return nil, wrong end
@@ -177,11 +179,11 @@ end
 
 -- ---- handle -------------------------------------------------------------------------------------
 
-local PUBLISH = {
+local PUBLISH = options.declare("moon2m.mqtt.publish.options", {
   qos = { "number", min = 0, max = 2, whole = true },
   retain = { "boolean", default = false },
   timeout = { "number", min = 0, max = 86400 },
-}
+})
 
 local function check_topic(what, topic, name)
   if type(topic) ~= "string" then gateway.argument(what, "topic", "a text", topic) end
@@ -207,7 +209,7 @@ end
 function mqtt.methods.publish(live, topic, payload, o)
   check_topic("mqtt:publish", topic, true)
   payload = gateway.text("mqtt:publish", "payload", payload)
-  local opts, why = gateway.options(o == nil and {} or o, PUBLISH)
+  local opts, why = options.read(o == nil and {} or o, PUBLISH)
   if not opts then gateway.fail("mqtt:publish: o: %s", why) end
   if not live.id then return gateway.unreachable("not connected yet") end
   local qos = opts.qos or live.spec.opts.qos

@@ -3,6 +3,7 @@
 -- without its end; else the bytes as they come.  A device that goes is opened again.
 
 local gateway = require "moon2m.gateway"
+local options = require "moon2m.options"
 local sys = require "moon2m.core.sys"
 local timers = require "moon2m.timers"
 
@@ -11,22 +12,21 @@ local serial = { methods = {}, fixed = { "baud", "bits", "parity", "stop", "rtsc
 
 local TURN = 2000                -- microseconds of handlers before the loop has its turn
 
-local FORMS = {
+local OPTIONS = options.declare("moon2m.serial.options", {
   baud = { "number", min = 50, max = 4000000, whole = true, default = 9600 },
   bits = { "number", min = 5, max = 8, whole = true, default = 8 },
   stop = { "number", min = 1, max = 2, whole = true, default = 1 },
-  parity = { values = { "none", "even", "odd" }, expected = '"none", "even" or "odd"',
-    default = "none" },
+  parity = { "string", values = { "none", "even", "odd" }, default = "none" },
   rtscts = { "boolean", default = false },
   line = { "boolean", default = false },
-  reconnect = { "number", min = 0.05, max = 86400, default = 5, either = false },
-}
+  reconnect = { "number|false", min = 0.05, max = 86400, default = 5 },
+})
 
 function serial.read(device, o)
   if type(device) ~= "string" or device:sub(1, 1) ~= "/" or device:find("%z") then
     return nil, "a device like \"/dev/ttyUSB0\" was expected"
   end
-  local opts, why = gateway.options(o, FORMS)
+  local opts, why = options.read(o, OPTIONS)
   if not opts then return nil, why end
   opts.device = device
   return opts

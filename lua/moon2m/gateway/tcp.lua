@@ -4,6 +4,7 @@
 
 local conn = require "moon2m.gateway.conn"
 local gateway = require "moon2m.gateway"
+local options = require "moon2m.options"
 local rules = require "moon2m.rule"
 local sys = require "moon2m.core.sys"
 local timers = require "moon2m.timers"
@@ -11,22 +12,22 @@ local timers = require "moon2m.timers"
 local core = gateway.core
 local tcp = { methods = {}, fixed = { "tls" } }
 
-local CLIENT = {
-  host = { "string", required = true },
+local CLIENT = options.declare("moon2m.tcp.client", {
+  host = { "string", max = 255, required = true },
   port = { "number", min = 1, max = 65535, whole = true, required = true },
   tls = { "boolean", default = false },
-  reconnect = { "number", min = 0.05, max = 86400, default = 5, either = false },
+  reconnect = { "number|false", min = 0.05, max = 86400, default = 5 },
   timeout = { "number", min = 0.1, max = 3600, default = 10 },
-}
-local SERVER = {
+})
+local SERVER = options.declare("moon2m.tcp.server", {
   listen = { "number", min = 0, max = 65535, whole = true, required = true },
-  host = { "string" },
+  host = { "string", max = 255 },
   max = { "number", min = 1, max = 65536, whole = true, default = 64 },
-}
+})
 
 function tcp.read(o)
   local server = type(o) == "table" and o.listen ~= nil
-  local opts, why = gateway.options(o, server and SERVER or CLIENT)
+  local opts, why = options.read(o, server and SERVER or CLIENT)
   if opts and server then opts.host = opts.host or gateway.limit("host") end
   return opts, why
 end

@@ -3,19 +3,20 @@
 -- counts what finds no room.
 
 local gateway = require "moon2m.gateway"
+local options = require "moon2m.options"
 
 local core = gateway.core
 local udp = { methods = {} }
 
-local FORMS = {
+local OPTIONS = options.declare("moon2m.udp.options", {
   port = { "number", min = 0, max = 65535, whole = true, required = true },
-  host = { "string" },
+  host = { "string", max = 255 },
   parallel = { "number", min = 1, max = 64, whole = true, default = 1 },
-}
+})
 
 function udp.read(o)
   if type(o) == "number" then o = { port = o } end
-  local opts, why = gateway.options(o, FORMS)
+  local opts, why = options.read(o, OPTIONS)
   if not opts then return nil, why end
   opts.host = opts.host or gateway.limit("host")
   return opts

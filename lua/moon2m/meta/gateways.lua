@@ -266,11 +266,24 @@ function serial:close() end
 ---@field topics? table<integer | string, string | integer>
 ---@field qos? integer 0 (default), 1 or 2: of subscriptions and of what is published
 ---what the broker publishes when this client is lost
----@field will? { topic: string, payload?: string, qos?: integer, retain?: boolean }
+---@field will? moon2m.mqtt.will
 ---@field keepalive? integer seconds, 60 by default
 ---@field clean? boolean the broker forgets the session (default: true without `id`)
 ---@field reconnect? number seconds before it connects again, 2 by default
 ---@field parallel? integer messages that are handled at the same time, 1 (default) to 64
+
+---What a broker publishes when its client is lost.
+---@class moon2m.mqtt.will
+---@field topic string without `+` and `#`
+---@field payload? string nothing by default
+---@field qos? integer 0 (default), 1 or 2
+---@field retain? boolean the broker keeps it (default false)
+
+---How `mqtt:publish` sends.
+---@class moon2m.mqtt.publish.options
+---@field qos? integer 0, 1 or 2; that of the declaration by default
+---@field retain? boolean the broker keeps it (default false)
+---@field timeout? number seconds to wait at most while the queue is full
 
 ---What a message was sent with.
 ---@class moon2m.mqtt.info
@@ -290,7 +303,7 @@ local mqtt = {}
 ---@async
 ---@param topic string without `+` and `#`
 ---@param payload string | number
----@param o? { qos?: integer, retain?: boolean, timeout?: number } timeout: seconds to wait at most
+---@param o? moon2m.mqtt.publish.options
 ---@return true? queued
 ---@return moon2m.err? err 5103: not connected; 4008: the queue is full
 function mqtt:publish(topic, payload, o) end

@@ -89,6 +89,9 @@
 ---virtual resources and formats, 0.1 for reactions, timers and sockets
 ---@field time? number
 ---@field memory? integer | string bytes, or `"512K"`, `"8M"`; at least 64K; the default is 32M
+---verbs of one call, 1 or more; not of the function of a `cse.tcp` connection, which may go on for
+---ever
+---@field verbs? integer
 
 ---Whether an attribute is in a request.
 ---@alias moon2m.presence
@@ -112,12 +115,17 @@
 ---`n.rep`, JSON text, instead of `n.res` and `n.old`: cheaper, for formats that only wrap it
 ---@field encoded? boolean
 
+---The text of a `cse.page`.
+---@class moon2m.page.text
+---@field text string what is served, 1 MiB at most
+
 ---A resource type, as `cse.type` takes it. A new one needs `ty`, `name`, `short` and `attrs`.
 ---@class moon2m.type
 ---@field extends? string name of a type that gets further attributes, all of them optional
 ---@field ty? integer its number
 ---@field name? string what scripts call it: `"weather_station"`
 ---@field short? string its root in JSON: `"my:wst"`
+---@field mgd? integer mgmtDefinition, of a specialisation of mgmtObj (`ty = 13`)
 ---@field cnd? string containerDefinition, of a specialisation of a type that is there
 ---attributes in the order they are written: a name that all types know (`"rn"`, `"lbl"`, ...), or
 ---a row

@@ -2,6 +2,7 @@
 -- version are taken back and those of the new one declared, without a pause between.
 
 local kind = require "moon2m.kind"
+local options = require "moon2m.options"
 local rules = require "moon2m.rule"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
@@ -10,37 +11,18 @@ local types = require "moon2m.types"
 
 local part = {}
 
-local FIELDS = { "attrs", "check", "children", "cnd", "extends", "mgd", "name", "parents", "short",
-  "ty" }
-local OF_ROW = { "create", "list", "update" }
+local FIELDS = options.declare("moon2m.type", {
+  attrs = { "table" }, check = { "function" }, children = { "table" }, cnd = { "string" },
+  extends = { "string" }, mgd = { "number", min = 0, whole = true }, name = { "string" },
+  parents = { "table" }, short = { "string" }, ty = { "number", min = 0, whole = true },
+}, "field")
 
-local function known(t, names, more)
-  local set = {}
-  for _, name in ipairs(names) do set[name] = true end
-  for k in pairs(t) do
-    if not set[k] and not (more and more[k]) then
-      return ("unknown field '%s'; known are %s"):format(tostring(k), table.concat(names, ", "))
-    end
-  end
-end
-
--- Presence of an attribute in a create and in an update.
-local PRESENCE = { create = { M = true, O = true, ["-"] = true },
-  update = { O = true, ["-"] = true } }
-
-local function check_row(r)
-  local wrong = known(r, OF_ROW, { true, true })
-  if wrong then return wrong end
-  for key, possible in pairs(PRESENCE) do
-    if r[key] ~= nil and not possible[r[key]] then
-      return ('%s: %s"O" or "-" was expected, got %s'):format(key,
-        key == "create" and '"M", ' or "", tostring(r[key]))
-    end
-  end
-  if r.list ~= nil and not (type(r.list) == "number" and r.list >= 0) then
-    return "list: a number from 0 on was expected, got " .. tostring(r.list)
-  end
-end
+-- Presence of an attribute in a create and in an update; its name and kind are looked at apart.
+local OF_ROW = options.declare("moon2m.type.attribute", {
+  [1] = { "string", required = true }, [2] = {},
+  create = { "string", values = { "M", "O", "-" } }, update = { "string", values = { "O", "-" } },
+  list = { "number", min = 0, whole = true },
+}, "field")
 
 -- Names of types, a list of texts; anything else raises.
 local function check_names(what, list)
@@ -118,8 +100,8 @@ local function row(scope, type_name, i, r)
   if type(r) ~= "table" or type(r[1]) ~= "string" then
     error(("attribute %d: a name or a row that begins with one was expected"):format(i), 0)
   end
-  local wrong = check_row(r)
-  if wrong then error(("attribute %s: %s"):format(r[1], wrong), 0) end
+  local row_ok, wrong = options.read(r, OF_ROW)
+  if not row_ok then error(("attribute %s: %s"):format(r[1], wrong), 0) end
   local ok, k = pcall(kind.known, r[2] == nil and "any" or r[2])
   if not ok and type(r[2]) == "string" then
     error(("attribute %s: %s"):format(r[1], k), 0)
@@ -134,13 +116,11 @@ end
 
 -- A copy of what a script gave: data, its check and its kinds guarded.  Raises what is wrong.
 local function guarded(scope, spec)
-  local wrong = known(spec, FIELDS)
-  if wrong then error(wrong, 0) end
-  local own = {}
-  for k, v in pairs(spec) do own[k] = v end
-  local name = tostring(spec.name or spec.extends)
-  if spec.check ~= nil and type(spec.check) ~= "function" then
-    error(("%s: check: a function was expected, got %s"):format(name, tostring(spec.check)), 0)
+  local name = spec.name or spec.extends
+  name = type(name) == "string" and name or "a type"
+  local own, wrong = options.read(spec, FIELDS)
+  if not own then
+    error(wrong:find("^unknown") and wrong or ("%s: %s"):format(name, wrong), 0)
   end
   for _, key in ipairs { "children", "parents" } do
     if spec[key] ~= nil then check_names(name .. ": " .. key, spec[key]) end
