@@ -9,7 +9,7 @@ MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
 CC ?= gcc
 B ?= build
-PKG := luajit libwebsockets sqlite3 libcbor libssl libcrypto libmosquitto libedit
+PKG := luajit libwebsockets sqlite3 zlib libcbor libssl libcrypto libmosquitto libedit
 LLHTTP ?= /usr/share/llhttp
 LLHTTP_INC ?= /usr/share/include/llhttp
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
@@ -52,7 +52,7 @@ help:
 
 # ---- what is needed ------------------------------------------------------------------------------
 DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsockets-dev \
-	libwebsockets-evlib-ev libev-dev libssl-dev libsqlite3-dev libcbor-dev libedit-dev libmosquitto-dev \
+	libwebsockets-evlib-ev libev-dev libssl-dev libsqlite3-dev zlib1g-dev libcbor-dev libedit-dev libmosquitto-dev \
 	node-llhttp
 DEBS_RUN := $(DEBS_BUILD) curl ca-certificates
 DEBS_TEST := $(DEBS_RUN) libcmocka-dev lua-busted lua-http lua-check lua-cjson luarocks node-ws sqlite3 \
@@ -146,8 +146,8 @@ UNIT_bind_ws := $(GROUND) $(IDENTITY) primitive session bind_identity bind_ws_te
 UNIT_lua_cse := $(GROUND) $(IDENTITY) $(LUA_CORE) task primitive session bind_identity bind_media bind_http_text bind_page bind_http \
 	bind_ws_text bind_ws lua_cse lua_notify lua_field
 STORE := store store_start store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
-	store_sqlite_gc store_sqlite_ops store_sqlite_read store_sqlite_backup store_sqlite_verify
-UNIT += store store_step store_evict store_faults store_turns store_backup store_verify lua_store
+	store_sqlite_gc store_sqlite_ops store_sqlite_read store_sqlite_backup store_sqlite_verify store_sqlite_sums store_sqlite_whole
+UNIT += store store_step store_evict store_faults store_turns store_backup store_verify store_sums lua_store
 UNIT_store := $(GROUND) $(STORE)
 UNIT_store_step := $(GROUND) $(STORE)
 UNIT_store_evict := $(GROUND) $(STORE)
@@ -155,6 +155,7 @@ UNIT_store_faults := $(GROUND) $(STORE)
 UNIT_store_turns := $(GROUND) $(STORE)
 UNIT_store_backup := $(GROUND) $(STORE)
 UNIT_store_verify := $(GROUND) $(STORE)
+UNIT_store_sums := $(GROUND) $(STORE)
 UNIT_lua_store := $(GROUND) $(STORE) $(LUA_CORE) task lua_store lua_store_ops
 
 NOTIFY := session notify notify_tool notify_life notify_event notify_audience notify_target notify_books notify_gap notify_drop \

@@ -71,5 +71,9 @@ static const char step3[] = "CREATE INDEX res_ct ON res(ct);"
  * other, in one row; id: the number of the last. */
 static const char step4[] = "CREATE TABLE evt(id INTEGER PRIMARY KEY, body TEXT NOT NULL);";
 
-const char *const store_schema[] = { step1, step2, step3, step4 };
+/* From here on pages may have checksums (store_sqlite_sums.c), which an older release would not keep
+ * right: the number alone. */
+static const char step5[] = "";
+
+const char *const store_schema[] = { step1, step2, step3, step4, step5 };
 const int store_schema_version = countof(store_schema);

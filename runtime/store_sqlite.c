@@ -22,7 +22,6 @@
 #include "log.h"
 #include "owner.h"
 
-#define PAGE_BYTES 4096 /* as in setup */
 #define LOG_PAGES 1000 /* checkpoint when this many were written since the last one */
 #define COMPLAIN_US (10 * 1000000LL) /* between log lines about a failure that lasts */
 #define WIPE_BUDGET 512 /* rows that one group's deletions wipe at once */
@@ -43,6 +42,7 @@ void store_sql_reason(sqlite3 *db, int rc, char *out, size_t n)
 {
 	int code = db ? sqlite3_extended_errcode(db) : rc;
 	const char *text = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+	int64_t page;
 
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
@@ -54,7 +54,14 @@ void store_sql_reason(sqlite3 *db, int rc, char *out, size_t n)
 							: text);
 		break;
 	case SQLITE_CORRUPT:
-		snprintf(out, n, "the store is damaged: %s", text);
+		page = store_sql_damaged_page();
+		if (page)
+			snprintf(out, n,
+				 "the store is damaged: page %lld does not match its"
+				 " checksum",
+				 (long long)page);
+		else
+			snprintf(out, n, "the store is damaged: %s", text);
 		break;
 	case SQLITE_NOTADB:
 		snprintf(out, n, "the file is not a moon2m store: %s", text);
@@ -157,7 +164,8 @@ sqlite3 *store_sql_connect(const char *path, int flags, struct err *e)
 	int rc;
 
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* fails after the first connection: harmless */
-	rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	store_sql_sums();
+	rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, STORE_VFS);
 	if (rc) {
 		store_sql_reason(db, rc, why, sizeof(why));
 		err_set(e, "store %s: %s", path, why);
@@ -220,35 +228,9 @@ static bool file_prepare(const char *path, struct err *e)
 	return ok;
 }
 
-/* SQLite reads what is missing of a last page as zeros, which may be the content of an instance.  A
- * log beside the file may hold the page: then the log decides. */
-bool store_sql_whole(const char *path, struct err *e)
-{
-	static const char magic[16] = "SQLite format 3";
-	struct buf log = BUF_INIT;
-	char head[16] = "";
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool cut, logged;
-
-	if (fd < 0)
-		return err_set(e, "store: cannot open %s: %s", path, strerror(errno));
-	cut = read(fd, head, sizeof(head)) == sizeof(head) && memcmp(head, magic, 16) == 0 &&
-	      fstat(fd, &st) == 0 && st.st_size % PAGE_BYTES != 0;
-	close(fd);
-	buf_fmt(&log, "%s-wal", path);
-	buf_char(&log, '\0');
-	logged = stat(log.p, &st) == 0 && st.st_size > 0;
-	buf_free(&log);
-	return !cut || logged || err_set(e, "store %s is damaged: it was cut short", path);
-}
-
 static bool fail_open(struct engine *g, struct err *e)
 {
-	char why[300];
-
-	store_sql_reason(g->db, sqlite3_errcode(g->db), why, sizeof(why));
-	return err_set(e, "store %s: %s", sqlite3_db_filename(g->db, "main"), why);
+	return store_sql_fail(g->db, e);
 }
 
 /* One integer of a query without parameters; -1 when it gives no row; false: SQLite failed. */
@@ -334,13 +316,15 @@ static bool engine_setup(struct engine *g, struct err *e)
 {
 	size_t i;
 
+	if (!store_sql_sums_begin(g->db, e))
+		return false;
 	for (i = 0; i < countof(setup); i++)
 		if (sqlite3_exec(g->db, setup[i], NULL, NULL, NULL))
 			return fail_open(g, e);
 	if (!is_wal(g))
 		return err_set(e, "store %s: the file system allows no write-ahead log",
 			       sqlite3_db_filename(g->db, "main"));
-	if (!schema_update(g, e))
+	if (!schema_update(g, e) || !store_sql_sums_note(g->db, e))
 		return false;
 	sqlite3_wal_hook(g->db, log_grew, g);
 	/* The first look at every table: a root page that cannot be read is told now. */

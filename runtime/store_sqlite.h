@@ -124,10 +124,32 @@ void bind_int(sqlite3_stmt *s, int i, int64_t v); /* STORE_NULL: NULL */
 int64_t column_int(sqlite3_stmt *s, int i); /* NULL: STORE_NULL */
 struct str column_str(sqlite3_stmt *s, int i);
 
-/* False: the file has lost its end. */
-bool store_sql_whole(const char *path, struct err *e);
+/* "store PATH: " and the error of db; false. */
+bool store_sql_fail(sqlite3 *db, struct err *e);
 /* Opens one connection with the settings both kinds share; NULL: e. */
 sqlite3 *store_sql_connect(const char *path, int flags, struct err *e);
+
+/* ---- checksums of pages (store_sqlite_sums.c, store_sqlite_whole.c) ---- */
+#define STORE_PAGE_BYTES 4096
+#define STORE_SUM_BYTES 8 /* at the end of each page */
+#define STORE_SUMS "sums" /* of meta: 1 when pages have them */
+#define STORE_VFS "moon2m" /* SQLite's name of the layer that writes and compares them */
+void store_sql_sums(void); /* adds the layer, once */
+/* The page whose sum this thread last found wrong, and forgets it; 0: none. */
+int64_t store_sql_damaged_page(void);
+/* Pages of an empty file get sums when another's have them, whichever is written first. */
+void store_sql_sums_like(sqlite3 *to, sqlite3 *from);
+/* False: the file has lost its end, or its header is no moon2m store's. */
+bool store_sql_whole(const char *path, struct err *e);
+/* Before the first page of a new file is written: its pages get sums. */
+bool store_sql_sums_begin(sqlite3 *db, struct err *e);
+/* False: the pages had sums, and the header does not say so any more. */
+bool store_sql_sums_kept(sqlite3 *db, struct err *e);
+/* Once the tables are there: notes that the pages have sums, refuses a file that has lost them, gives
+ * them to a file without when it is small. */
+bool store_sql_sums_note(sqlite3 *db, struct err *e);
+/* Gives each page a sum, the file may have any size: everything is written anew. */
+bool store_sql_sums_add(sqlite3 *db, struct err *e);
 
 /* ---- operations (store_sqlite_ops.c) ---- */
 enum store_rc engine_apply(struct engine *g, struct store_tx *tx, const struct store_op *op);

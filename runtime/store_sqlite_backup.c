@@ -22,7 +22,6 @@
 #define PAUSE_MS 2 /* between two slices: for the disk, and for who waits for it */
 #define SLICE_PAGES 16 /* between looks at the clock */
 #define FORGOTTEN_US 30000000LL /* nobody asked how far it is */
-#define PAGE_BYTES 4096
 /* 4 MiB of the copy in memory; it is written without fsync, and without a journal on disk. */
 #define SETTINGS                                                                                   \
 	"PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"       \
@@ -183,6 +182,7 @@ static bool open_copy(struct engine *g, struct backup *b)
 		return false;
 	}
 	sqlite3_exec(b->to, SETTINGS, NULL, NULL, NULL);
+	store_sql_sums_like(b->to, g->db);
 	b->copy = sqlite3_backup_init(b->to, "main", g->db, "main");
 	if (!b->copy)
 		settle_failed(b, sqlite3_errcode(b->to));
@@ -208,8 +208,8 @@ static void tell(struct backup *b)
 	int64_t total = sqlite3_backup_pagecount(b->copy), left = sqlite3_backup_remaining(b->copy);
 
 	pthread_mutex_lock(&b->lock);
-	b->at.total = total * PAGE_BYTES;
-	b->at.done = (total - left) * PAGE_BYTES;
+	b->at.total = total * STORE_PAGE_BYTES;
+	b->at.done = (total - left) * STORE_PAGE_BYTES;
 	pthread_mutex_unlock(&b->lock);
 }
 

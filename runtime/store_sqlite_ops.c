@@ -531,8 +531,8 @@ static enum store_rc op_meta(struct engine *g, struct store_tx *tx, struct str k
 {
 	sqlite3_stmt *s = engine_stmt(g, v.p ? Q_META_PUT : Q_META_WIPE);
 
-	if (str_is(k, "schema"))
-		return refuse(g, tx, STORE_CONFLICT, "is the store's own name", k);
+	if (str_is(k, "schema") || str_is(k, STORE_SUMS))
+		return refuse(g, tx, STORE_CONFLICT, "is a name of the store's own", k);
 	bind_str(s, 1, k);
 	if (v.p)
 		bind_str(s, 2, v);

@@ -283,7 +283,7 @@ static bool is_store(struct job *j, const char *path)
 	if (!count(j, "SELECT CAST(v AS INT) FROM meta WHERE k='schema'", &version))
 		return false;
 	if (version == store_schema_version)
-		return true;
+		return store_sql_sums_kept(j->db, j->e);
 	return err_set(j->e, "%s: schema version %lld, this moon2m knows %d: %s", path,
 		       (long long)version, store_schema_version,
 		       version > store_schema_version
@@ -332,7 +332,7 @@ static bool repair(struct job *j, const char *path)
 	if (!g)
 		return false;
 	j->db = g->db;
-	ok = run_on(j, path, "BEGIN IMMEDIATE");
+	ok = run_on(j, path, "BEGIN IMMEDIATE") && store_sql_sums_add(j->db, j->e);
 	engine_close(g);
 	return ok;
 }

@@ -9,7 +9,8 @@ local LEVELS = {
     "identity_brake", "identity_name", "identity_secret", "identity_file", "identity_compute",
     "identity" },
   { "store.h", "store_verify.h", "store_engine", "store_int", "store", "store_start",
-    "store_tx", "store_read", "store_sqlite", "store_schema",
+    "store_tx", "store_read", "store_sqlite", "store_sqlite_sums", "store_sqlite_whole",
+    "store_schema",
     "store_sql", "store_sqlite_cs", "store_sqlite_gc", "store_sqlite_ops", "store_sqlite_read",
     "store_sqlite_backup", "store_sqlite_verify" },
   { "net", "http1.h", "http1_priv", "http1", "http1_body", "http1_msg", "ws_read",
@@ -45,7 +46,7 @@ local OWNERS = {
   ["libwebsockets.h"] = "^net_", ["ev.h"] = "^net_", ["llhttp.h"] = "^http1",
   ["sqlite3.h"] = "^store_sqlite", ["lua.h"] = "^vm$ ^guard ^task$ ^lua_",
   ["lauxlib.h"] = "^vm$ ^guard ^task$ ^lua_", ["cbor.h"] = "^cbor",
-  ["ssl.h"] = "^net_tls",
+  ["ssl.h"] = "^net_tls", ["zlib.h"] = "^store_sqlite_sums$",
   ["mosquitto.h"] = "^net_mqtt$",
   ["histedit.h"] = "^console_edit$",
 }

@@ -6,11 +6,12 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
+
+#include "store_sqlite.h"
 
 static int setup(void **state)
 {
@@ -63,7 +64,9 @@ static void sql(const char *path, const char *text)
 {
 	sqlite3 *db;
 
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, STORE_VFS),
+	    SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 }
@@ -76,7 +79,7 @@ static void test_refuses_what_is_no_store(void **state)
 	store_close(b->s);
 	b->s = NULL;
 	sql(b->path, "UPDATE meta SET v='7' WHERE k='schema'");
-	refused(b, b->path, "schema version 7, this moon2m knows 4");
+	refused(b, b->path, "schema version 7, this moon2m knows 5");
 	sql(b->path, "DELETE FROM meta");
 	refused(b, b->path, "does not say its schema version");
 	sql(b->path, "PRAGMA application_id=5");

@@ -4,8 +4,7 @@
  */
 #include "store_help.h"
 
-#include <sqlite3.h>
-
+#include "store_sqlite.h"
 #include "store_verify.h"
 
 struct told {
@@ -173,7 +172,8 @@ static void spoil(const struct box *b, const char *sql)
 {
 	sqlite3 *db;
 
-	assert_int_equal(sqlite3_open(b->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open_v2(b->path, &db, SQLITE_OPEN_READWRITE, STORE_VFS),
+			 SQLITE_OK);
 	if (sqlite3_exec(db, sql, NULL, NULL, NULL))
 		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
 	sqlite3_close(db);
