@@ -95,6 +95,18 @@ local function bind(req, code, extra)
   return extra
 end
 
+-- The answer to a request that raised: what the store could not read is named, else it is told in
+-- the log alone.  Of a damaged page the store itself has logged and counted.
+local function failed(req, text)
+  local why = text:match "^store: ([^\n]*)"
+  if not why or not why:find("damaged", 1, true) then
+    sys.log("error", "dispatch", ("rqi=%s to=%s: %s"):format(tostring(req.rqi),
+      tostring(req.to), text))
+  end
+  if not why then return result.debug("internal error") end
+  return result.debug(("%s cannot be read: %s"):format(tostring(req.to), why))
+end
+
 local function trace(what)
   return debug.traceback(tostring(what), 2)
 end
@@ -108,9 +120,7 @@ local function checked(fn, req)
     if monitor.any() then monitor.done(req, ok and target or nil) end
   end
   if not ok then
-    sys.log("error", "dispatch", ("rqi=%s to=%s: %s"):format(tostring(req.rqi), tostring(req.to),
-      target))
-    return nil, rsc.INTERNAL_SERVER_ERROR, result.debug("internal error")
+    return nil, rsc.INTERNAL_SERVER_ERROR, failed(req, target)
   end
   if not code then return target, pc.rsc, result.debug(pc.msg) end
   return target, code, pc, extra

@@ -23,7 +23,9 @@ local function failure(kind, msg)
   end
   sys.log("error", "store", "transaction failed: " .. tostring(msg))
   tree.drop()
-  return rsc.err(rsc.INTERNAL_SERVER_ERROR, "the store failed, nothing was changed")
+  local why = tostring(msg):match "^the .*"     -- for people: the disk is full, a page is damaged
+  return rsc.err(rsc.INTERNAL_SERVER_ERROR, "the store failed, nothing was changed"
+    .. (why and ": " .. why or ""))
 end
 
 --- Commits ops and the notices of `events` (a list, may be nil) in one transaction; r1 and r2 (may

@@ -1,0 +1,50 @@
+-- What must hold under faults, in short; `make faults` has the whole of it (tests/faults).
+
+local h = require "harness"
+local expect = h.expect
+
+-- Turns a bit of the store's file, some bytes behind a text in it.
+local function turn_bit(s, text)
+  local name = s.data .. "/moon2m.db"
+  local at = assert(h.read_file(name):find(text, 1, true), "not in the file") + 99
+  local f = assert(io.open(name, "r+b"))
+  f:seek("set", at)
+  local byte = f:read(1):byte()
+  f:seek("set", at)
+  f:write(string.char(byte % 8 < 4 and byte + 4 or byte - 4))
+  f:close()
+end
+
+describe("a damaged page of the store", function()
+  after_each(h.stop_all)
+
+  it("is an error that names what cannot be read, never content", function()
+    local s = h.start()
+    s:register "app"
+    expect(2001, s:create("/moon/app", "Capp", 3, { rn = "c" }))
+    for i = 1, 30 do
+      expect(2001, s:create("/moon/app/c", "Capp", 4, { rn = "i" .. i,
+        con = ("row %03d "):format(i) .. ("x"):rep(2000) }))
+    end
+    s:stop()
+    turn_bit(s, "row 015 ")
+    s:run()
+    for _ = 1, 2 do
+      expect(5000, s:retrieve("/moon/app/c/i15", "Capp"),
+        "moon/app/c/i15 cannot be read: the store is damaged: page %d+ does not match its checksum")
+    end
+    expect(5000, s:retrieve("/moon/app/c?rcn=4", "Capp"), "moon/app/c cannot be read")
+    for _, rn in ipairs { "i1", "i30", "la", "ol" } do
+      expect(2000, s:retrieve("/moon/app/c/" .. rn, "Capp"))
+    end
+    expect(2001, s:create("/moon/app/c", "Capp", 4, { con = "more" }))
+    expect(5000, s:delete("/moon/app/c/i15", "Capp"), "damaged")
+    assert.is_true(s:metric "moon2m_store_damaged_reads_total" >= 3)
+    local _, told = s:text():gsub("a page does not match its checksum", "")
+    assert.equal(1, told)
+    s:stop()
+    local text, rc = h.sh("%s verify --data %s", h.bin, s.data)
+    assert.equal(1, rc, text)
+    assert.matches("integrity of the file: ", text)
+  end)
+end)
