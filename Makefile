@@ -38,7 +38,7 @@ help:
 #: make test       installs what is missing, builds, runs every test
 #: make debug      assertions, -O1 -g, in build-debug/
 #: make check      format, linters, layers, headers, names without an entry in the reference
-#: make asan       every test under AddressSanitizer and UBSan (in build-asan/); make tsan: the store
+#: make asan       every test under AddressSanitizer and UBSan (in build-asan/); make tsan: threads
 #: make fuzz       FUZZ_RUNS inputs (1,000,000) for each fuzz target; make fuzz-sockets: a live server
 #: make faults     what must hold when memory, disk, descriptors, peers fail; FAULTS="memory": some
 #: make soak       SOAK_TIME seconds (3600) of everything at once: memory, descriptors, notices
@@ -173,10 +173,11 @@ UNIT_EXTRA_lua_notices := tests/unit/fake_net.c tests/unit/fake_store.c
 HTTP1 := http1 http1_body http1_msg
 NET := $(HTTP1) net_loop net_listen net_http net_hconn ws_read net_ws net_ws_serve net_frame net_url net_dns net_allow net_dial \
 	net_out net_link net_tls net_tls_serve net_raw_addr net_udp net_stream net_serial net_tcp net_mqtt
-UNIT += http1 ws_read net net_ws net_tls net_ws_tls tls_serve net_raw
+UNIT += http1 ws_read net net_dns net_ws net_tls net_ws_tls tls_serve net_raw
 UNIT_http1 := base buf err metrics limit $(HTTP1)
 UNIT_ws_read := base buf ws_read
 UNIT_net := $(GROUND) $(NET)
+UNIT_net_dns := $(GROUND) $(NET)
 UNIT_net_ws := $(GROUND) $(NET)
 UNIT_net_tls := $(GROUND) $(NET)
 UNIT_net_ws_tls := $(GROUND) $(NET)
@@ -184,6 +185,7 @@ UNIT_tls_serve := $(GROUND) $(NET)
 UNIT_net_raw := $(GROUND) $(NET)
 UNIT_EXTRA_http1 := $(LLOBJ)
 UNIT_EXTRA_net := $(LLOBJ)
+UNIT_EXTRA_net_dns := $(LLOBJ)
 UNIT_EXTRA_net_ws := $(LLOBJ)
 UNIT_EXTRA_net_tls := $(LLOBJ)
 UNIT_EXTRA_net_ws_tls := $(LLOBJ)

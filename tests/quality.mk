@@ -73,8 +73,8 @@ asan: deps-test
 	for group in unit lua apps wire; do $(ASAN_ENV) tests/run $$group || rc=1; done; \
 	$(asan_verdict) && exit $$rc
 
-# The store's two threads under ThreadSanitizer.
-TSAN_TESTS := store store_backup store_evict store_faults store_turns identity
+# Whatever has a thread under ThreadSanitizer: the store, passwords being computed, names looked up.
+TSAN_TESTS := store store_backup store_evict store_faults store_turns identity net_dns
 tsan: deps-test
 	@$(MAKE) --no-print-directory B=build-tsan OPT="-O1 -g" SAN="-fsanitize=thread" \
 		$(TSAN_TESTS:%=build-tsan/unit/test_%)
