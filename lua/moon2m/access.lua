@@ -297,6 +297,11 @@ function access.allowed(r, op, req, child_ty)
   local who = req.who
   if who == admin or who == cse_id then return true end
   if r.parent then r = r.parent end
+  local own = r.type and r.type.access
+  if own then
+    local verdict = own(r, op, req, child_ty)
+    if verdict ~= nil then return verdict end
+  end
   local acpi = r.raw.acpi
   if acpi then return access.by_policies(acpi, op, req, r, child_ty) end
   if r.ty == 1 then return granted(compile(r, "pvs"), op, req, r, child_ty) end
@@ -360,8 +365,11 @@ end
 function access.check_acpi(r, req)
   local acpi = r.raw.acpi
   local ok
-  if access.privileged(req.who) then
+  local own = r.type and r.type.access
+  if access.privileged(req.who) or own and own(r, access.UPDATE, req) then
     ok = true
+  elseif own then
+    ok = false
   elseif acpi then
     ok = granted(rules_of(acpi, "pvs"), access.UPDATE, req, r)
   else

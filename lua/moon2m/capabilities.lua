@@ -14,6 +14,7 @@ local capabilities = {}
 
 local ask, unused = scratch.ask, scratch.unused
 local FLEX = "cod:binSh"         -- one class of TS-0023 stands for all, they have one path
+local COPIES = { "cod:binShA", "m2m:batA" }    -- as for the announced variants of specialisations
 
 -- Values to try, the first that an attribute's kind accepts; %d: a number that was not used.
 local SAMPLES = { "1", "true", '"Nx"', '["x"]', '["3"]', '["json"]', '[1]', '"x%d"', '"x:y"', "{}",
@@ -21,7 +22,7 @@ local SAMPLES = { "1", "true", '"Nx"', '["x"]', '["3"]', '["json"]', '[1]', '"x%
   '["http://127.0.0.1/x"]', '"text/plain:0"', "2", "3", "0", "100", '[[1,2]]', "1.5",
   '{"acr":[{"acor":["all"],"acop":63}]}', '{"sce":["* * * * * * *"]}', '{"typ":1,"crd":"[1,2]"}',
   '"123456789012345678"', "4", '[1,2]', '[true,false]',
-  '{"min":1,"max":2}' }
+  '{"min":1,"max":2}', '"/probe/x"' }
 -- What a kind alone does not tell.
 local GIVEN = {
   ["m2m:sub"] = { nu = '["http://127.0.0.1:1/x"]' }, ["m2m:grp"] = { mid = '["moon"]', mnm = "9" },
@@ -126,6 +127,7 @@ end
 
 local function all_types()
   types.find(FLEX)
+  for _, root in ipairs(COPIES) do types.find(root) end
   local list = {}
   for _, T in pairs(types.by_name) do
     if T.ty ~= 5 and not T.abstract then list[#list + 1] = T end

@@ -4,6 +4,8 @@
 
 local json = require "moon2m.core.json"
 local access = require "moon2m.access"
+local announced = require "moon2m.announced"
+local announcing = require "moon2m.procedures.announced"
 local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
 local cross = require "moon2m.cross"
@@ -57,7 +59,12 @@ local function check_place(req, parent)
   if req.ty == REQUEST or T and T.spec.by_cse then
     return rsc.err(rsc.OPERATION_NOT_ALLOWED, "ty: a %s is created by the CSE only", T.name)
   end
-  if not registers(req.ty) and not may_make_policy(req, parent) then
+  if announced.is(req.ty) then
+    e = announcing.refused(req, parent, access.privileged(req.who), function(at)
+      return access.check(at, access.CREATE, req, req.ty)
+    end)
+    if e then return e end
+  elseif not registers(req.ty) and not may_make_policy(req, parent) then
     ok, e = access.check(parent, access.CREATE, req, req.ty)
     if ok and req.ty == SUBSCRIPTION then ok, e = access.check(parent, access.RETRIEVE, req) end
     if not ok then return e end

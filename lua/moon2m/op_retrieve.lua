@@ -8,6 +8,7 @@ local family = require "moon2m.family"
 local json = require "moon2m.json"
 local location = require "moon2m.location"
 local naming = require "moon2m.naming"
+local original = require "moon2m.original"
 local path = require "moon2m.path"
 local query = require "moon2m.query"
 local result = require "moon2m.result"
@@ -73,9 +74,7 @@ local function represent(req, r, attr)
     return nil, rsc.err(rsc.NOT_FOUND, "fc: the resource does not meet the conditions")
   end
   if req.rcn == PERMISSIONS then return result.permissions(access.permissions(r, req)) end
-  if req.rcn == 7 then
-    return nil, rsc.err(rsc.BAD_REQUEST, "rcn: 7 is for announced resources only")
-  end
+  if req.rcn == 7 then return original.retrieve(req, r) end
   return not only and r.body or result.attributes(r, only)
 end
 

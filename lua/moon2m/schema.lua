@@ -33,8 +33,8 @@ end
 -- ---- common attributes --------------------------------------------------------------------------
 
 -- TS-0001 9.6.1.3, TS-0004 6.3.6.  create and update: "M" mandatory, "O" optional, "-" not
--- permitted, "null" only as null.  A type's file names those it has, in place, and may change a
--- field.
+-- permitted, "null" only as null; announced as in announced.lua.  A type's file names those it has,
+-- in place, and may change a field.
 schema.location = kind.object("a location (object)", {
   { "typ", kind.range("a geometry type", 1, 6), required = true },
   { "crd", "string", required = true },
@@ -50,18 +50,18 @@ schema.common = {
   pi = { "pi", "id", create = "-", update = "-" },
   ct = { "ct", "timestamp", create = "-", update = "-" },
   lt = { "lt", "timestamp", create = "-", update = "-" },
-  et = { "et", "timestamp", create = "O", update = "O" },
-  acpi = { "acpi", "id", list = 1, create = "O", update = "O" },
-  lbl = { "lbl", "label", list = 1, create = "O", update = "O" },
-  daci = { "daci", "uri", list = 1, create = "O", update = "O" },
+  et = { "et", "timestamp", create = "O", update = "O", announced = "MA" },
+  acpi = { "acpi", "id", list = 1, create = "O", update = "O", announced = "MA" },
+  lbl = { "lbl", "label", list = 1, create = "O", update = "O", announced = "MA" },
+  daci = { "daci", "uri", list = 1, create = "O", update = "O", announced = "OA" },
   at = { "at", "uri", list = 1, create = "O", update = "O", later = true },
   aa = { "aa", "string", list = 1, create = "O", update = "O", later = true },
   ast = { "ast", kind.range("an announcement mode", 1, 2), create = "O", update = "O",
-    later = true },
+    later = true, announced = "MA" },
   st = { "st", "uint", create = "-", update = "-" },
   cr = { "cr", "id", create = "null", update = "-" },
   cstn = { "cstn", "id", create = "O", update = "O" },
-  loc = { "loc", schema.location, create = "O", update = "O" },
+  loc = { "loc", schema.location, create = "O", update = "O", announced = "OA" },
 }
 
 -- ---- compile ------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ local function new_attribute(r)
     name = name, kind = k, check = r.guard and r.guard(k) or k.check, list = r.list ~= nil,
     create = r.create or "-", update = r.update or "-", later = r.later,
     -- null in an UPDATE removes it, unless its multiplicity is 1; et: the CSE chooses anew
-    one = r.one or r.create == "M", default = r.default,
+    one = r.one or r.create == "M", default = r.default, announced = r.announced,
     -- taken out of the raw table: the resource object has them as fields
     field = name == "rn" or name == "et" or name == "cr" and r.create == "null",
     key = '"' .. name .. '":', next_key = ',"' .. name .. '":',

@@ -68,8 +68,12 @@ function tree.refresh(r)
   end
 end
 
--- Attributes with a column of their own; the others are members of `doc`.
-local COLUMN = { lbl = true, acpi = true, aei = true }
+-- Attributes with a column of their own; the others are members of `doc`, as what is announced of
+-- an AE's identifier is.
+local COLUMN = { lbl = true, acpi = true }
+local function has_column(name, ty)
+  return COLUMN[name] or name == "aei" and ty == 2
+end
 
 local function from_row(row)
   local raw = json.members(row.doc)
@@ -102,7 +106,7 @@ end
 function tree.row(r)
   local names, parts, raw = {}, {}, r.raw
   for name in pairs(raw) do
-    if not COLUMN[name] then names[#names + 1] = name end
+    if not has_column(name, r.ty) then names[#names + 1] = name end
   end
   table.sort(names)
   for i, name in ipairs(names) do parts[i] = '"' .. name .. '":' .. raw[name] end

@@ -325,9 +325,14 @@ describe("types", function()
       acp = "subscription",
     }
     for parent, list in pairs(allowed) do
+      local copies = parent == "cse_base" and " cse_base_annc remote_cse_annc "
       for name, T in pairs(types.by_name) do
         local e = types.child_error(types.by_name[parent], T)
         local ok = (" " .. list .. " "):find(" " .. T.as .. " ", 1, true) ~= nil
+        if T.spec.announced then
+          ok = copies and copies:find(" " .. T.as .. " ", 1, true) ~= nil
+            or parent == "remote_cse" and T.name ~= "cse_base_annc"
+        end
         assert.same(ok, e == nil, parent .. " " .. name)
         local later = types.by_name[parent].spec.children_later
         local code = name == "subscription" and 5203 or later and later[name] and 5001 or 4108

@@ -119,16 +119,19 @@ describe("wrong requests", function()
   end
 
   setup(function()
+    local places = {}
     lines = generated()
     s = h.start()
     s:register("other")
     c = raw.websocket(s.ws_port)
     for _, line in ipairs(lines) do
+      for _, case in ipairs(line.cases or {}) do case.text = case.text:gsub("@[%w_]+@", places) end
       if line.sample then
         local a = only(c, line.text)
         if a.rsc ~= 2001 then
           error(("a %s (type_samples.lua): %s\n%s"):format(line.sample, a.text, line.text), 0)
         end
+        if line.name then places[line.name] = a.pc[line.sample].ri end
       end
     end
   end)

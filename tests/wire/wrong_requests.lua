@@ -21,6 +21,7 @@ local wrong = require "wrong_values"
 local CREATE, RETRIEVE, UPDATE, DELETE = 1, 2, 3, 4
 local BAD, NOT_IMPLEMENTED, NOT_ALLOWED = rsc.BAD_REQUEST, rsc.NOT_IMPLEMENTED,
   rsc.OPERATION_NOT_ALLOWED
+local NO_PRIVILEGE = rsc.ORIGINATOR_HAS_NO_PRIVILEGE
 local EVERY = 7                  -- of the classes of flexContainer, one
 
 local quote = core.quote
@@ -181,7 +182,13 @@ local function numbers(s)
   g.add("ty 0", BAD, "ty", make(0))
   g.add("ty 999", BAD, "ty", make(999))
   g.add("a ty of the standard that is not here", NOT_IMPLEMENTED, "ty", make(21))
-  g.add("ty of an announced resource", NOT_IMPLEMENTED, "ty", make(10003))
+  g.add("ty of an announced resource that is not here", NOT_IMPLEMENTED, "ty",
+    primitive(CREATE, s.at, "CAdmin", 10006, pc))
+  if not T.spec.announced then
+    g.add("ty of an announced resource", s.maker == "CAdmin" and BAD or NO_PRIVILEGE, "",
+      primitive(CREATE, s.P.name == "cse_base" and s.at or "moon/remote_cse",
+        s.maker == "CAdmin" and "CAdmin" or "Cbad", 10016, pc))
+  end
   g.add("ty of nothing announced", BAD, "ty", make(10999))
   if T.ty ~= 3 and s.P.children.container then
     g.add("ty of another type", BAD, "pc", make(3))
@@ -315,21 +322,31 @@ local function parent_of(T)
   error(("where may a %s be? add it to type_samples.lua"):format(T.root), 0)
 end
 
+-- Announced resources are the administrator's here, who may do what only their CSE may.
+local function announced_sample(T, given)
+  local members = {}
+  for _, name in ipairs(T.mandatory) do members[name] = by_name[T.spec.of].members[name] end
+  return { members = members, below = given.below or T.spec.parents[1], owner = "CAdmin",
+    named = "@" .. T.name .. "@" }
+end
+
 -- given: a row of type_samples.lua or {}.
 local function sample(T, given)
+  if T.spec.announced then given = announced_sample(T, given) end
   local name = given.rn or T.name:gsub(":", "_")
   local parent = not given.path and by_name[given.below or parent_of(T)] or nil
   local owner = given.owner or parent and parent.owner or "CAdmin"
   local s = { T = T, P = parent and parent.T, owner = owner, maker = given.maker or owner,
     at = parent and parent.path or "moon", members = missing_members(T, given.members or {}) }
   s.open = given.open
-  s.path = given.path or s.at .. "/" .. (given.fixed or name)
+  s.path = given.path or given.named or s.at .. "/" .. (given.fixed or name)
   s.new = with(s.members, "rn", not given.fixed and T.attr.rn.create ~= "-" and '"no"' or nil)
   by_name[T.name] = by_name[T.name] or s
   if not given.path then
-    local members = with(s.members, "rn", not given.fixed and quote(name) or nil)
+    local members = with(s.members, "rn", not given.fixed and not given.named and quote(name)
+      or nil)
     for k, v in pairs(given.instead or {}) do members[k] = v end
-    write { sample = T.root, text = primitive(CREATE, s.at, given.first or s.maker, T.ty,
+    write { sample = T.root, name = given.named, text = primitive(CREATE, s.at, given.first or s.maker, T.ty,
       content(T.root, members)) }
   end
   return s
@@ -348,6 +365,13 @@ local function plain_types()
     end
   end
   return list
+end
+
+-- The kinds of an announced resource's attributes are those of its original: all of them for one
+-- type, what it has by itself for the others.
+local function of_announced(T)
+  if not T.spec.announced or T.name == "container_annc" then return nil end
+  return { rn = true, lnk = true, et = true, ast = true, lbl = true }
 end
 
 -- The names of the attributes that a specialisation adds.
@@ -409,7 +433,7 @@ for i, s in ipairs(all) do
   if s.T.name == "cse_base" or s.T.instance then untouchable(s) end
   if s.T.name ~= "cse_base" then
     if i <= plain then
-      attributes(s)
+      attributes(s, of_announced(s.T))
       roots(s)
     end
     numbers(s)

@@ -22,6 +22,9 @@
 -- create, update and delete return true | nil, err.
 --
 -- These never yield:
+--   access(r, op, req, child_ty)
+--                               whether req.who may do op (access.lua): true, false, or nil: as its
+--                               policies say.
 --   getters                     of attributes: getters.NAME(r) is what is written, JSON text or
 --                               nil.
 --   limits(r)                   of a container: sets r.mni, r.mbs, r.mia beyond the attributes.
@@ -43,6 +46,9 @@ local files = { "cse_base", "container", "content_instance", "subscription", "re
 
 for _, name in ipairs(files) do
   types.join(name, require("moon2m.procedures." .. name))
+end
+for _, T in pairs(types.by_ty) do
+  if T.spec.announced then types.join(T.name, require "moon2m.procedures.announced") end
 end
 
 return types

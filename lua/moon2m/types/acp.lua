@@ -91,10 +91,10 @@ return {
   check = check,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "at", "aa", "ast",
-    { "pv", privileges(0), create = "M", update = "O" },
-    { "pvs", privileges(1), create = "M", update = "O" },
-    { "adri", "uri", list = 1, create = "O", update = "O", later = OUTSIDE },
-    { "apri", "uri", list = 1, create = "O", update = "O", later = OUTSIDE },
-    { "airi", "uri", list = 1, create = "O", update = "O", later = OUTSIDE },
+    { "pv", privileges(0), create = "M", update = "O", announced = "MA" },
+    { "pvs", privileges(1), create = "M", update = "O", announced = "MA" },
+    { "adri", "uri", list = 1, create = "O", update = "O", later = OUTSIDE, announced = "MA" },
+    { "apri", "uri", list = 1, create = "O", update = "O", later = OUTSIDE, announced = "MA" },
+    { "airi", "uri", list = 1, create = "O", update = "O", later = OUTSIDE, announced = "MA" },
   },
 }

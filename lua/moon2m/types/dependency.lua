@@ -36,8 +36,8 @@ return {
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",
     "cr",
-    { "sfc", "bool", create = "M", update = "O" },
-    { "evc", evaluation.criterion, create = "M", update = "O" },
-    { "rri", "id", create = "M", update = "O" },
+    { "sfc", "bool", create = "M", update = "O", announced = "OA" },
+    { "evc", evaluation.criterion, create = "M", update = "O", announced = "OA" },
+    { "rri", "id", create = "M", update = "O", announced = "MA" },
   },
 }

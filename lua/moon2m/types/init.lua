@@ -8,6 +8,7 @@
 -- { key, kind, what }, which field each of them needs, and special_check(spec): its check.
 
 local core = require "moon2m.core.json"
+local announced = require "moon2m.announced"
 local flex = require "moon2m.flex"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
@@ -37,12 +38,10 @@ types.known = {
   [66] = "dependency",
 }
 
-local ANNOUNCED = 10000          -- added to the number of a type
-
 --- The name that the standard gives to a type's number, that of an announced resource too; nil for
 -- any other number.
 function types.standard(ty)
-  local original = types.known[ty - ANNOUNCED]
+  local original = types.known[ty - announced.number(0)]
   return types.known[ty] or original and original .. "Annc"
 end
 
@@ -100,7 +99,7 @@ end
 -- ---- procedures ---------------------------------------------------------------------------------
 
 local HOOKS = { "create", "update", "delete", "child_created", "applied", "arrives", "refused",
-  "committed", "deleted" }
+  "committed", "deleted", "access" }
 -- What is needed to read the resources of a type that is no more.
 local KEPT = { "getters", "limits", "holds" }
 local joined = {}                -- name of a type -> what the server does for it
@@ -382,11 +381,21 @@ function types.class_error(P, T)
     P.root)
 end
 
+local variants = {}              -- root -> undoes the registration of its announced variant
+
+-- The announced variant goes with its type.
+local function withdraw_variant(T)
+  local undo = variants[T.root]
+  variants[T.root] = nil
+  if undo then undo() end
+end
+
 -- A specialisation of the standard makes room for a script's.
 local function displace(T)
   count(T, -1)
   types.by_root[T.root], types.by_name[T.name] = nil, nil
   retire(T)
+  withdraw_variant(T)
 end
 
 -- ---- registering --------------------------------------------------------------------------------
@@ -426,17 +435,46 @@ function types.register(spec)
     types.by_root[T.root], types.by_name[T.name] = nil, nil
     for _, P in pairs(types.by_name) do P.children[T.name] = nil end
     retire(T)
+    withdraw_variant(T)
     types.find(T.root)
   end
 end
 
---- The type with this JSON root, nil when there is none: a specialisation of the standard is
--- registered when it is first asked for.
-function types.find(root)
+-- A type that is no announced variant of a specialisation.
+local function find_plain(root)
   local T = types.by_root[root]
   if T then return T end
   local spec = flex.spec(root)
   return spec and (types.register(spec)) or nil
+end
+
+-- The announced variant of a specialisation, registered.
+local function find_variant(root)
+  for _, original in ipairs(announced.originals(root)) do
+    local T = find_plain(original)
+    local base = T and T.as ~= T.name and types.by_ty[T.ty]
+    if base and types.by_ty[announced.number(T.ty)] and announced.root(T) == root then
+      local V, undo = types.register(announced.special(T))
+      variants[original] = undo
+      return V
+    end
+  end
+end
+
+--- The type with this JSON root, nil when there is none: a specialisation of the standard is
+-- registered when it is first asked for, and the announced variant of any.
+function types.find(root)
+  return find_plain(root) or find_variant(root)
+end
+
+--- How an attribute of T is announced: "MA", "OA" or nil.
+function types.announces(T, name)
+  return announced.mark(T, T.as ~= T.name and types.by_ty[T.ty] or T, name)
+end
+
+--- The announced variant of T, nil when it has none.
+function types.variant(T)
+  return types.find(announced.root(T))
 end
 
 local function with_article(name)
@@ -474,6 +512,10 @@ for _, file in ipairs(files) do
   types.register(require("moon2m.types." .. file))
 end
 for _, spec in ipairs(require "moon2m.types.mgmt") do types.register(spec) end
+for _, file in ipairs(files) do
+  local spec = announced.spec(require("moon2m.types." .. file))
+  if spec then types.register(spec) end
+end
 builtin = false
 
 return types

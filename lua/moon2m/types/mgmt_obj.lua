@@ -48,11 +48,11 @@ return {
   special_check = special_check,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",
-    { "mgd", kinds.definition, create = "M", update = "-" },
-    { "obis", "uri", list = 1, create = "O", update = "-" },
-    { "obps", "uri", list = 1, create = "O", update = "-" },
-    { "dc", "string", create = "O", update = "O" },
-    { "mgs", "uri", create = "O", update = "-" },
-    { "cmlk", kinds.link, list = 1, create = "O", update = "O", open = true },
+    { "mgd", kinds.definition, create = "M", update = "-", announced = "MA" },
+    { "obis", "uri", list = 1, create = "O", update = "-", announced = "OA" },
+    { "obps", "uri", list = 1, create = "O", update = "-", announced = "OA" },
+    { "dc", "string", create = "O", update = "O", announced = "OA" },
+    { "mgs", "uri", create = "O", update = "-", announced = "MA" },
+    { "cmlk", kinds.link, list = 1, create = "O", update = "O", open = true, announced = "OA" },
   },
 }

@@ -13,13 +13,13 @@ return {
     { "ni", schema.string_kind(nil, "a node identifier (string)", function(s)
         if s:find("^[^%z\1-\32\127]+$") then return s end
         return nil, "empty, or with a space in it"
-      end), create = "M", update = "O" },
-    { "hcl", "id", create = "O", update = "O" },
-    { "hael", "id", list = 1, create = "O", update = "O" },
-    { "hsl", "id", list = 1, create = "O", update = "O" },
-    { "mgca", "string", create = "O", update = "O" },
-    { "rms", "bool", create = "-", update = "-" },
-    { "nid", "string", create = "-", update = "-" },
-    { "nty", "uint", create = "O", update = "O" },
+      end), create = "M", update = "O", announced = "MA" },
+    { "hcl", "id", create = "O", update = "O", announced = "OA" },
+    { "hael", "id", list = 1, create = "O", update = "O", announced = "OA" },
+    { "hsl", "id", list = 1, create = "O", update = "O", announced = "OA" },
+    { "mgca", "string", create = "O", update = "O", announced = "OA" },
+    { "rms", "bool", create = "-", update = "-", announced = "OA" },
+    { "nid", "string", create = "-", update = "-", announced = "OA" },
+    { "nty", "uint", create = "O", update = "O", announced = "OA" },
   },
 }

@@ -66,7 +66,7 @@ return {
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa",
     "ast", "cstn",
-    { "se", element, create = "M", update = "O" },
-    { "nco", "bool", create = "O", update = "O" },
+    { "se", element, create = "M", update = "O", announced = "OA" },
+    { "nco", "bool", create = "O", update = "O", announced = "OA" },
   },
 }

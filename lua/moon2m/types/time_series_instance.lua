@@ -10,9 +10,9 @@ return {
     { "et", update = "-" }, { "lbl", update = "-" },
     { "at", update = "-" }, { "aa", update = "-" }, { "ast", update = "-" },
     "cr", { "loc", update = "-" },
-    { "dgt", "abs_rel_timestamp", create = "M", update = "-" },
-    { "con", "any", create = "M", update = "-" },
-    { "snr", "uint", create = "O", update = "-" },
+    { "dgt", "abs_rel_timestamp", create = "M", update = "-", announced = "OA" },
+    { "con", "any", create = "M", update = "-", announced = "OA" },
+    { "snr", "uint", create = "O", update = "-", announced = "OA" },
     { "cs", "uint", create = "-", update = "-" },
   },
 }

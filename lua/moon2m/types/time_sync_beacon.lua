@@ -39,10 +39,11 @@ return {
   check = check,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",
-    { "bcnr", "id", create = "O", update = "-" },
-    { "bcnc", schema.enum("a beacon criterion", { PERIODIC, LOSS }), create = "M", update = "O" },
-    { "bcni", duration(LEAST), create = "O", update = "O" },
-    { "bcnt", duration(0), create = "O", update = "O" },
-    { "bcnu", "uri", list = 1, create = "M", update = "O" },
+    { "bcnr", "id", create = "O", update = "-", announced = "OA" },
+    { "bcnc", schema.enum("a beacon criterion", { PERIODIC, LOSS }), create = "M", update = "O",
+      announced = "OA" },
+    { "bcni", duration(LEAST), create = "O", update = "O", announced = "OA" },
+    { "bcnt", duration(0), create = "O", update = "O", announced = "OA" },
+    { "bcnu", "uri", list = 1, create = "M", update = "O", announced = "OA" },
   },
 }

@@ -6,9 +6,10 @@
 ---The root.
 ---
 ---Type 5, `m2m:cb` (TS-0001 9.6.3, TS-0004 7.4.3). Below it: `acp`, `action`, `ae_contact_list`,
----`ae`, `container`, `cross_resource_subscription`, `dynamic_authorization_consultation`,
----`flex_container`, `group`, `location_policy`, `node`, `notification_target_policy`,
----`remote_cse`, `request`, `schedule`, `subscription`, `time_series`, `time_sync_beacon`.
+---`ae`, `container`, `cross_resource_subscription`, `cse_base_annc`,
+---`dynamic_authorization_consultation`, `flex_container`, `group`, `location_policy`, `node`,
+---`notification_target_policy`, `remote_cse_annc`, `remote_cse`, `request`, `schedule`,
+---`subscription`, `time_series`, `time_sync_beacon`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `lbl` `acpi` `daci` `cstn`
 ---`loc`.

@@ -5,9 +5,13 @@
 
 ---Another CSE that is registered here.
 ---
----Type 16, `m2m:csr` (TS-0001 9.6.4, TS-0004 7.4.4). Below it: `acp`, `action`, `container`,
----`cross_resource_subscription`, `dynamic_authorization_consultation`, `flex_container`, `group`,
----`polling_channel`, `subscription`, `time_series`, `time_sync_beacon`.
+---Type 16, `m2m:csr` (TS-0001 9.6.4, TS-0004 7.4.4). Below it: `acp_annc`, `acp`, `action_annc`,
+---`action`, `ae_annc`, `container_annc`, `container`, `content_instance_annc`,
+---`cross_resource_subscription`, `dependency_annc`, `dynamic_authorization_consultation`,
+---`flex_container_annc`, `flex_container`, `group_annc`, `group`, `location_policy_annc`,
+---`mgmt_obj_annc`, `node_annc`, `polling_channel`, `remote_cse_annc`, `schedule_annc`,
+---`semantic_descriptor_annc`, `subscription`, `time_series_annc`, `time_series_instance_annc`,
+---`time_series`, `time_sync_beacon_annc`, `time_sync_beacon`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`at` `aa` `ast` `cr` `cstn` `loc`.

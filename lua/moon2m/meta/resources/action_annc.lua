@@ -1,0 +1,47 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- action_annc -------------------------------------------------------------------------------
+
+---Type 10065, `m2m:actrA`. Below it: `dependency_annc`, `subscription`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`ast`.
+---@class moon2m.res.action_annc: moon2m.resource
+---@field lnk string link; needed in a create, may be changed
+---@field apy? integer actionPriority; may be set and changed
+---@field sri? string subjectResourceID; may be set and changed
+---@field evc? moon2m.res.action_annc.evc evalCriteria; may be set and changed
+---@field evm? 0 | 1 | 2 | 3 evalMode; may be set and changed
+---@field ecp? integer evalControlParam; may be set and changed
+---@field dep? string[] dependencies; may be set and changed
+---@field orc string objectResourceID; needed in a create, may be changed
+---@field apv moon2m.res.action_annc.apv actionPrimitive; needed in a create, may be changed
+---@field ipu? table[] input; may be set and changed
+---@field air? any actionResult; may be set and changed
+
+---The value of `evc`: an evaluation criterion.
+---@class moon2m.res.action_annc.evc
+---@field optr 1 | 2 | 3 | 4 | 5 | 6 an operator
+---@field sbjt string a string
+---@field thld any any value
+
+---The value of `apv`: a request primitive.
+---@class moon2m.res.action_annc.apv
+---@field op integer an operation
+---@field to? string a URI
+---@field fr string an identifier
+---@field rqi? string an identifier
+---@field rvi? string a release version
+---@field ty? integer resourceType
+---@field pc? table an object
+---@field rcn? integer a result content
+---@field fc? table an object
+---@field drt? integer a result type
+---@field ot? string a timestamp
+---@field rqet? string a timestamp or milliseconds
+---@field rset? string a timestamp or milliseconds
+---@field ec? integer a positive integer
+---@field rt? table an object
+---@field rp? string a timestamp or milliseconds
+---@field vsi? string a string

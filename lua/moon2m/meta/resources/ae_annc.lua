@@ -1,0 +1,29 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- ae_annc -----------------------------------------------------------------------------------
+
+---Type 10002, `m2m:aeA`. Below it: `acp_annc`, `acp`, `action_annc`, `action`, `container_annc`,
+---`container`, `flex_container_annc`, `flex_container`, `group_annc`, `group`,
+---`semantic_descriptor_annc`, `semantic_descriptor`, `subscription`, `time_series_annc`,
+---`time_series`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`ast` `loc`.
+---@class moon2m.res.ae_annc: moon2m.resource
+---@field lnk string link; needed in a create, may be changed
+---@field apn? string appName; may be set and changed
+---@field api? string App-ID; may be set and changed
+---@field aei? string AE-ID; may be set and changed
+---@field poa? string[] pointOfAccess; may be set and changed
+---@field or? string ontologyRef; may be set and changed
+---@field nl? string nodeLink; may be set and changed
+---@field rr? boolean requestReachability; may be set and changed
+---@field csz? string[] contentSerialization; may be set and changed
+---@field esi? table e2eSecInfo; may be set and changed
+---@field srv string[] supportedReleaseVersions; needed in a create, may be changed
+---@field regs? 1 | 2 registrationStatus; may be set and changed
+---@field trps? boolean trackRegistrationPoints; may be set and changed
+---@field scp? any[] sessionCapabilities; may be set and changed
+---@field tren? boolean triggerEnable; may be set and changed
+---@field ape? table[] activityPatternElements; may be set and changed

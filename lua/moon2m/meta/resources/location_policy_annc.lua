@@ -1,0 +1,24 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- location_policy_annc ----------------------------------------------------------------------
+
+---Type 10010, `m2m:lcpA`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`ast`.
+---@class moon2m.res.location_policy_annc: moon2m.resource
+---@field lnk string link; needed in a create, may be changed
+---@field los? 1 | 2 | 3 locationSource; may be set and changed
+---@field lit? 1 | 2 locationInformationType; may be set and changed
+---@field lou? string[] locationUpdatePeriod; may be set and changed
+---@field lot? string locationTargetID; may be set and changed
+---@field lor? string locationServer; may be set and changed
+---@field loi? string locationContainerID; may be set and changed
+---@field lon? string locationContainerName; may be set and changed
+---@field lost? string locationStatus; may be set and changed
+---@field gta? any geographicalTargetArea; may be set and changed
+---@field gec? 1 | 2 | 3 | 4 geofenceEventCriteria; may be set and changed
+---@field aid? string authID; may be set and changed
+---@field rlkl? boolean retrieveLastKnownLocation; may be set and changed
+---@field luec? 0 locationUpdateEventCriteria; may be set and changed

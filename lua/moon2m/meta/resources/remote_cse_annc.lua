@@ -1,0 +1,31 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- remote_cse_annc ---------------------------------------------------------------------------
+
+---Type 10016, `m2m:csrA`. Below it: `acp_annc`, `acp`, `action_annc`, `action`, `ae_annc`,
+---`container_annc`, `container`, `flex_container_annc`, `flex_container`, `group_annc`, `group`,
+---`location_policy_annc`, `mgmt_obj_annc`, `node_annc`, `remote_cse_annc`, `schedule_annc`,
+---`semantic_descriptor_annc`, `subscription`, `time_series_annc`, `time_series`,
+---`time_sync_beacon_annc`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`ast` `loc`.
+---@class moon2m.res.remote_cse_annc: moon2m.resource
+---@field lnk string link; needed in a create, may be changed
+---@field cst? 1 | 2 | 3 cseType; may be set and changed
+---@field poa? string[] pointOfAccess; may be set and changed
+---@field cb? string CSEBase; may be set and changed
+---@field csi? string CSE-ID; may be set and changed
+---@field rr? boolean requestReachability; may be set and changed
+---@field nl? string nodeLink; may be set and changed
+---@field csz? string[] contentSerialization; may be set and changed
+---@field esi? table e2eSecInfo; may be set and changed
+---@field dcse? string[] descendantCSEs; may be set and changed
+---@field srv string[] supportedReleaseVersions; needed in a create, may be changed
+---@field mtcc? 1 | 2 multicastCapability; may be set and changed
+---@field egid? string externalGroupID; may be set and changed
+---@field tren? boolean triggerEnable; may be set and changed
+---@field ape? table[] activityPatternElements; may be set and changed
+---@field spi? string SP-ID; may be set and changed
+---@field ici? string IN-CSE-ID; may be set and changed

@@ -1,0 +1,21 @@
+---@meta _
+-- Made by `make meta` from lua/moon2m/types/.  Do not edit.
+
+-- ---- time_series_annc --------------------------------------------------------------------------
+
+---Type 10029, `m2m:tsA`. Below it: `action_annc`, `action`, `semantic_descriptor_annc`,
+---`semantic_descriptor`, `subscription`, `time_series_instance_annc`.
+---
+---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
+---`ast` `loc`.
+---@class moon2m.res.time_series_annc: moon2m.resource
+---@field lnk string link; needed in a create, may be changed
+---@field mni? integer maxNrOfInstances; may be set and changed
+---@field mbs? integer maxByteSize; may be set and changed
+---@field mia? integer maxInstanceAge; may be set and changed
+---@field pei? integer periodicInterval; may be set and changed
+---@field peid? integer periodicIntervalDelta; may be set and changed
+---@field mdn? integer missingDataMaxNr; may be set and changed
+---@field mdt? integer missingDataDetectTimer; may be set and changed
+---@field or? string ontologyRef; may be set and changed
+---@field cnf? string contentInfo; may be set and changed
