@@ -75,8 +75,13 @@ local function of_kind(kind)
   end
 end
 
+-- The values for a type; for a copy that is announced, those of its original.
+local function given_for(T)
+  return GIVEN[T.root] or T.spec.announced and GIVEN[T.root:gsub("A$", "")] or {}
+end
+
 local function sample(T, A)
-  local given = GIVEN[T.root] and GIVEN[T.root][A.name]
+  local given = given_for(T)[A.name]
   if given then return unused(given) end
   local own = T.spec.cnd and A.name == "cnd" and T.spec.cnd or T.spec.mgd and A.name == "mgd"
     and T.spec.mgd
@@ -93,7 +98,7 @@ local function body_of(T, more)
     parts[#parts + 1] = ("%q:%s"):format(name, text)
   end
   for name, text in pairs(more or {}) do add(name, text) end
-  for name in pairs(GIVEN[T.root] or {}) do
+  for name in pairs(given_for(T)) do
     if T.attr[name] then add(name, sample(T, T.attr[name])) end
   end
   for _, name in ipairs(T.mandatory) do

@@ -346,8 +346,8 @@ local function sample(T, given)
     local members = with(s.members, "rn", not given.fixed and not given.named and quote(name)
       or nil)
     for k, v in pairs(given.instead or {}) do members[k] = v end
-    write { sample = T.root, name = given.named, text = primitive(CREATE, s.at, given.first or s.maker, T.ty,
-      content(T.root, members)) }
+    write { sample = T.root, name = given.named, text = primitive(CREATE, s.at,
+      given.first or s.maker, T.ty, content(T.root, members)) }
   end
   return s
 end
