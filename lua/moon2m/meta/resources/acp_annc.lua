@@ -30,6 +30,9 @@
 ---@field actw? string[] accessControlWindow
 ---@field acip? moon2m.res.acp_annc.pv.acr.acco.acip accessControlIpAddresses
 ---@field aclr? moon2m.res.acp_annc.pv.acr.acco.aclr accessControlLocationRegion
+---@field acui? any any value
+---@field acec? any any value
+---@field acl? any any value
 
 ---The value of `acod`: object details.
 ---@class moon2m.res.acp_annc.pv.acr.acod
