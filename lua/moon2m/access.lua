@@ -2,24 +2,25 @@
 -- TS-0003 7.1: permit overrides).  Without acpi a resource belongs to its custodian (`cstn`), or
 -- else to its creator, and the configuration may open it to more; the hosting CSE and the
 -- administrator are always allowed.
--- Decisions are remembered per (acpi, originator) until any ACP changes; only rules that look at
--- time, address, child type, attributes or authentication are evaluated each time.
+-- What rules grant is evaluated in privileges.lua.  Decisions are remembered per (acpi, originator)
+-- until any ACP changes; only rules that look at time, address, child type, attributes or
+-- authentication are evaluated each time.
 -- Never: a grant from a policy that cannot be read.
 
 local bit = require "bit"
 local sys = require "moon2m.core.sys"
-local context = require "moon2m.context"
 local json = require "moon2m.json"
 local members = require "moon2m.members"
 local naming = require "moon2m.naming"
 local path = require "moon2m.path"
+local privileges = require "moon2m.privileges"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
 local tree = require "moon2m.tree"
 local types = require "moon2m.types"
 local view = require "moon2m.view"
 
-local band, bor = bit.band, bit.bor
+local band = bit.band
 
 local access = { CREATE = 1, RETRIEVE = 2, UPDATE = 4, DELETE = 8, NOTIFY = 16, DISCOVER = 32 }
 local NAME = { [1] = "create", [2] = "retrieve", [4] = "update", [8] = "delete", [16] = "notify",
@@ -63,48 +64,42 @@ local function may_be_group(plain)
   return plain:byte() ~= 47 and plain:find("/", 1, true) ~= nil or path.parse_ri(plain) ~= nil
 end
 
--- The originators that an entry of acor which is no wildcard stands for.  A group: the AEs in it;
--- one that does not exist: nobody.  Yields when it may be a group.
-local function add_names(rule, name)
-  local plain = path.originator(name)
-  rule.names[plain] = true
-  if not may_be_group(plain) then return end
-  grouped, rule.grouped = true, true
-  local r = tree.resolve(plain)
-  local g = r and members.group_of(r)
-  for _, ae in ipairs(g and members.aes(g) or {}) do rule.names[ae.ri] = true end
+-- The AEs in the group that a name may stand for; one that does not exist: nobody.  Yields.
+local function group(name)
+  if not may_be_group(name) then return nil end
+  grouped = true
+  local r = tree.resolve(name)
+  local g, list = r and members.group_of(r), {}
+  for i, ae in ipairs(g and members.aes(g) or {}) do list[i] = ae.ri end
+  return list
 end
 
--- One access control rule, ready to be judged: who it is for, what it allows, what it asks.
-local function compile_rule(acr)
-  local rule = { acop = acr.acop, all = false, names = {}, patterns = {}, acco = acr.acco,
-    acod = acr.acod, acaf = acr.acaf, aca = acr.aca }
-  for _, name in ipairs(acr.acor) do
-    if name == "all" then
-      rule.all = true
-    elseif name:find("*", 1, true) then
-      local p = name:gsub("[^%w*]", "%%%0"):gsub("%*", "[^/]*")
-      rule.patterns[#rule.patterns + 1] = "^" .. p .. "$"
-    else
-      add_names(rule, name)
-    end
-  end
-  rule.fixed = not (rule.acco or rule.acod or rule.acaf or rule.aca)
-  return rule
+-- Where the requester is: where its AE says it is, when that is a point.
+local function place(req)
+  local ae = req.ae
+  local loc = ae and ae.raw.loc and tree.value(ae, "loc")
+  local point = loc and loc.typ == POINT and json.decode(loc.crd)
+  return type(point) == "table" and point or nil
 end
+
+-- A specialisation of the parent's type: containerDefinition, mgmtDefinition.
+local function special(r)
+  return r.raw.cnd and tree.value(r, "cnd") or r.raw.mgd and tree.value(r, "mgd")
+end
+
+local evaluate = privileges.new { name = path.originator, sp_relative = path.sp_relative,
+  absolute = path.absolute, group = group, place = place, special = special,
+  within = naming.within, now = function() return sys.now() end }
+local judge, holds, granted = evaluate.judge, evaluate.holds, evaluate.granted
 
 -- The rules of an attribute of an ACP; made anew when one names a group and any group changed.
 -- Yields when one does.
 local function compile(acp, attr)
   local rules = acp.compiled and acp.compiled[attr]
   if rules and (not rules.grouped or rules.at == members.version) then return rules end
-  local raw = acp.raw
-  rules = { at = members.version }
-  local set = tree.value(acp, attr)
-  for i, acr in ipairs(set and set.acr or {}) do
-    rules[i] = compile_rule(acr)
-    rules.grouped = rules.grouped or rules[i].grouped
-  end
+  local raw, at = acp.raw, members.version
+  rules = evaluate.rules(tree.value(acp, attr) or {})
+  rules.at = at
   if acp.raw == raw then
     acp.compiled = acp.compiled or {}
     acp.compiled[attr] = rules
@@ -112,88 +107,9 @@ local function compile(acp, attr)
   return rules
 end
 
-local function is_for(rule, who)
-  if rule.all or rule.names[who] then return true end
-  for _, p in ipairs(rule.patterns) do
-    if who:match(p) or path.sp_relative(who):match(p) or path.absolute(who):match(p) then
-      return true
-    end
-  end
-  return false
-end
-
--- Where the requester is: where its AE says it is, when that is a point; { longitude, latitude }.
-local function place_of(req)
-  local ae = req.ae
-  local loc = ae and ae.raw.loc and tree.value(ae, "loc")
-  local point = loc and loc.typ == POINT and json.decode(loc.crd)
-  return type(point) == "table" and point or nil
-end
-
-local function some_context(acco, req)
-  local now = sys.now()
-  for _, entry in ipairs(acco) do
-    if context.holds(entry, req.peer, now, entry.aclr and place_of(req)) then return true end
-  end
-  return false
-end
-
--- A specialization of the parent's type: containerDefinition, mgmtDefinition.
-local function is_special(r, spty)
-  local special = r.raw.cnd and tree.value(r, "cnd") or r.raw.mgd and tree.value(r, "mgd")
-  return tostring(special) == spty
-end
-
-local function some_detail(acod, r, child_ty)
-  for _, d in ipairs(acod) do
-    if (not d.ty or d.ty == r.ty) and (not d.spty or is_special(r, d.spty)) then
-      for _, ty in ipairs(d.chty or {}) do
-        if ty == child_ty then return true end
-      end
-    end
-  end
-  return false
-end
-
--- Whether a rule that depends on the request grants it.
-local function holds(rule, op, req, r, child_ty)
-  return band(rule.acop, op) ~= 0 and is_for(rule, req.who)
-    and not (rule.acaf and not req.authenticated)
-    and not (rule.acod and op == access.CREATE and not some_detail(rule.acod, r, child_ty))
-    and not (rule.acco and not some_context(rule.acco, req))
-    and not (rule.aca and not naming.within(req, op, rule.aca))
-end
-
--- What the fixed rules allow an originator: a sum of operations; and the rules that are not fixed.
-local function judge(rules, who)
-  local mask, open = 0, nil
-  for _, rule in ipairs(rules) do
-    if not rule.fixed then
-      open = open or {}
-      open[#open + 1] = rule
-    elseif is_for(rule, who) then
-      mask = bor(mask, rule.acop)
-    end
-  end
-  return mask, open
-end
-
-local function granted(rules, op, req, r, child_ty)
-  local mask, open = judge(rules, req.who)
-  if band(mask, op) ~= 0 then return true end
-  for _, rule in ipairs(open or {}) do
-    if holds(rule, op, req, r, child_ty) then return true end
-  end
-  return false
-end
-
 --- The rules of a set of access control rules (decoded setOfAcrs), ready to be judged by `granted`.
 -- Yields when one names a group.
-function access.rules(set)
-  local rules = {}
-  for i, acr in ipairs(set.acr or {}) do rules[i] = compile_rule(acr) end
-  return rules
-end
+access.rules = evaluate.rules
 
 --- Whether rules (from `rules`) let req.who do `op` on r; child_ty for CREATE.
 access.granted = granted
