@@ -136,8 +136,10 @@ local function check_options()
   end
 end
 
-local function check_kinds()
-  compare("moon2m.kinds", functions_in(require "moon2m.kinds", "", {}))
+local function check_modules()
+  for _, name in ipairs { "moon2m.kinds", "moon2m.schedule" } do
+    compare(name, functions_in(require(name), "", {}))
+  end
 end
 
 local function check_rsc()
@@ -203,7 +205,7 @@ check_cse()
 check_gateways()
 check_options()
 check_rsc()
-check_kinds()
+check_modules()
 check_test()
 check_console()
 check_resources()

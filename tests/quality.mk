@@ -32,9 +32,9 @@ lint:
 	$(call say,LINT,lua apps tests doc)
 	$(Q)luacheck -q lua apps tests doc
 
-# Resource types, access control policies and the standard notification.
+# Resource types, the evaluation of access control rules, the standard notification.
 BUILT_IN := $(filter-out %/init.lua,$(wildcard lua/moon2m/types/*.lua lua/moon2m/types/mgmt/*.lua)) \
-	$(addprefix lua/moon2m/,access.lua context.lua standard.lua)
+	$(addprefix lua/moon2m/,privileges.lua context.lua standard.lua)
 layers:
 	$(call say,LAYERS,runtime)
 	$(Q)luajit tests/layers.lua runtime/*.c runtime/*.h

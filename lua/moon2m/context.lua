@@ -71,7 +71,7 @@ end
 local function any_window(actw, now)
   for _, text in ipairs(actw) do
     local s = schedule.parse(text)
-    if s and schedule.covers(s, now) then return true end
+    if s and schedule.covers(s, now / 1e6) then return true end
   end
   return false
 end

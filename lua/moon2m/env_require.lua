@@ -7,7 +7,7 @@ local guard = require "moon2m.core.guard"
 
 local loader = {}
 
-local PUBLISHED = { ["moon2m.rsc"] = true, ["moon2m.kinds"] = true }
+local PUBLISHED = { ["moon2m.rsc"] = true, ["moon2m.kinds"] = true, ["moon2m.schedule"] = true }
 
 local rocks, trees = {}, {}
 

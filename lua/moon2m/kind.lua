@@ -15,7 +15,7 @@ local path = require "moon2m.path"
 
 local byte, find, sub, format = string.byte, string.find, string.sub, string.format
 local lower = string.lower
-local ipairs, type, tonumber = ipairs, type, tonumber
+local ipairs, pairs, type, tonumber = ipairs, pairs, type, tonumber
 local concat = table.concat
 
 local MOST = 9007199254740991    -- 2^53 - 1: integers beyond are not exact
@@ -263,6 +263,19 @@ function kind.value(what, test)
   end, "any")
   k.tested = true
   return k
+end
+
+--- What k takes and test(value), with the value as k decodes it.
+function kind.where(k, test)
+  local of, own = kind.of(k), {}
+  for name, v in pairs(of) do own[name] = v end
+  function own.check(raw)
+    local v, why = of.check(raw)
+    if v == nil then return nil, why end
+    return verdict(v, of.what, raw, test(v))
+  end
+  own.tested = true
+  return own
 end
 
 -- One of the given texts.

@@ -76,6 +76,13 @@ function kinds.value(what, test)
   return kind.seal(kind.value(what, test))
 end
 
+--- What a kind takes and test(value), with the value as that kind decodes it.
+function kinds.where(of, test)
+  of = known("kinds.where", "kind", of)
+  check_test("kinds.where", test)
+  return kind.seal(kind.where(of, test))
+end
+
 --- An array of these, with at least so many entries (1) and at most so many.
 function kinds.list(entry, least, most)
   entry = known("kinds.list", "kind", entry)

@@ -49,7 +49,7 @@ end
 --- Whether any entry covers a time (microseconds since 1970).
 function opening.covers(list, us)
   for _, s in ipairs(list) do
-    if schedule.covers(s, us) then return true end
+    if schedule.covers(s, us / 1e6) then return true end
   end
   return false
 end
@@ -58,8 +58,8 @@ end
 function opening.seconds(list, us)
   local soon = HOUR
   for _, s in ipairs(list) do
-    local at = schedule.next(s, us, HOUR)
-    if at then soon = math.min(soon, (at - us) / 1e6 + MARGIN) end
+    local at = schedule.next(s, us / 1e6, HOUR)
+    if at then soon = math.min(soon, at - us / 1e6 + MARGIN) end
   end
   return soon
 end

@@ -8,7 +8,7 @@ local sys = require "moon2m.core.sys"
 local reference = {}
 
 local FILES = { "meta", "meta.gateways", "meta.tables", "meta.rsc", "meta.kinds",
-  "meta.test", "meta.console" }
+  "meta.schedule", "meta.test", "meta.console" }
 
 -- What people call it: without the library's prefix, and without the table that the console's
 -- commands stand in.

@@ -88,7 +88,7 @@ end
 local function in_window(entries, now)
   for _, text in ipairs(entries) do
     local s = schedule.parse(text)
-    if s and schedule.covers(s, now) then return true end
+    if s and schedule.covers(s, now / 1e6) then return true end
   end
   return false
 end

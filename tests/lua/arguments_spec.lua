@@ -307,6 +307,9 @@ describe("a type of a script", function()
           { "few", kinds.list("int", 1, 2), create = "O" },
           { "num", kinds.several("int", 2), create = "O" },
           { "oro", kinds.either("a number or off", { "uint", { "off" } }), create = "O" },
+          { "gap", kinds.where("duration", function(us)
+            return us >= 1e6, "at least a second is needed"
+          end), create = "O" },
           { "val", kinds.value("a pair", function(v) return #v == 2 end), create = "O" },
           { "lo", "uint", create = "O", update = "O" },
           { "hi", "uint", create = "O", update = "O" },
@@ -333,6 +336,8 @@ describe("a type of a script", function()
       t.equal(no { num = { 1, 2, 3 } }, "num: expected at most 2 in the array, got 3")
       t.equal(no { oro = "on" }, "oro: expected a number or off, got a string")
       t.equal(no { oro = -1 }, "oro: expected a number or off, got -1")
+      t.equal(no { gap = "PT0.5S" }, "gap: at least a second is needed")
+      t.equal(no { gap = "x" }, "gap: not a duration (PnYnMnDTnHnMnS)")
       t.equal(no { val = { 1 } }, "val: expected a pair, got an array")
       t.equal(no({ num = { 1, 2 } }, 4102), "num: one")
       t.equal(no({ lo = 2, hi = 1 }, 5001), "lo: 2 above 1")
@@ -346,7 +351,7 @@ describe("a type of a script", function()
         t.match(e.rule, "^kind of lamp.sn ")
       end
       local lamp = t.ok(h:create("/home", "x:lamp", { rn = "l", sn = "A1", ev = { 2 }, up = "a",
-        num = 5, oro = "off", val = { 1, "b" }, xy = { x = 1 }, lo = 1 }))
+        num = 5, oro = "off", gap = "PT1S", val = { 1, "b" }, xy = { x = 1 }, lo = 1 }))
       t.same({ lamp.up, lamp.num, lamp.oro, lamp.val }, { "a", 5, "off", { 1, "b" } })
       t.equal(t.refused(5001, h:update("/home/l", { hi = 0 })).msg, "lo: 1 above 0")
       t.ok(h:update("/home/l", { hi = 0, lo = 0 }))
@@ -360,7 +365,9 @@ describe("a type of a script", function()
       ["kinds.range('a', 0)"] = "kinds.range: most: a number", ["kinds.enum('a')"] =
       "kinds.enum: values: a list of numbers", ["kinds.text('a', 5)"] =
       "kinds.text: test: a function",
-      ["kinds.integer('a')"] = "kinds.integer: test: a function", ["kinds.value('a')"] =
+      ["kinds.integer('a')"] = "kinds.integer: test: a function", ["kinds.where('uint')"] =
+      "kinds.where: test: a function", ["kinds.where('x', print)"] = "kinds.where: kind: a kind",
+      ["kinds.value('a')"] =
       "kinds.value: test: a function", ["kinds.list('int', 1, 'x')"] = "kinds.list: most: a number",
       ["kinds.several(5)"] = "kinds.several: kind: a kind", ["kinds.either('a', {})"] =
       "kinds.either: kinds: a list of kinds", ["kinds.object('a', {}, 5)"] =
@@ -370,5 +377,26 @@ describe("a type of a script", function()
       local why = loads("attrs = { { 'x', " .. call .. " } }", head)
       assert.is_truthy(why and why:find(text, 1, true), call .. ": " .. tostring(why))
     end
+  end)
+end)
+
+describe("moon2m.schedule of a script", function()
+  it("tells of times, and of wrong arguments at their line", function()
+    assert.same({}, t.run(function()
+      local h = t.host { now = 1710491407, scripts = { s =
+        'local cse, schedule = require "moon2m", require "moon2m.schedule"\n' .. [[
+        local office = schedule.parse "* * 8-17 * * 1-5 *"
+        cse.virtual("/office", function()
+          local soon = schedule.parse "0 0 9 * * * *"
+          local ok, why = pcall(schedule.covers, "x", cse.now())
+          local _, far = pcall(schedule.next, soon, cse.now(), 1e12)
+          return { open = schedule.covers(office, cse.now()), why = why, far = far,
+            wait = schedule.next(soon, cse.now(), 86400) - cse.now() }
+        end)]] } }
+      local said = t.ok(h:retrieve("/office"))
+      t.same({ said.open, said.wait }, { true, 29 * 60 + 53 })
+      t.match(said.why, "s.lua:5: schedule.covers: entry: what schedule.parse gave was expected")
+      t.match(said.far, "s.lua:6: schedule.next: horizon: seconds, at most ten years")
+    end))
   end)
 end)

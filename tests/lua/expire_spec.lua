@@ -71,7 +71,8 @@ end)
 
 describe("a schedule entry", function()
   local schedule = require "moon2m.schedule"
-  local at = assert(require("moon2m.core.sys").parse_stamp("20240315T083007"))   -- a Friday
+  local function time(stamp) return assert(require("moon2m.core.sys").parse_stamp(stamp)) / 1e6 end
+  local at = time "20240315T083007"             -- a Friday
 
   it("covers times by seven fields", function()
     for text, covered in pairs { ["* * * * * * *"] = true, ["7 30 8 15 3 5 2024"] = true,
@@ -80,6 +81,26 @@ describe("a schedule entry", function()
       ["*/7 * * * * * *"] = true, ["1,3,7 * * * * 0,6 *"] = false, ["* * * * * 5,6 *"] = true } do
       assert.equal(covered, schedule.covers(assert(schedule.parse(text)), at), text)
     end
+  end)
+
+  it("has a next time, within ten years at most", function()
+    local day, year = 86400, 366 * 86400
+    for _, c in ipairs { { "* * * * * * *", day, "20240315T083008" },
+      { "7 * * * * * *", day, "20240315T083107" }, { "0-6 30 8 * * * *", day - 60, nil },
+      { "0-6 30 8 * * * *", 2 * day, "20240316T083000" }, { "* 29 * * * * *", day,
+      "20240315T092900" }, { "30 30 8 * * * *", day, "20240315T083030" },
+      { "5 10 0 1 1 * *", year, "20250101T001005" }, { "* * * 29 2 * *", 4 * year,
+      "20280229T000000" }, { "* * * 30 2 * *", 3653 * day, nil }, { "* * * * * 0 *", 3 * day,
+      "20240317T000000" }, { "* * * * * * 2023", 3653 * day, nil }, { "10 30 8 * * * *", 2, nil },
+      { "10 30 8 * * * *", 3, "20240315T083010" } } do
+      local found = schedule.next(assert(schedule.parse(c[1])), at + 0.25, c[2])
+      assert.equal(c[3] and time(c[3]), found, c[1])
+    end
+    local s = schedule.parse "* * * * * * *"
+    assert.has_error(function() schedule.next(s, at, 1e12) end)
+    assert.has_error(function() schedule.next({ {} }, at, 1) end)
+    assert.has_error(function() schedule.covers(s, 0 / 0) end)
+    assert.has_error(function() s[1] = {} end)
   end)
 
   it("is refused when it is malformed", function()

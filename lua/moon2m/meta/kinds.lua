@@ -69,6 +69,17 @@ function kinds.integer(what, test) end
 ---@return moon2m.kind kind
 function kinds.value(what, test) end
 
+---A kind that takes less: a function looks at the value as that kind decodes it, a `"duration"` in
+---microseconds, say.
+---
+---```lua
+---kinds.where("duration", function(us) return us >= 1e6, "at least a second is needed" end)
+---```
+---@param of moon2m.kind.any
+---@param test fun(value: any): any, string? see above
+---@return moon2m.kind kind
+function kinds.where(of, test) end
+
 ---An array. (`list = least` in a row says the same.)
 ---@param entry moon2m.kind.any of each entry
 ---@param least? number so many entries at least, 1 by default
