@@ -27,24 +27,37 @@ static bool leaves_it_open(const struct primitive *p)
 	return p->fr.n == 0 || str_is(p->fr, "C") || str_is(p->fr, "S");
 }
 
+/* "/Sx" or "//sp/Sx": an AE of the service provider's, which need not be one of this CSE. */
+static bool is_providers(struct str fr, struct str plain)
+{
+	size_t before;
+
+	if (plain.n < 2 || plain.p[0] != 'S' || fr.n <= plain.n || memchr(plain.p, '/', plain.n))
+		return false;
+	before = fr.n - plain.n - 1;
+	return before == 0 || (before > 2 && fr.p[1] == '/' && !memchr(fr.p + 2, '/', before - 2));
+}
+
 static bool admit_open(const struct primitive *p, struct err *e)
 {
 	struct str plain = identity_plain(p->fr);
 
-	if (!cse_refused || plain.n == 0 || plain.p[0] != '/')
+	if (!cse_refused || plain.n == 0 || (plain.p[0] != '/' && !is_providers(p->fr, plain)))
 		return true;
 	return err_code(e, RSC_SECURITY_ASSOCIATION_REQUIRED,
 			"fr: %s is a CSE or behind one, and needs a credential", log_quote(p->fr));
 }
 
 /* Whether a connection of a notification service stands for it: the AE, or the CSE and those
- * behind it. */
+ * behind it, also when the service provider names them. */
 static bool is_its_own(const struct session *s, struct str fr)
 {
-	struct str plain = identity_plain(fr);
+	struct str plain = identity_plain(fr), only = session_only(s);
 	const char *slash;
 
 	if (plain.n == 0 || session_has(s, plain))
+		return true;
+	if (only.n && only.p[0] == '/' && is_providers(fr, plain))
 		return true;
 	slash = plain.n > 1 && plain.p[0] == '/' ? memchr(plain.p + 1, '/', plain.n - 1) : NULL;
 	return slash && session_has(s, (struct str){ plain.p, (size_t)(slash - plain.p) });

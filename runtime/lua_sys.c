@@ -216,7 +216,7 @@ static ssize_t read_all(int fd, char *out, size_t max)
 	return (ssize_t)n;
 }
 
-static int open_regular(const char *path, const char **why)
+static int open_regular(const char *path, bool private, const char **why)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
@@ -225,10 +225,13 @@ static int open_regular(const char *path, const char **why)
 		*why = strerror(errno);
 		return -1;
 	}
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		*why = "not a regular file";
+	else if (private && (st.st_mode & 077))
+		*why = "others may read or write it, chmod 600 it";
+	else
 		return fd;
 	close(fd);
-	*why = "not a regular file";
 	return -1;
 }
 
@@ -236,13 +239,14 @@ static int sys_read(lua_State *L)
 {
 	const char *path = luaL_checkstring(L, 1), *why = NULL;
 	lua_Integer max = luaL_checkinteger(L, 2);
+	bool private = lua_toboolean(L, 3);
 	char *space;
 	ssize_t n;
 	int fd;
 
 	luaL_argcheck(L, max >= 0 && max <= READ_MAX, 2, "0 to 16777216 bytes");
 	space = lua_newuserdata(L, (size_t)max + 1);
-	fd = open_regular(path, &why);
+	fd = open_regular(path, private, &why);
 	if (fd < 0)
 		return give_failure(L, path, why);
 	n = read_all(fd, space, (size_t)max + 1);

@@ -5,7 +5,8 @@
  *  stamp(us) -> text   parse_stamp(text) -> us | nil   parse_duration(text) -> us | nil   (clock.h)
  *  random(n) -> 2n hex digits from the kernel, n 1 to 64      sha256(s) -> 64 hex digits
  *  log(level, module, text)               level: "debug" "info" "warn" "error"
- *  read(path, max) -> text | nil, message  a regular file of at most max bytes, read at once
+ *  read(path, max [, private]) -> text | nil, message  a regular file of at most max bytes, read at
+ *      once; private true: only when nobody but its owner may read or write it
  *  sleep(seconds)                         the task waits
  *  after(seconds, id)                     entry timer(id) is started as a task, once; an id that is
  *                                         waiting starts over

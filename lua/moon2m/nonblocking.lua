@@ -167,7 +167,7 @@ end
 
 local function acknowledged(job, r)
   return job.mode == ASYNCH and rsc.ACCEPTED_ASYNCH or rsc.ACCEPTED_SYNCH,
-    result.uri(r, job.req.who)
+    result.uri(r, job.req.far and "/" .. job.req.who or job.req.who)
 end
 
 -- Makes the resource of a job that has been entered.

@@ -278,11 +278,11 @@ end
 
 -- ---- the texts ----------------------------------------------------------------------------------
 
--- The originator as another CSE knows it (TS-0004 7.3.2.6): SP-relative, absolute beyond.
+-- The originator as another CSE knows it (TS-0004 7.3.2.6, TS-0001 7.2): SP-relative, absolute
+-- beyond.  An AE-ID-Stem that begins with "S" is the service provider's, "/Sx".
 local function originator(req, to)
-  local who = req.who
-  if who:byte() ~= 47 then who = path.configured() .. "/" .. who end
-  return to:sub(1, 2) == "//" and path.absolute(who) or who
+  if to:sub(1, 2) == "//" then return path.absolute(req.who) end
+  return path.sp_relative(req.who)
 end
 
 local TIMES = { "rqet", "rset", "ot" }

@@ -1,5 +1,6 @@
 -- What other CSEs are shown: the files that `outgoing.tokens` names, each a bearer token as
--- `moon2m credential add` prints it at that CSE.  Never: a token in a message or the log.
+-- `moon2m credential add` prints it at that CSE.  Never: a token in a message or the log, one from
+-- a file that others than its owner may read or write.
 
 local sys = require "moon2m.core.sys"
 
@@ -12,7 +13,7 @@ local peer_tokens = {}
 function peer_tokens.read(files)
   local tokens = {}
   for name, file in pairs(files) do
-    local text, why = sys.read(file, MAX_FILE)
+    local text, why = sys.read(file, MAX_FILE, true)
     local token = text and text:match("^%s*([%w%-._~+/]+=*)%s*$")
     if not token then
       error(("outgoing.tokens.%s: %s"):format(name,

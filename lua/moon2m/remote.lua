@@ -71,6 +71,11 @@ function remote.csr_of(id)
   return csi and ids[csi] and alive(tree.by_aei(csi)) or nil
 end
 
+--- Whether any CSE is registered here.
+function remote.any()
+  return next(ids) ~= nil
+end
+
 --- The next hop to what an SP-relative or absolute identifier names: { via = CSE-ID, csr = resource
 -- or nil, urls, token = what that CSE is shown or nil }; nil when there is none.  Yields.
 function remote.hop(id)

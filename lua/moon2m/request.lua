@@ -127,13 +127,25 @@ end
 
 -- ---- originator --------------------------------------------------------------------------------
 
+-- "/Sx": an AE of the service provider's that is registered at another CSE, for which any CSE that
+-- is registered here may speak.  Yields.
+local function check_stem(req, fr, plain)
+  local foreign = plain:byte() == 83 and (fr == "/" .. plain or fr == path.absolute(plain))
+  if not foreign or tree.by_aei(plain) then
+    return bad("fr: an AE of this CSE is its AE-ID-Stem, %s", plain)
+  end
+  if not remote.any() then
+    return rsc.err(rsc.ORIGINATOR_NOT_AUTHENTICATED,
+      "fr: %s is not registered here, and no CSE is that may speak for it", fr)
+  end
+  req.who, req.far = plain, true
+end
+
 -- "/moon/Cx" for an AE of this CSE, a CSE-ID, an AE of another CSE.  A CSE that is registered here
 -- speaks for itself and for those behind it.  Yields.
 local function check_slashes(req, fr)
   local plain = path.originator(fr)
-  if plain:byte() ~= 47 then
-    return bad("fr: an AE of this CSE is its AE-ID-Stem, %s", plain)
-  end
+  if plain:byte() ~= 47 then return check_stem(req, fr, plain) end
   local csr = plain ~= cse_id and remote.csr_of(plain)
   if csr then
     req.who = plain

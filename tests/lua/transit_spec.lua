@@ -48,6 +48,25 @@ describe("a request", function()
     assert.equal(0, transit.count())
   end)
 
+  it("of an AE that the service provider names goes as /Sx; one that comes so is that", function()
+    assert.equal(2001, (w:ae("Spump", "pump")))
+    answers(2000, '{"m2m:cnt":{"rn":"x"}}')
+    assert.equal(2000, (w:retrieve("Spump", "/b/base/x")))
+    assert.equal("/Spump", frame().fr)
+    assert.equal(2001, (w:create("CAdmin", "moon", 1, { rn = "acp",
+      pv = { acr = { { acor = { "/Sother" }, acop = 63 } } },
+      pvs = { acr = { { acor = { "CAdmin" }, acop = 63 } } } })))
+    assert.equal(2001, (w:create("CAdmin", "moon", 3, { rn = "c", acpi = { "moon/acp" } })))
+    local rsc, pc = w:create("/Sother", "moon/c", 3, { rn = "d" })
+    assert.equal(2001, rsc, world.dbg(pc))
+    assert.equal(2000, (w:retrieve("//sp.example/Sother", "moon/c/d")))
+    assert.equal(4103, (w:retrieve("/Sthird", "moon/c/d")))
+    assert.equal(4000, (w:retrieve("/Spump", "moon/c/d")))
+    assert.equal(4000, (w:retrieve("/moon/Sother", "moon/c/d")))
+    assert.equal(2002, (w:delete("/b", "moon/b")))
+    assert.equal(4106, (w:retrieve("/Sother", "moon/c/d")))
+  end)
+
   it("is told how it failed", function()
     for how, want in pairs { unreached = { 5103, "cannot be reached" },
       broken = { 5103, "may have been" }, late = { 4008, "in time" },

@@ -115,7 +115,11 @@ static void test_open(void **state)
 	bind_identity_setup(false, false);
 	assert_int_equal(admit(NULL, NULL, OP_RETRIEVE, 0, "/other"), 4107);
 	assert_int_equal(admit(NULL, NULL, OP_RETRIEVE, 0, "//sp.example/other/Cx"), 4107);
+	assert_int_equal(admit(NULL, NULL, OP_RETRIEVE, 0, "/Sx"), 4107);
+	assert_int_equal(admit(NULL, NULL, OP_RETRIEVE, 0, "//sp.example/Sx"), 4107);
 	assert_int_equal(admit(NULL, NULL, OP_RETRIEVE, 0, "/moon/Cx"), 0);
+	assert_int_equal(admit(NULL, NULL, OP_RETRIEVE, 0, "/moon/Sx"), 0);
+	assert_int_equal(admit(NULL, NULL, OP_RETRIEVE, 0, "Sx"), 0);
 	assert_int_equal(admit(NULL, NULL, OP_RETRIEVE, 0, "Cx"), 0);
 }
 
@@ -167,6 +171,10 @@ static void test_own_connection(void **state)
 	assert_int_equal(admit(NULL, cse, OP_RETRIEVE, 0, "/far"), 0);
 	assert_int_equal(admit(NULL, cse, OP_RETRIEVE, 0, "/far/Cx"), 0);
 	assert_int_equal(admit(NULL, cse, OP_RETRIEVE, 0, "/farther/Cx"), 4106);
+	assert_int_equal(admit(NULL, cse, OP_RETRIEVE, 0, "/Sx"), 0);
+	assert_int_equal(admit(NULL, cse, OP_RETRIEVE, 0, "//sp.example/Sx"), 0);
+	assert_int_equal(admit(NULL, cse, OP_RETRIEVE, 0, "/moon/Sx"), 4106);
+	assert_int_equal(admit(NULL, ae, OP_RETRIEVE, 0, "/Sx"), 4106);
 	assert_int_equal(admit(NULL, cse, OP_RETRIEVE, 0, "Cae"), 4106);
 	session_close(ae);
 	session_close(cse);

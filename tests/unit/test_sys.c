@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -271,6 +272,10 @@ static void test_read(void **state)
 	close(fd);
 	snprintf(code, sizeof(code), "sys.read('%s', 5)", path);
 	assert_string_equal(eval(code), "hello nil nil");
+	snprintf(code, sizeof(code), "sys.read('%s', 5, true)", path);
+	assert_string_equal(eval(code), "hello nil nil");
+	assert_int_equal(chmod(path, 0640), 0);
+	HAS(eval(code), "others may read or write it, chmod 600 it");
 	snprintf(code, sizeof(code), "sys.read('%s', 4)", path);
 	HAS(eval(code), "larger than 4 bytes");
 	unlink(path);

@@ -1,6 +1,7 @@
 -- Requests for what other CSEs host (TS-0004 7.3.2.6): passed on over HTTP, WebSocket and polling,
 -- the answers passed back; what cannot be reached, is slow, breaks midway or leads in a circle.
 
+local cjson = require "cjson"
 local cqueues = require "cqueues"
 local h = require "harness"
 local new_targets = require("targets").new
@@ -44,6 +45,16 @@ for _, scheme in ipairs { "http", "ws" } do
       container(b, "bbase", "/a/Cme", "c")
     end)
     teardown(h.stop_all)
+
+    it("an AE that the service provider names is /Sx there", function()
+      expect(2001, a:create("/abase", "Sme", 2, { rn = "sme", api = "Nme", rr = true,
+        srv = { "3" } }))
+      expect(4103, a:retrieve("/~/b/bbase/c", "Sme"))
+      container(b, "bbase", "/Sme", "s")
+      expect(2001, a:create("/~/b/bbase/s", "Sme", 3, { rn = "mine", cr = cjson.null }))
+      assert.equal("Sme", expect(2000, a:retrieve("/~/b/bbase/s/mine", "Sme")).cr)
+      expect(2000, a:retrieve("/~/b/bbase/s/mine", "Sme"))
+    end)
 
     it("everything can be done from HTTP", function()
       local c = "/~/b/bbase/c"
@@ -276,8 +287,15 @@ describe("a CSE that wants a credential", function()
     local root = { headers = { authorization = "Bearer " .. credential("root", "Croot") } }
     local token = h.write_file(dir .. "/token", credential("a", "/a '/a/*'") .. "\n")
     local b = h.start { dir = dir, config = 'cse = { id = "/b", name = "bbase", admin = "Croot" }' }
+    h.sh("chmod 600 %s", token)
     local a = server("a", ('outgoing = { tokens = { ["/b"] = "%s" } }'):format(token))
     local c = server "c"
+    local open = h.write_file(dir .. "/open", "abc")
+    h.sh("chmod 640 %s", open)
+    local refused = h.start { wait = false,
+      config = ('outgoing = { tokens = { ["/b"] = "%s" } }'):format(open) }
+    assert.equal(1, refused:exit_code())
+    assert.matches("outgoing.tokens./b: .*others may read or write it, chmod 600", refused:text())
     expect(2001, b:create("/bbase", "Croot", 1, { rn = "acp",
       pv = { acr = { { acor = { "/a/CAdmin" }, acop = 63 } } },
       pvs = { acr = { { acor = { "Croot" }, acop = 63 } } } }, root))
