@@ -39,6 +39,7 @@ help:
 #: make debug      assertions, -O1 -g, in build-debug/
 #: make check      format, linters, layers, headers, names without an entry in the reference
 #: make asan       every test under AddressSanitizer and UBSan (in build-asan/); make tsan: threads
+#: make valgrind   a short life of the server under memcheck
 #: make fuzz       FUZZ_RUNS inputs (1,000,000) for each fuzz target; make fuzz-sockets: a live server
 #: make faults     what must hold when memory, disk, descriptors, peers fail; FAULTS="memory": some
 #: make soak       SOAK_TIME seconds (3600) of everything at once: memory, descriptors, notices

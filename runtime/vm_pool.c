@@ -1,7 +1,8 @@
 /*
  * vm_pool.c - see vm_pool.h.  Guarantees: places are aligned for any object; a place of the pool
  * and one of malloc are told apart by their size alone, which Lua always knows.
- * With AddressSanitizer all is malloc's, so that it sees what is used after it was freed.
+ * With AddressSanitizer, and with POOL_OFF for valgrind, all is malloc's, so that they see what is
+ * used after it was freed.
  */
 #include "vm_pool.h"
 

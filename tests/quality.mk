@@ -80,6 +80,15 @@ tsan: deps-test
 		$(TSAN_TESTS:%=build-tsan/unit/test_%)
 	@set -e; for t in $(TSAN_TESTS); do build-tsan/unit/test_$$t; done
 
+# ---- valgrind ------------------------------------------------------------------------------------
+# A short life of the server under memcheck, with each object of Lua's in a place of malloc's own.
+DEBS_VALGRIND := valgrind
+.PHONY: valgrind
+valgrind:
+	$(call install_debs,$(DEBS_TEST) $(DEBS_VALGRIND))
+	@$(MAKE) --no-print-directory B=build-valgrind OPT="-O1 -g" CFLAGS=-DPOOL_OFF all
+	@MOON2M=build-valgrind/moon2m luajit tests/valgrind/smoke.lua
+
 # ---- fuzz ----------------------------------------------------------------------------------------
 # Each target runs FUZZ_RUNS inputs, for FUZZ_TIME seconds at most, from the seeds in
 # tests/fuzz/corpus/TARGET; what it finds to be interesting stays in build-fuzz/corpus, what breaks it
