@@ -172,7 +172,7 @@ UNIT_lua_notices := $(GROUND) $(NOTIFY) $(LUA_CORE) task lua_field lua_notify lu
 UNIT_EXTRA_lua_notices := tests/unit/fake_net.c tests/unit/fake_store.c
 
 HTTP1 := http1 http1_body http1_msg
-NET := $(HTTP1) net_loop net_listen net_http net_hconn ws_read net_ws net_ws_serve net_frame net_url net_dns net_allow net_dial \
+NET := $(HTTP1) net_loop net_listen net_http net_hconn ws_read ws_hello net_ws net_ws_serve net_frame net_url net_dns net_allow net_dial \
 	net_out net_link net_tls net_tls_serve net_raw_addr net_udp net_stream net_serial net_tcp net_mqtt
 UNIT += http1 ws_read net net_dns net_ws net_tls net_ws_tls tls_serve net_raw
 UNIT_http1 := base buf err metrics limit $(HTTP1)

@@ -1,9 +1,8 @@
 /*
- * net_ws.c - WebSocket handshakes that clients ask for, and connections that were dialled.
- * A handshake is read and judged here from what http1.c parsed, then net_ws_serve.c has the
- * connection.  libwebsockets carries dialled ones, with its client's role: every way into its other
- * roles is refused.  Messages are put together whole, at most `body` bytes (1009), text is UTF-8
- * (1007).
+ * net_ws.c - WebSocket connections: handshakes that are accepted or refused, and dialled ones.
+ * ws_hello.c and whoever listens judge a handshake, then net_ws_serve.c has the connection.
+ * libwebsockets carries what was dialled, in its client's role: every way into its other roles is
+ * refused.  Messages are put together whole, at most `body` bytes (1009), text is UTF-8 (1007).
  */
 #define _GNU_SOURCE
 #include "net_lws.h"
@@ -11,6 +10,7 @@
 #include "http1.h"
 #include "limit.h"
 #include "log.h"
+#include "ws_hello.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,97 +18,11 @@
 
 /* ---- the handshake --------------------------------------------------------------------------- */
 
-static struct str header(const struct http1_msg *m, const char *name)
-{
-	return http1_header(m->headers, m->nheaders, name);
-}
-
-static unsigned count(const struct http1_msg *m, const char *name)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < m->nheaders; i++)
-		n += str_ieq(m->headers[i].name, str_of(name));
-	return n;
-}
-
-/* 16 bytes in base64: 22 digits and "==" (RFC 6455 4.1). */
-static bool good_key(struct str k)
-{
-	if (k.n != 24 || k.p[22] != '=' || k.p[23] != '=')
-		return false;
-	for (size_t i = 0; i < 22; i++) {
-		char c = k.p[i];
-
-		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-		      c == '+' || c == '/'))
-			return false;
-	}
-	return true;
-}
-
-/* No Origin is a device; a browser's must be on the list, when there is one.  When there is none,
- * `accept` decides. */
-static bool good_origin(const struct net *n, struct str origin)
-{
-	if (!n->lim.origins || !origin.p)
-		return true;
-	for (const char *const *o = n->lim.origins; *o; o++) {
-		if (strcmp(*o, "*") == 0 || str_ieq(origin, str_of(*o)))
-			return true;
-	}
-	return false;
-}
-
-static int check_shape(const struct net *n, const struct http1_msg *m, const char **reason)
-{
-	if (!str_is(m->method, "GET") || m->framed) {
-		*reason = "a WebSocket handshake is a GET without a body";
-		return 400;
-	}
-	if (count(m, "Sec-WebSocket-Version") != 1 ||
-	    !str_is(header(m, "Sec-WebSocket-Version"), "13")) {
-		*reason = "Sec-WebSocket-Version must be 13";
-		return 426;
-	}
-	if (count(m, "Sec-WebSocket-Key") != 1 || !good_key(header(m, "Sec-WebSocket-Key"))) {
-		*reason = "Sec-WebSocket-Key must be 24 characters of base64";
-		return 400;
-	}
-	if (count(m, "Origin") > 1 || count(m, "Authorization") > 1) {
-		*reason = "Origin and Authorization may stand once each";
-		return 400;
-	}
-	if (!good_origin(n, header(m, "Origin"))) {
-		*reason = "this Origin is not allowed";
-		return 403;
-	}
-	return 0;
-}
-
-/* Several Sec-WebSocket-Protocol lines count as one list. */
-static struct str join_protocols(const struct http1_msg *m, struct buf *text)
-{
-	for (size_t i = 0; i < m->nheaders; i++) {
-		if (!str_ieq(m->headers[i].name, STR("Sec-WebSocket-Protocol")))
-			continue;
-		if (text->n)
-			buf_str(text, STR(", "));
-		buf_str(text, m->headers[i].value);
-	}
-	return text->n ? buf_view(text) : STR("");
-}
-
-static struct str or_empty(struct str s)
-{
-	return s.p ? s : STR("");
-}
-
 int net_ws_check(struct net *n, const struct net_accepted *a, const struct http1_msg *m,
 		 struct ws_hello *hello, struct buf *text, char *protocol, size_t size,
 		 const char **reason)
 {
-	int status = check_shape(n, m, reason);
+	int status = ws_hello_judge(m, n->lim.origins, reason);
 
 	if (status)
 		return status;
@@ -121,12 +35,7 @@ int net_ws_check(struct net *n, const struct net_accepted *a, const struct http1
 		*reason = "too many connections without an identity (limits.unidentified)";
 		return 503;
 	}
-	hello->target = m->target;
-	hello->origin_id = or_empty(header(m, "X-M2M-Origin"));
-	hello->protocols = join_protocols(m, text);
-	hello->authorization = or_empty(header(m, "Authorization"));
-	hello->browser_origin = or_empty(header(m, "Origin"));
-	hello->host = or_empty(header(m, "Host"));
+	ws_hello_read(m, text, hello);
 	hello->peer = str_of(a->peer->text);
 	hello->local_port = a->port;
 	hello->tls = a->tls != NULL;
@@ -141,7 +50,7 @@ void net_ws_adopt(struct net *n, const struct net_accepted *a, const struct http
 		  const struct ws_hello *hello, const char *protocol, struct buf *rest)
 {
 	struct conn *c = net_conn_new(n, a->h.ws, a->h.arg);
-	struct str key = header(m, "Sec-WebSocket-Key");
+	struct str key = http1_header(m->headers, m->nheaders, "Sec-WebSocket-Key");
 
 	c->peer = a->peer;
 	c->protocol = *protocol ? xstrdup(protocol) : NULL;

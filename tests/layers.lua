@@ -14,7 +14,7 @@ local LEVELS = {
     "store_sql", "store_sqlite_cs", "store_sqlite_gc", "store_sqlite_ops", "store_sqlite_read",
     "store_sqlite_backup", "store_sqlite_verify" },
   { "net", "http1.h", "http1_priv", "http1", "http1_body", "http1_msg", "ws_read",
-    "net_lws", "net_loop",
+    "ws_hello", "net_lws", "net_loop",
     "net_listen", "net_url", "net_dns", "net_allow", "net_tls_int", "net_tls",
     "net_tls_serve", "net_http", "net_hconn", "net_frame", "net_ws_serve", "net_ws",
     "net_dial", "net_out", "net_link", "net_unix", "net_watch", "net_child", "net_raw",

@@ -95,7 +95,7 @@ valgrind:
 # in build-fuzz/found.  Then as many broken texts for each reader in Lua, in a sanitized binary.
 FUZZ_TIME ?= 600
 FUZZ_RUNS ?= 1000000
-FUZZ := jscan cbor clock http1 http_primitive ws_read ws_primitive identity
+FUZZ := jscan cbor clock http1 http_primitive ws_hello ws_read ws_primitive identity
 FUZZ_identity := $(GROUND) $(IDENTITY)
 FUZZ_jscan := $(GROUND)
 FUZZ_cbor := $(GROUND)
@@ -103,6 +103,8 @@ FUZZ_clock := base clock
 FUZZ_http1 := base buf err metrics limit $(HTTP1)
 FUZZ_EXTRA_http1 := $(LLOBJ)
 FUZZ_http_primitive := $(GROUND) bind_media bind_http_text
+FUZZ_ws_hello := base buf err metrics limit $(HTTP1) ws_hello
+FUZZ_EXTRA_ws_hello := $(LLOBJ)
 FUZZ_ws_read := base buf ws_read
 FUZZ_ws_primitive := $(GROUND) bind_ws_text
 
