@@ -2,7 +2,8 @@
 -- that are objects (8.2.4, 8.2.5): what `make meta` writes into the descriptions of resource types.
 
 local members = {
-  acaf = "accessControlAuthenticationFlag", acco = "accessControlContexts",
+  acaf = "accessControlAuthenticationFlag", accc = "countryCode", accr = "circRegion",
+  acco = "accessControlContexts",
   acip = "accessControlIpAddresses", aclr = "accessControlLocationRegion",
   acod = "accessControlObjectDetails", acop = "accessControlOperations",
   acor = "accessControlOriginators", acr = "accessControlRule", actw = "accessControlWindow",

@@ -72,12 +72,13 @@ end
 
 -- The err that a check of a script stands for: an err of its own (rsc.err), or false, why, rsc.
 local function refusal(verdict, why, code)
-  if type(verdict) == "table" and type(verdict.rsc) == "number" then
-    return rsc.err(verdict.rsc, "%s", tostring(verdict.msg))
-  elseif verdict == false then
-    return rsc.err(type(code) == "number" and code or rsc.BAD_REQUEST, "%s",
-      why and tostring(why) or "refused by a check")
+  if type(verdict) == "table" then
+    why, code = verdict.msg, verdict.rsc
+  elseif verdict ~= false then
+    return nil
   end
+  if type(code) ~= "number" or code < 4000 or not rsc.http[code] then code = rsc.BAD_REQUEST end
+  return rsc.err(code, "%s", type(why) == "string" and why or "refused by a check")
 end
 
 -- The script's check(values, resource) as the check of a type's file, guarded.

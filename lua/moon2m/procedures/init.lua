@@ -42,7 +42,9 @@ local types = require "moon2m.types"
 local files = { "cse_base", "container", "content_instance", "subscription", "request", "group",
   "cross_resource_subscription", "node", "remote_cse", "flex_container", "flex_container_instance",
   "time_series", "time_series_instance", "time_sync_beacon", "mgmt_obj",
-  "mgmt_area_nwk_device_info", "action", "location_policy", "trigger_request" }
+  "mgmt_area_nwk_device_info", "action", "location_policy", "trigger_request",
+  "schedule", "policy_deletion_rules", "notification_target_policy",
+  "notification_target_mgmt_policy_ref", "semantic_descriptor", "dependency" }
 
 for _, name in ipairs(files) do
   types.join(name, require("moon2m.procedures." .. name))

@@ -1,39 +1,18 @@
 -- accessControlPolicy (TS-0001 9.6.2, TS-0004 7.4.2, 6.3.5.26..28): who may do what.  This file
--- holds the shape; the decision is access.lua's.
+-- holds the shape; the decision is privileges.lua's.
 
+local kinds = require "moon2m.kinds"
 local rsc = require "moon2m.rsc"
-local schema = require "moon2m.schema"
+local shared = require "moon2m.types.shared"
 
-local object, range = schema.object, schema.range
-
--- scheduleEntry (TS-0004 7.4.9.1): seven fields: second minute hour day month weekday year.
-local schedule = schema.string_kind(nil, "a schedule entry (string)", function(s)
-  local n = 0
-  for field in s:gmatch("%S+") do
-    n = n + 1
-    if not field:find("^[%d*,/-]+$") then return nil, "not a schedule entry: " .. field end
-  end
-  if n ~= 7 then return nil, "a schedule entry has seven fields, got " .. n end
-  return s
-end)
+local object, range = kinds.object, kinds.range
 
 local address = object("IP addresses (object)", {
   { "ipv4", "string", list = 1 }, { "ipv6", "string", list = 1 },
 })
 
--- Three numbers: latitude, longitude, radius in metres.
-local circle = schema.kind(nil, "a circle (array of 3 numbers)", function(raw)
-  local v, why = schema.list("number", 3).check(raw)
-  if v and #v ~= 3 then return nil, "expected latitude, longitude and radius" end
-  return v, why
-end, "number[]")
-
-local region = object("a region (object)", {
-  { "accc", "string", list = 1 }, { "accr", circle },
-})
-
 local context = object("a context (object)", {
-  { "actw", schedule, list = 1 }, { "acip", address }, { "aclr", region },
+  { "actw", shared.schedule_entry, list = 1 }, { "acip", address }, { "aclr", shared.region },
   { "acui", "any" }, { "acec", "any" }, { "acl", "any" },
 })
 

@@ -2,16 +2,15 @@
 -- originator may do what the policies of a resource do not grant (daci of that resource).
 -- consult.lua asks: the servers `dap`, while `dae` is true and `dal` is not over.
 
+local kinds = require "moon2m.kinds"
 local rsc = require "moon2m.rsc"
-local schema = require "moon2m.schema"
 
 -- The answer is the body of an HTTP response, or what an AE that is registered here answers.
-local server = schema.string_kind(nil, "a URL or an identifier (string)", function(s)
-  if s == "" or s:find("[%z\1-\32\127]") then return nil, "empty or with a space" end
+local server = kinds.text("a URL or an identifier (string)", function(s)
+  if s == "" or s:find("[%z\1-\32\127]") then return false, "empty or with a space" end
   if s:find("^%a[%w+.-]*:") and not s:find("^%a[%w+.-]*://[^/]") then
-    return nil, "not a URL (scheme://host[:port][/path])"
+    return false, "not a URL (scheme://host[:port][/path])"
   end
-  return s
 end)
 
 local function check(values)

@@ -7,17 +7,10 @@ local kinds = require "moon2m.kinds"
 
 local relation = kinds.enum("a logical operator", { 1, 2 })
 
-local function create(_, _, new)
-  local raw = new.raw
-  raw.acn, raw.plbl = raw.acn or "1", raw.plbl or '"default"'
-  return true
-end
-
 return {
   ty = 26, name = "notification_target_policy", short = "m2m:ntp",
   parents = { "cse_base" },
   children = { "subscription" },
-  create = create,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "cr", "cstn",
     { "acn", kinds.enum("an action (1 accept, 2 reject, 3 seek, 4 inform)", { 1, 2, 3, 4 }),

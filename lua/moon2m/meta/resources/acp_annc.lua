@@ -22,8 +22,8 @@
 
 ---The value of `aclr`: a region.
 ---@class moon2m.res.acp_annc.pv.acr.acco.aclr
----@field accc? string[] a string
----@field accr? number[] a circle (array of 3 numbers)
+---@field accc? string[] countryCode
+---@field accr? number[] circRegion
 
 ---The value of `acco`: a context.
 ---@class moon2m.res.acp_annc.pv.acr.acco

@@ -13,6 +13,6 @@
 ---@field se moon2m.res.schedule.se scheduleElement; needed in a create, may be changed
 ---@field nco? boolean networkCoordinated; may be set and changed
 
----The value of `se`: a schedule element.
+---The value of `se`: schedule entries.
 ---@class moon2m.res.schedule.se
 ---@field sce string[] scheduleEntry

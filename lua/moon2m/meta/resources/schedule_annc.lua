@@ -12,6 +12,6 @@
 ---@field se? moon2m.res.schedule_annc.se scheduleElement; may be set and changed
 ---@field nco? boolean networkCoordinated; may be set and changed
 
----The value of `se`: a schedule element.
+---The value of `se`: schedule entries.
 ---@class moon2m.res.schedule_annc.se
 ---@field sce string[] scheduleEntry

@@ -3,20 +3,15 @@
 -- activeCmdhPolicy names the policy in force.  Times in ms, sizes in bytes.  They are kept for the
 -- CSE of the node: this CSE applies none of them to itself.
 
-local kinds = require "moon2m.types.mgmt.kinds"
-local schema = require "moon2m.schema"
+local common = require "moon2m.types.mgmt.kinds"
+local kinds = require "moon2m.kinds"
 
-local categories = schema.list(kinds.category_with_default)
+local categories = kinds.list(common.category_with_default)
 
 -- Whether several may be aggregated: one value, or both.
-local flags = schema.list("bool")
-local aggregation = schema.kind(nil, "an array of 1 or 2 booleans", function(raw)
-  local v, why = flags.check(raw)
-  if v and #v > 2 then return nil, "expected 1 or 2 booleans, got " .. #v end
-  return v, why
-end, "boolean[]")
+local aggregation = kinds.list("bool", 1, 2)
 
-local links = { "cmlk", kinds.link, list = 1, create = "M", update = "O" }
+local links = { "cmlk", common.link, list = 1, create = "M", update = "O" }
 
 return {
   { ty = 13, mgd = 1011, name = "mgmt_cmdh_policy", short = "m2m:cmp",
@@ -33,7 +28,7 @@ return {
   { ty = 13, mgd = 1014, name = "mgmt_cmdh_def_ec_value", short = "m2m:cmdv",
     attrs = {
       { "od", "posint", create = "M", update = "O" },
-      { "dev", kinds.category, create = "M", update = "O" },
+      { "dev", common.category, create = "M", update = "O" },
       { "ror", "id", list = 1, create = "M", update = "O" },
       { "rct", "any", create = "O", update = "O" },
       { "rctn", "bool", create = "O", update = "O" },
@@ -55,11 +50,11 @@ return {
       { "rct", "any", create = "O", update = "O" },
       { "rctn", "bool", create = "O", update = "O" },
       { "rch", "any", create = "O", update = "O" },
-      { "lec", kinds.category, list = 1, create = "M", update = "O" },
-      { "lqet", kinds.min_max, create = "M", update = "O" },
-      { "lset", kinds.min_max, create = "M", update = "O" },
-      { "loet", kinds.min_max, create = "M", update = "O" },
-      { "lrp", kinds.min_max, create = "M", update = "O" },
+      { "lec", common.category, list = 1, create = "M", update = "O" },
+      { "lqet", common.min_max, create = "M", update = "O" },
+      { "lset", common.min_max, create = "M", update = "O" },
+      { "loet", common.min_max, create = "M", update = "O" },
+      { "lrp", common.min_max, create = "M", update = "O" },
       { "lda", aggregation, create = "M", update = "O" },
     } },
   { ty = 13, mgd = 1017, name = "mgmt_cmdh_network_access_rules", short = "m2m:cmnr",
@@ -72,7 +67,7 @@ return {
       { "ttn", "id", list = 1, create = "M", update = "O" },
       { "mrv", "uint", create = "M", update = "O" },
       { "swt", "uint", create = "M", update = "O" },
-      { "bop", kinds.back_off, create = "M", update = "O" },
+      { "bop", common.back_off, create = "M", update = "O" },
       { "ohc", "any", create = "O", update = "O" },
     } },
   { ty = 13, mgd = 1019, name = "mgmt_cmdh_buffer", short = "m2m:cmbf",

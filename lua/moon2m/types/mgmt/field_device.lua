@@ -3,16 +3,16 @@
 -- registration, authenticationProfile, trustAnchorCred, MAFClientRegCfg, MEFClientRegCfg and
 -- OAuth2Authentication are not here and are refused by name.
 
-local kinds = require "moon2m.types.mgmt.kinds"
-local schema = require "moon2m.schema"
+local common = require "moon2m.types.mgmt.kinds"
+local kinds = require "moon2m.kinds"
 
 -- Security usage identifiers (TS-0004 6.3.4.2.39).
-local usage = schema.enum("a security usage identifier", { 10, 11, 12, 13, 14, 15, 21, 22, 23, 24,
+local usage = kinds.enum("a security usage identifier", { 10, 11, 12, 13, 14, 15, 21, 22, 23, 24,
   25, 32, 33, 34, 35, 40, 41, 42, 43, 44, 45 })
 
 -- enct: 1 none, 2 WEP, 3 to 5 WPA to WPA3 personal, 6 to 8 WPA to WPA3 enterprise.
-local wifi_credentials = schema.object("Wi-Fi credentials (object)", {
-  { "enct", schema.range("an encryption type", 1, 8), required = true },
+local wifi_credentials = kinds.object("Wi-Fi credentials (object)", {
+  { "enct", kinds.range("an encryption type", 1, 8), required = true },
   { "unm", "string" }, { "pwd", "string" }, { "wepk", "string" }, { "wpap", "string" },
 })
 
@@ -20,8 +20,8 @@ return {
   { ty = 13, mgd = 1021, name = "mgmt_data_collection", short = "dcfg:datc",
     attrs = {
       { "cntp", "string", create = "M", update = "O" },
-      { "rpsc", kinds.schedule, list = 1, create = "O", update = "O" },
-      { "mesc", kinds.schedule, list = 1, create = "O", update = "O" },
+      { "rpsc", common.schedule, list = 1, create = "O", update = "O" },
+      { "mesc", common.schedule, list = 1, create = "O", update = "O" },
       { "meil", "posint", create = "O", update = "O" },
     } },
   { ty = 13, mgd = 1023, name = "mgmt_my_cert_file_cred", short = "dcfg:nycfc",
@@ -38,7 +38,7 @@ return {
       { "wcrds", wifi_credentials, create = "O", update = "O" },
       { "maca", "string", create = "O", update = "O" },
       { "chanl", "string", create = "O", update = "O" },
-      { "cons", schema.range("a connection status", 0, 6), create = "O", update = "O", one = true,
+      { "cons", kinds.range("a connection status", 0, 6), create = "O", update = "O", one = true,
         default = "0" },
       { "scan", "bool", create = "M", update = "O" },
       { "scanr", "string", list = 0, create = "O", update = "O", one = true, default = "[]" },
@@ -56,26 +56,26 @@ return {
   -- sist: 0 inactive, 1 active; sity: 0 UICC, 1 and 2 eUICC, removable or not, 3 iUICC.
   { ty = 13, mgd = 1030, name = "mgmt_sim", short = "dcfg:sim",
     attrs = {
-      { "imsi", kinds.digits("an IMSI", 6, 15), create = "O", update = "O" },
-      { "icid", kinds.digits("an ICCID", 18, 22), create = "M", update = "O" },
-      { "sist", schema.range("a SIM status", 0, 1), create = "O", update = "O" },
-      { "sity", schema.range("a SIM type", 0, 3), create = "O", update = "O" },
+      { "imsi", common.digits("an IMSI", 6, 15), create = "O", update = "O" },
+      { "icid", common.digits("an ICCID", 18, 22), create = "M", update = "O" },
+      { "sist", kinds.range("a SIM status", 0, 1), create = "O", update = "O" },
+      { "sity", kinds.range("a SIM type", 0, 3), create = "O", update = "O" },
       { "spn", "string", create = "O", update = "O" },
     } },
   -- cnb: 0 GSM, 1 TD-SCDMA, 2 WCDMA, 3 CDMA2000, 4 WiMAX, 5 LTE-TDD, 6 LTE-FDD, 7 NB-IoT; coel: the
   -- coverage enhancement level and one, 0 for none.
   { ty = 13, mgd = 1031, name = "mgmt_mobile_network", short = "dcfg:mnwk",
     attrs = {
-      { "cnb", schema.range("a network bearer", 0, 7), create = "M", update = "O" },
+      { "cnb", kinds.range("a network bearer", 0, 7), create = "M", update = "O" },
       { "rss", "int", create = "O", update = "O" },
       { "liqu", "int", create = "O", update = "O" },
-      { "ipad", kinds.ip, list = 1, create = "O", update = "O" },
-      { "ripa", kinds.ip, list = 1, create = "O", update = "O" },
+      { "ipad", common.ip, list = 1, create = "O", update = "O" },
+      { "ripa", common.ip, list = 1, create = "O", update = "O" },
       { "apna", "string", create = "O", update = "O" },
       { "ceid", "int", create = "O", update = "O" },
       { "smnc", "int", create = "O", update = "O" },
       { "smcc", "int", create = "O", update = "O" },
       { "lac", "int", create = "O", update = "O" },
-      { "coel", schema.range("a coverage enhancement level", 0, 4), create = "O", update = "O" },
+      { "coel", kinds.range("a coverage enhancement level", 0, 4), create = "O", update = "O" },
     } },
 }

@@ -1,6 +1,6 @@
 -- firmware (TS-0001 D.2, TS-0004 D.2): a firmware of the device; ud true installs it from url.
 
-local kinds = require "moon2m.types.mgmt.kinds"
+local common = require "moon2m.types.mgmt.kinds"
 
 return {
   ty = 13, mgd = 1001, name = "mgmt_firmware", short = "m2m:fwr",
@@ -10,6 +10,6 @@ return {
     { "fwn", "string", create = "M", update = "O" },
     { "url", "uri", create = "M", update = "O" },
     { "ud", "bool", create = "M", update = "O" },
-    { "uds", kinds.status, create = "-", update = "O", one = true, default = kinds.IDLE },
+    { "uds", common.status, create = "-", update = "O", one = true, default = common.IDLE },
   },
 }

@@ -1,12 +1,12 @@
 -- Attribute kinds that management objects have in common (TS-0004 6.3.3 to 6.3.5).
 
-local schedule = require "moon2m.schedule"
-local schema = require "moon2m.schema"
+local kinds = require "moon2m.kinds"
+local shared = require "moon2m.types.shared"
 
-local kinds = {}
+local own = {}
 
 --- mgmtDefinition (TS-0004 6.3.4.2.22, TS-0022 7.1): those without a file here are refused by name.
-kinds.DEFINITIONS = {
+own.DEFINITIONS = {
   [0] = "self-defined",
   [1001] = "firmware", [1002] = "software", [1003] = "memory", [1004] = "areaNwkInfo",
   [1005] = "areaNwkDeviceInfo", [1006] = "battery", [1007] = "deviceInfo",
@@ -20,74 +20,50 @@ kinds.DEFINITIONS = {
   [1031] = "mobileNetwork",
 }
 
-kinds.definition = schema.kind(nil, "a management definition", function(raw)
-  local n = raw:find("^%d+$") and tonumber(raw)
-  if n and kinds.DEFINITIONS[n] then return n end
-  return nil, "expected a management definition (0 or 1001 to 1031), got " .. raw
-end, "integer")
+own.definition = kinds.integer("a management definition (0 or 1001 to 1031)", function(n)
+  return own.DEFINITIONS[n] ~= nil
+end)
 
 --- mgmtLinkRef (TS-0004 6.3.5.24): another object, its name and its definition.
-kinds.link = schema.object("a link (object)", {
-  { "nm", "name", required = true }, { "typ", kinds.definition, required = true },
+own.link = kinds.object("a link (object)", {
+  { "nm", "name", required = true }, { "typ", own.definition, required = true },
   { "val", "uri", required = true },
 })
 
 --- actionStatus (6.3.5.14): acn, the action; sus 0 uninitialised, 1 successful, 2 failure, 3 in
 -- process.
-kinds.status = schema.object("an action status (object)", {
-  { "acn", "string" }, { "sus", schema.range("a status", 0, 3) },
+own.status = kinds.object("an action status (object)", {
+  { "acn", "string" }, { "sus", kinds.range("a status", 0, 3) },
 })
 
 --- What a status is before anything was asked for, and its sus as soon as something was.
-kinds.IDLE = '{"acn":"","sus":0}'
-kinds.IN_PROCESS = 3
+own.IDLE = '{"acn":"","sus":0}'
+own.IN_PROCESS = 3
 
 -- eventCat (6.3.3): 2 immediate, 3 best effort, 4 latest, 100 to 999 of the provider.
 local function is_category(n)
-  return n and (n >= 2 and n <= 4 or n >= 100 and n <= 999)
-end
-
--- with_default: 0, which stands for any other, too.
-local function category(what, with_default)
-  return schema.kind(nil, what, function(raw)
-    local n = raw:find("^%d+$") and tonumber(raw)
-    if is_category(n) or with_default and n == 0 then return n end
-    return nil, ("expected %s, got %s"):format(what, raw)
-  end, "integer")
+  return n >= 2 and n <= 4 or n >= 100 and n <= 999
 end
 
 --- An event category; with 0 for all that are not named.
-kinds.category = category("an event category (2, 3, 4, 100 to 999)")
-kinds.category_with_default = category("an event category (0, 2, 3, 4, 100 to 999)", true)
+own.category = kinds.integer("an event category (2, 3, 4, 100 to 999)", is_category)
+own.category_with_default = kinds.integer("an event category (0, 2, 3, 4, 100 to 999)",
+  function(n) return n == 0 or is_category(n) end)
 
 --- listOfMinMax (6.3.3): [least, most] in ms; -1: no bound.
-local bounds = schema.list(schema.range("milliseconds", -1, 9007199254740991), 2)
-kinds.min_max = schema.kind(nil, "a range (array of 2 integers)", function(raw)
-  local v, why = bounds.check(raw)
-  if v and #v ~= 2 then return nil, "expected the least and the most, got " .. #v .. " entries" end
-  return v, why
-end, "integer[]")
+own.min_max = kinds.list(kinds.range("milliseconds", -1, 9007199254740991), 2, 2)
 
 --- backOffParameters: per network action (nwa 1 to 5) the ms to wait before another attempt: ibt at
 -- first, abt more each time, mbt at most, rbt at random on top.
-kinds.back_off = schema.object("back-off parameters (object)", {
-  { "bops", schema.object("back-off parameters of an action (object)", {
-      { "nwa", schema.range("a network action", 1, 5) },
+own.back_off = kinds.object("back-off parameters (object)", {
+  { "bops", kinds.object("back-off parameters of an action (object)", {
+      { "nwa", kinds.range("a network action", 1, 5) },
       { "ibt", "uint", required = true }, { "abt", "uint", required = true },
       { "mbt", "uint", required = true }, { "rbt", "uint" },
     }), list = 1, required = true },
 })
 
-local entry = schema.string_kind(nil, "a schedule entry (string)", function(s)
-  local ok, why = schedule.parse(s)
-  if ok then return s end
-  return nil, why
-end)
-
---- scheduleEntries (6.3.5.11).
-kinds.schedule = schema.object("schedule entries (object)", {
-  { "sce", entry, list = 1, required = true },
-})
+own.schedule = shared.schedule_entries
 
 local function is_ipv4(s)
   local parts = { s:match("^(%d+)%.(%d+)%.(%d+)%.(%d+)$") }
@@ -112,17 +88,16 @@ local function is_ipv6(s)
 end
 
 --- ipAddress (6.3.3): of version 4 or 6.
-kinds.ip = schema.string_kind(nil, "an IP address (string)", function(s)
-  if is_ipv4(s) or is_ipv6(s) then return s end
-  return nil, "not an IP address"
+own.ip = kinds.text("an IP address (string)", function(s)
+  return is_ipv4(s) or is_ipv6(s), "not an IP address"
 end)
 
 --- A string of least to most digits.
-function kinds.digits(what, least, most)
-  return schema.string_kind(nil, what .. " (string)", function(s)
-    if s:find("^%d+$") and #s >= least and #s <= most then return s end
-    return nil, ("not %s (%d to %d digits)"):format(what, least, most)
+function own.digits(what, least, most)
+  return kinds.text(what .. " (string)", function(s)
+    return s:find("^%d+$") ~= nil and #s >= least and #s <= most,
+      ("not %s (%d to %d digits)"):format(what, least, most)
   end)
 end
 
-return kinds
+return own

@@ -1,7 +1,7 @@
 -- software (TS-0001 D.3, TS-0004 D.3): a software of the device; in true installs it from url, un
 -- true removes it; act and dea true start and stop it.
 
-local kinds = require "moon2m.types.mgmt.kinds"
+local common = require "moon2m.types.mgmt.kinds"
 
 return {
   ty = 13, mgd = 1002, name = "mgmt_software", short = "m2m:swr",
@@ -13,9 +13,9 @@ return {
     { "url", "uri", create = "M", update = "O" },
     { "in", "bool", create = "-", update = "O", one = true, default = "false" },
     { "un", "bool", create = "-", update = "O", one = true, default = "false" },
-    { "ins", kinds.status, create = "-", update = "O", one = true, default = kinds.IDLE },
+    { "ins", common.status, create = "-", update = "O", one = true, default = common.IDLE },
     { "act", "bool", create = "-", update = "O" },
     { "dea", "bool", create = "-", update = "O" },
-    { "acts", kinds.status, create = "-", update = "O" },
+    { "acts", common.status, create = "-", update = "O" },
   },
 }
