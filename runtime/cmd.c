@@ -14,6 +14,7 @@
 #include "lua_json.h"
 #include "lua_outgoing.h"
 #include "lua_sys.h"
+#include "lua_weigh.h"
 #include "task.h"
 #include "vm.h"
 
@@ -83,6 +84,7 @@ bool cmd_open_vm(const char *lua_dir, bool search_path, size_t memory_cap, struc
 	vm_module("json", lua_json_open);
 	vm_module("outgoing", lua_outgoing_open);
 	vm_module("sys", lua_sys_open);
+	vm_module("weigh", lua_weigh_open);
 	return true;
 }
 

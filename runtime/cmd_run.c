@@ -264,6 +264,8 @@ static void on_turn(void *arg)
 {
 	(void)arg;
 	vm_relieve();
+	if (guard_weigh_due())
+		task_start("weigh", NULL, NULL, NULL, NULL);
 }
 
 static bool open_net(struct err *e)

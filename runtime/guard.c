@@ -59,6 +59,8 @@ static struct {
 	char refusal[200]; /* of the run that ended last */
 	const struct guard_meter *meter;
 	uint64_t stops;
+	size_t weigh_above; /* what Lua may hold after a run until scripts are weighed */
+	bool weigh_due;
 	struct buf trace; /* of the script that was stopped last */
 } g;
 
@@ -257,6 +259,10 @@ static void count(struct guard_meter *m, const struct guard_run *outer)
 	m->runs++;
 	m->allocated += bytes;
 	m->retained += (int64_t)(vm_memory() - outer->now);
+	if (vm_memory() > g.weigh_above) {
+		g.weigh_above = SIZE_MAX;
+		g.weigh_due = true;
+	}
 	if (bytes > m->peak)
 		m->peak = bytes;
 }
@@ -494,6 +500,7 @@ void guard_open(lua_State *L, double stuck_seconds)
 	memset(&g, 0, sizeof(g));
 	g.L = L;
 	set_limit(SIZE_MAX, 0, 0);
+	g.weigh_above = SIZE_MAX;
 	g.stuck = (int64_t)(stuck_seconds * 1e6);
 	sa.sa_handler = on_timer;
 	sa.sa_flags = SA_RESTART;
@@ -529,6 +536,19 @@ void guard_insist(void)
 {
 	if ((g.tripped && g.deadline) || g.verdict)
 		lua_sethook(g.L, stop_user_code, LUA_MASKCOUNT, 1);
+}
+
+void guard_weigh_above(double bytes)
+{
+	g.weigh_above = bytes < (double)SIZE_MAX ? (size_t)bytes : SIZE_MAX;
+}
+
+bool guard_weigh_due(void)
+{
+	bool due = g.weigh_due;
+
+	g.weigh_due = false;
+	return due;
 }
 
 uint64_t guard_stops(void)

@@ -38,6 +38,7 @@ void guard_close(void); /* before vm_close */
  *  meter(seconds, bytes|nil, script|nil, rule|nil) -> meter: a budget that also counts.  bytes more
  *    than at its begin are allowed to a run; script and rule are noted in the page of blame.h.
  *  usage(meter) -> bytes asked for, bytes kept (approximate), peak of one run, runs.
+ *  weigh_above(bytes): see guard_weigh_above.
  *  compile(text, chunk_name, env) -> function | nil, message.  Source text only, interpreted (JIT
  *    off for the chunk and all functions in it), globals in env; no chunk names "@lib/...".
  *  inner(co, ...) -> like coroutine.resume: for coroutines of the user's own.
@@ -57,5 +58,10 @@ extern const char guard_server_mark;
 
 /* For the profiler, which may undo the hook of a run that is over its time: sets it again. */
 void guard_insist(void);
+
+/* When Lua holds more than so many bytes at the end of a run, guard_weigh_due says so, once: what
+ * scripts keep is then to be weighed. */
+void guard_weigh_above(double bytes);
+bool guard_weigh_due(void);
 
 uint64_t guard_stops(void); /* scripts stopped so far */

@@ -330,6 +330,12 @@ static int usage(lua_State *L)
 	return 4;
 }
 
+static int weigh_above(lua_State *L)
+{
+	guard_weigh_above(luaL_checknumber(L, 1));
+	return 0;
+}
+
 /* ---- compiling user code --------------------------------------------------------------------- */
 
 static int refuse(lua_State *L, const char *why)
@@ -371,6 +377,7 @@ int guard_lua_open(lua_State *L)
 		{ "cannot_wait", cannot_wait },
 		{ "meter", new_meter },
 		{ "usage", usage },
+		{ "weigh_above", weigh_above },
 		{ NULL, NULL },
 	};
 

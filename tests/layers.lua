@@ -22,7 +22,7 @@ local LEVELS = {
     "net_udp", "net_stream", "net_serial", "net_tcp", "net_mqtt" },
   { "embed", "vm_pool", "vm", "guard.h", "guard_int", "guard_stuck", "guard", "guard_lua", "task",
     "lua_file", "lua_json", "lua_operator", "lua_console", "lua_profile", "lua_flame", "lua_sys",
-    "lua_blame", "lua_watch", "lua_child" },
+    "lua_blame", "lua_weigh", "lua_watch", "lua_child" },
   { "session", "notify.h", "notify_life", "notify_tool.h", "notify_ways", "notify_int",
     "notify_head",
     "notify", "notify_tool", "notify_event",

@@ -7,6 +7,7 @@
 --   identify(conn, how, text)        task: who a WebSocket connection speaks for
 --   timer(id) delivered(list) lane(key) unknown_target(key) reformat(id, format, body)
 --   polled(key) removal(sub, key)    tasks
+--   weigh()                          task: what scripts keep is weighed
 --   gateway(id)                      task: something about a socket of a script is new
 --   hangup() changed(files)          tasks: scripts are loaded again
 --   console(id, line) console_gone(id)   tasks: a line of a console; that it has gone
@@ -82,6 +83,7 @@ local function configure()
   require("moon2m.park").configure { waiting = cfg.limits.parked,
     watched = arguments.watch == true }
   require("moon2m.gateway").configure(cfg.gateways)
+  require("moon2m.weight").configure(cfg.limits.script_memory)
   require("moon2m.tree").limit(cfg.limits.cache)
 end
 
@@ -319,6 +321,11 @@ end
 
 function boot.timer(id)
   return timers.fire(id)
+end
+
+--- Lua holds much: what scripts keep is weighed.
+function boot.weigh()
+  return require("moon2m.weight").round()
 end
 
 function boot.delivered(list)

@@ -312,6 +312,8 @@ keys.list = {
   { "limits.nonblocking_each", integer(1, 30000), 100, "of them from one originator" },
   { "limits.parked", integer(1, 1000000), 1000, "events that wait for one script" },
   { "limits.memory", bytes(16 * 1048576), 1073741824, "bytes for Lua in all" },
+  { "limits.script_memory", bytes(1048576), 134217728,
+    "bytes that one script keeps in cse.state and its variables; over it: the script rests" },
 
   { "store", section, nil, "the database" },
   { "store.batch_ops", integer(1, 100000), 512, "operations of one group commit" },

@@ -28,6 +28,7 @@ local SLICES = 10         -- what a call may run in all between its verbs, in sl
 local MAX_HOPS = 8
 local BREAKER = 5         -- failures in a row, then the rule rests
 local REST = 30           -- seconds
+local HEAVY = 1           -- seconds after which a script that keeps too much is looked at again
 
 --- Called after each call of user code as observe(rule, ok, seconds, results, ...), results being a
 -- list with n (ok) or the message, then the arguments; nil: nobody looks, and it costs nothing.
@@ -50,6 +51,9 @@ function rule.set_budgets(over)
     end
   end
 end
+
+-- A scope has `heavy`, a text, while it keeps more memory than it may (weight.lua): its rules rest;
+-- and `waiting`, the set of the coroutines of its calls that wait.
 
 --- A rule of a scope (`lasting`: a reload does not wait for its calls; `many`: more than three
 -- results are wanted): fn, run under the budget of that kind; at: "file:line" of the declaration.
@@ -160,20 +164,29 @@ local function step(r, context, ok, first, ...)
     book(r, context)
     return false, r.where_declared .. ": yielded outside a coroutine of its own"
   end
-  return go_on(r, context, yield(first, ...))
+  local co, waiting = context.co, r.scope.waiting
+  if not waiting then
+    waiting = {}
+    r.scope.waiting = waiting
+  end
+  waiting[co] = true
+  return go_on(r, context, co, waiting, yield(first, ...))
 end
 
--- What it waited for is there.  When the call's time is over, what the library does for it comes to
--- its end (an operation that was given up half way would keep its locks, and leave the tree without
--- what is stored); the script's own code does not go on.
-function go_on(r, context, ...)
-  local now = mono()
-  running, context.since = context, now
-  if now > context.deadline then
-    context.late = context.late or ("not finished after %g s, stopped"):format(BUDGET[r.budget][2])
-    return step(r, context, conclude(r.meter, r.name, context.co, context.late, ...))
+-- What it waited for is there.  When the call's time is over, or its script keeps too much, what
+-- the library does for it comes to its end (an operation that was given up half way would keep its
+-- locks, and leave the tree without what is stored); the script's own code does not go on.
+function go_on(r, context, co, waiting, ...)
+  local now, late = mono(), context.late or r.scope.heavy
+  waiting[co], running, context.since = nil, context, now
+  if not late and now > context.deadline then
+    late = ("not finished after %g s, stopped"):format(BUDGET[r.budget][2])
   end
-  return step(r, context, resume(r.meter, r.name, context.co, ...))
+  if late then
+    context.late = late
+    return step(r, context, conclude(r.meter, r.name, co, late, ...))
+  end
+  return step(r, context, resume(r.meter, r.name, co, ...))
 end
 
 local function call(r, hop, chain, took, ...)
@@ -281,6 +294,7 @@ end
 --- Whether the rule must not be called now.  False after its rest: the call that follows is a try,
 -- and until it has ended (or half a minute is over) the rule rests for all others.
 function rule.is_resting(r)
+  if r.scope.heavy then return true end
   if not r.resting then return false end
   local now = sys.mono()
   if now < r.resting or r.trying and now < r.trying then return true end
@@ -290,6 +304,7 @@ end
 
 --- Seconds until a resting rule may be tried; 0: it may be called.
 function rule.rest_left(r)
+  if r.scope.heavy then return HEAVY end
   if not r.resting then return 0 end
   return math.max(0, (math.max(r.resting, r.trying or 0) - sys.mono()) / 1e6)
 end

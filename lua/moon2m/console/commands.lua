@@ -15,6 +15,7 @@ local show = require "moon2m.show"
 local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
 local view = require "moon2m.view"
+local weight = require "moon2m.weight"
 local words = require "moon2m.words"
 
 local commands = {}
@@ -174,8 +175,8 @@ local function list_memory()
   local rows = { { what = "Lua in all", kept = size(sys.memory()) } }
   for _, s in ipairs(script.list()) do
     local m = rule.memory(s)
-    rows[#rows + 1] = { what = "script " .. s.name, kept = size(m.kept), peak = size(m.peak),
-      allocated = size(m.allocated), runs = m.runs }
+    rows[#rows + 1] = { what = "script " .. s.name, kept = size((weight.of(s))),
+      peak = size(m.peak), allocated = size(m.allocated), runs = m.runs }
   end
   rows[#rows + 1] = { what = ("%d resources in the cache"):format(tree.cached()) }
   rows[#rows + 1] = { what = ("%d timers and waiting tasks"):format(timers.count()) }
