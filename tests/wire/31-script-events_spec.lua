@@ -128,6 +128,27 @@ describe("an event whose handler fails", function()
     assert.matches("^delete ", list[4])
   end)
 
+  it("that was handled right before kill -9 may come again, known by ev.at", function()
+    local s = with [[
+      cse.start(function() cse.ensure("/log", "container", {}) end)
+      cse.on("create", "/home/temp", function(ev)
+        local made, err = cse.create("/log", "container", { rn = ("n%d"):format(ev.at) })
+        if not made and err.rsc ~= 4105 then error(err) end
+      end)]]
+    local function named()
+      local a = s:retrieve("/moon/log?rcn=6", "CAdmin")
+      return #(a.body and a.body["m2m:rrl"] and a.body["m2m:rrl"].rrf or {})
+    end
+    for i = 1, 10 do s:add(TEMP, ME, tostring(i)) end
+    h.wait("all", function() return named() == 10 end)
+    s:kill()
+    s:run()
+    h.wait("no event", function() return command(s, "scripts"):find(" waiting") == nil end)
+    h.sleep(0.2)
+    assert.equal(10, named())
+    assert.is_nil(s:text():find("event parked"))
+  end)
+
   it("is kept for a script that does not load, and dropped when told to", function()
     local s = with(LOG)
     s:add(TEMP, ME, "bad 1")

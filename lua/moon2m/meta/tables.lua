@@ -38,7 +38,8 @@
 ---@field fr string the originator
 ---@field res? moon2m.resource the new resource, the changed one, or the one that is gone
 ---@field old? moon2m.resource of an update: as it was
----number of the change, ascending: a repeat has the same. It has 16 digits, of which `tostring`,
+---number of the change, ascending: a repeat has the same, as after a crash, where what was handled
+---in the last half second before may come again. It has 16 digits, of which `tostring`,
 ---`..` and `%s` show 14: `("%d"):format(ev.at)` and `cse.json(ev.at)` show them all
 ---@field at integer
 
