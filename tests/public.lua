@@ -22,7 +22,6 @@ local DOORS = {
   ["types/time_series"] = "schema",
   ["types/time_sync_beacon"] = "core.sys schema",
   ["types/trigger_request"] = "schema",
-  standard = "json",
 }
 
 local bad, open_files, files = 0, 0, 0

@@ -161,7 +161,7 @@ function format.render(f, e)
   return true, text, kind
 end
 
-format.register("standard", require "moon2m.standard", { frame = "primitive", encoded = true })
+require "moon2m.standard" { json = json.encode, format = format.register }
 by_name["m2m:sgn"] = by_name.standard
 
 return format
