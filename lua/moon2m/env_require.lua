@@ -104,6 +104,7 @@ function loader.new(scope, world, full)
   return function(name)
     if type(name) ~= "string" then error("require: a module name was expected", 2) end
     if name == "moon2m" then return scope.api end
+    if name == "bit" then return world.bit end
     if loaded[name] ~= nil then return loaded[name] end
     if PUBLISHED[name] then
       loaded[name] = copy(require(name))

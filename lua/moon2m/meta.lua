@@ -474,8 +474,8 @@ function cse.log.error(fmt, ...) end
 ---`debug`, `ffi`, `jit`, `package`, `dofile`, `loadfile`; `load` takes text; `collectgarbage` only
 ---`"count"`. Reading or assigning a global that was not declared is an error.
 ---
----`require` finds `moon2m`, `moon2m.rsc`, `moon2m.kinds`, `moon2m.schedule`, Lua files of the
----script's own folder, and the pure Lua rocks that the configuration lists (`rocks`).
+---`require` finds `moon2m`, `moon2m.rsc`, `moon2m.kinds`, `moon2m.schedule`, `bit`, Lua files of
+---the script's own folder, and the pure Lua rocks that the configuration lists (`rocks`).
 ---`trust = { NAME = "full" }` hands a script the real `io`, `os`, `ffi` and C modules: nothing
 ---contains its mistakes then.
 

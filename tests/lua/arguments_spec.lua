@@ -240,7 +240,8 @@ describe("a type of a script", function()
   it("has no function but its check: the others would run without a budget", function()
     assert.equal("cse.type: unknown field 'create'; known are attrs, check, children, cnd, " ..
       "extends, mgd, name, parents, short, ty", loads "attrs = {}, create = print")
-    assert.equal("cse.type: lamp: attribute x: unknown field 'get'; known are create, list, update",
+    assert.equal("cse.type: lamp: attribute x: unknown field 'get'; known are create, later, " ..
+      "list, one, update",
       loads "attrs = { { 'x', 'uint', get = print } }")
     assert.equal("cse.type: lamp: attribute x: a kind by name, of moon2m.kinds, or a list of " ..
       "texts or numbers was expected", loads "attrs = { { 'x', { check = print } } }")
@@ -291,7 +292,9 @@ describe("a type of a script", function()
         'local cse, kinds = require "moon2m", require "moon2m.kinds"\n' .. [[
         local even = kinds.integer("an even number", function(n) return n % 2 == 0 end)
         cse.type { ty = 1001, name = "lamp", short = "x:lamp", parents = { "container" }, attrs = {
-          "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl",
+          "rn", "ty", "ri", "pi", "ct", "lt", "et", { "lbl", create = "-" },
+          { "must", "bool", create = "O", update = "O", one = true },
+          { "soon", "uint", create = "O", later = "is for another year" },
           { "sn", kinds.text("a serial number (string)", function(s)
             if s == "loop" then while true do end end
             if s == "raise" then return s.x.y end
@@ -326,6 +329,9 @@ describe("a type of a script", function()
         attrs.sn = attrs.sn or "A1"
         return t.refused(code or 4000, h:create("/home", "x:lamp", attrs)).msg
       end
+      t.equal(no { lbl = { "x" } }, "lbl: not permitted in a CREATE, the CSE sets it")
+      t.equal(no({ soon = 1 }, 5001), "soon: is for another year")
+      t.equal(no { soon = "x" }, "soon: expected a non-negative integer, got a string")
       t.equal(no { sn = "a1" }, "sn: no capital letter and digits")
       t.equal(no { sn = 5 }, "sn: expected a serial number (string), got a number")
       t.equal(no { ev = { 2, 3 } }, "ev: entry 2: expected an even number, got 3")
@@ -355,6 +361,9 @@ describe("a type of a script", function()
       t.same({ lamp.up, lamp.num, lamp.oro, lamp.val }, { "a", 5, "off", { 1, "b" } })
       t.equal(t.refused(5001, h:update("/home/l", { hi = 0 })).msg, "lo: 1 above 0")
       t.ok(h:update("/home/l", { hi = 0, lo = 0 }))
+      t.equal(t.refused(4000, h:request { op = "update", to = "/home/l",
+        pc = '{"x:lamp":{"must":null}}' }).msg, "must: mandatory, cannot be removed")
+      t.same(t.ok(h:update("/home/l", { lbl = { "y" } })).lbl, { "y" })
       t.refused(4004, h:retrieve("/home/a"))
     end))
   end)

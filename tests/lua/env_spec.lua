@@ -124,6 +124,10 @@ describe("the world of a script", function()
     assert.is_true(run('return require "helper" == require "helper"', s))
     assert.is_false(run('return require "helper"', s) == run('return require "helper"'))
     assert.equal(4004, run('return require("moon2m.rsc").NOT_FOUND'))
+    assert.equal(5, run('return require("bit").bor(1, 4)'))
+    assert.is_true(run('return require "bit" == bit'))
+    run 'require("bit").bor = nil'
+    assert.is_function(require("bit").bor)
     run 'require("moon2m.rsc").NOT_FOUND = 1'
     assert.equal(4004, require("moon2m.rsc").NOT_FOUND)
     for _, name in ipairs { "ffi", "io", "cjson", "moon2m.core.store", "moon2m.dispatch", "pl.List",

@@ -143,9 +143,14 @@
 ---@class moon2m.type.attribute
 ---@field [1] string its short name
 ---`"string"`, `"uint"`, `"posint"`, `"int"`, `"number"`, `"bool"`, `"timestamp"`, `"duration"`,
----`"uri"`, `"id"`, `"name"`, `"label"`, `"object"`, `"any"`, a list of the possible texts or numbers,
----or what `moon2m.kinds` makes
+---`"abs_rel_timestamp"` (or milliseconds from now), `"date"`, `"time"`, `"date_time"`, `"uri"`,
+---`"poa"` (a URL), `"id"`, `"name"`, `"label"`, `"cnf"`, `"serialization"`, `"release"`, `"object"`,
+---`"any"`, a list of the possible texts or numbers, or what `moon2m.kinds` makes. It may be left out
+---of a row for an attribute that all types know
 ---@field [2] moon2m.kind.any
 ---@field list? integer an array of these, with at least so many
 ---@field create? moon2m.presence in a create: `"M"` must be there, `"O"` may, `"-"` (default) not
 ---@field update? moon2m.presence in an update: `"O"` may be there, `"-"` (default) not
+---@field one? boolean an update cannot remove it, as if it were mandatory
+---of an attribute that is known and not acted on: why; its value is checked, then refused with 5001
+---@field later? string

@@ -21,7 +21,7 @@ local FIELDS = options.declare("moon2m.type", {
 local OF_ROW = options.declare("moon2m.type.attribute", {
   [1] = { "string", required = true }, [2] = {},
   create = { "string", values = { "M", "O", "-" } }, update = { "string", values = { "O", "-" } },
-  list = { "number", min = 0, whole = true },
+  list = { "number", min = 0, whole = true }, one = { "boolean" }, later = { "string" },
 }, "field")
 
 -- Names of types, a list of texts; anything else raises.
@@ -103,16 +103,19 @@ local function row(scope, type_name, i, r)
   end
   local row_ok, wrong = options.read(r, OF_ROW)
   if not row_ok then error(("attribute %s: %s"):format(r[1], wrong), 0) end
-  local ok, k = pcall(kind.known, r[2] == nil and "any" or r[2])
-  if not ok and type(r[2]) == "string" then
+  local given = r[2]
+  if given == nil and not schema.common[r[1]] then given = "any" end
+  local ok, k = true, nil
+  if given ~= nil then ok, k = pcall(kind.known, given) end
+  if not ok and type(given) == "string" then
     error(("attribute %s: %s"):format(r[1], k), 0)
   end
   if not ok then
     error(("attribute %s: a kind by name, of moon2m.kinds, or a list of texts or numbers was " ..
       "expected"):format(r[1]), 0)
   end
-  return { r[1], k, list = r.list, create = r.create, update = r.update,
-    guard = k.tested and guard_of(scope, type_name, r[1]) or nil }
+  return { r[1], k, list = r.list, create = r.create, update = r.update, one = r.one,
+    later = r.later, guard = k and k.tested and guard_of(scope, type_name, r[1]) or nil }
 end
 
 -- A copy of what a script gave: data, its check and its kinds guarded.  Raises what is wrong.
