@@ -7,22 +7,7 @@ local PUBLIC = { ["moon2m"] = true, ["moon2m.rsc"] = true, ["moon2m.kinds"] = tr
   ["moon2m.schedule"] = true, bit = true }
 
 -- File below lua/moon2m -> modules of the library that only it may use.
-local DOORS = {
-  ["types/action"] = "core.json evaluation json schema",
-  ["types/ae"] = "schema",
-  ["types/content_instance"] = "schema",
-  ["types/cross_resource_subscription"] = "core.sys json protocols schema",
-  ["types/dependency"] = "evaluation",
-  ["types/flex_container"] = "json schema",
-  ["types/group"] = "schema types",
-  ["types/location_policy"] = "core.sys location schema",
-  ["types/node"] = "schema",
-  ["types/remote_cse"] = "path schema",
-  ["types/subscription"] = "core.json json protocols schema",
-  ["types/time_series"] = "schema",
-  ["types/time_sync_beacon"] = "core.sys schema",
-  ["types/trigger_request"] = "schema",
-}
+local DOORS = {}
 
 local bad, open_files, files = 0, 0, 0
 local built_in = {}              -- names of the modules that are looked at

@@ -3,7 +3,9 @@
 -- order, other texts and booleans are the same or not, lists and objects have no threshold.
 
 local json = require "moon2m.json"
-local schema = require "moon2m.schema"
+local kind = require "moon2m.kind"
+local tree = require "moon2m.tree"
+local types = require "moon2m.types"
 
 local evaluation = {}
 
@@ -18,12 +20,7 @@ local COMPARE = {
   [AT_MOST] = function(a, b) return a <= b end,
 }
 
---- The kind of an `evc`: { optr, sbjt, thld }, thld as JSON text.
-evaluation.criterion = schema.object("an evaluation criterion (object)", {
-  { "optr", schema.enum("an operator", { 1, 2, 3, 4, 5, 6 }), required = true },
-  { "sbjt", "string", required = true },
-  { "thld", "any", required = true },
-})
+local criterion = kind.of(require("moon2m.types.shared").criterion)
 
 -- A JSON text as attribute A has it, for a comparison: a number, text or boolean, or nil.  Content
 -- that is a number in a text counts as one.
@@ -63,14 +60,13 @@ end
 
 --- The criterion of a resource that was stored.
 function evaluation.of(r)
-  return evaluation.criterion.check(r.raw.evc)
+  return criterion.check(r.raw.evc)
 end
 
 --- The resource or instance that an address means, of "la" and "ol" the instance (nil: none); then
 -- the type that it has or would have, and the resource whose changes concern it.  All nil: there is
 -- no such resource here.  Yields.
 function evaluation.subject(address)
-  local tree, types = require "moon2m.tree", require "moon2m.types"    -- which need this file
   local r = tree.resolve(address)
   if not r then return nil end
   if r.virtual == "la" or r.virtual == "ol" then
@@ -81,6 +77,5 @@ function evaluation.subject(address)
   if r.virtual then return nil end
   return r, r.type, r
 end
-
 
 return evaluation

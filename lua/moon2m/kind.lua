@@ -388,7 +388,8 @@ function kind.either(what, list)
   local checks, words_of, tested = {}, {}, false
   for i, k in ipairs(list) do
     k = kind.of(k)
-    checks[i], words_of[i], tested = k.check, k.lua or "any", tested or k.tested
+    checks[i], tested = k.check, tested or k.tested
+    words_of[i] = k.of and (k.of.lua or "any") .. "[]" or k.lua or "any"
   end
   local k = new(nil, what, function(raw)
     for i = 1, #checks do

@@ -122,7 +122,7 @@ local function new_attribute(r)
     -- taken out of the raw table: the resource object has them as fields
     field = name == "rn" or name == "et" or name == "cr" and r.create == "null",
     key = '"' .. name .. '":', next_key = ',"' .. name .. '":',
-    get = getters[name],
+    get = getters[name], field_get = getters[name],
   }
 end
 
@@ -235,10 +235,11 @@ function schema.after(values, r, name)
   return v
 end
 
--- An attribute of a resource as its kind decodes it; nil when it is not there.
+-- An attribute of a resource as its kind decodes it; nil when it is not there.  What the server
+-- only shows (procedures' getters) is not there.
 local function decoded(r, a)
   local text
-  if a.get then text = a.get(r) else text = r.raw[a.name] end
+  if a.field_get then text = a.field_get(r) else text = r.raw[a.name] end
   local v = text and a.check(text)
   if v ~= nil then return v end
 end

@@ -118,7 +118,7 @@ local VALUES = {
 VALUES.mtcc, VALUES.egid = { "2", "0", "3", '"1"', "{}" }, { '"x"', "5" }
 VALUES.gpi = { '"15"', "5" }
 VALUES.nfu = { '"Cx"', "5" }
-VALUES.mt = { "3", "33", "20004", '"3"', "-1", "10033" }
+VALUES.mt = { "3", '"3"', "-1", "3.5" }
 VALUES.spty = { '"org.x"', "1.5", '""', "[]", "true" }
 VALUES.mnm = { "9", "0", '"5"', "1.5" }
 VALUES.mid = { '["moon/a"]', '"x"', "[5]", '[""]', "{}" }
@@ -444,6 +444,23 @@ describe("contentInstance", function()
     local text = '{"b" : 1.50, "a":[ ]}'
     local raw = create("m2m:cin", '{"con":' .. text .. "}")
     assert.same(text, raw.con)
+  end)
+end)
+
+describe("group", function()
+  it("has members of types that the standard has, or of virtual ones", function()
+    local T = types.by_ty[9]
+    for mt, fits in pairs { [0] = true, [3] = true, [33] = false, [66] = true, [67] = false,
+      [10003] = true, [10033] = false, [20000] = false, [20001] = true, [20003] = true,
+      [20004] = false } do
+      local ctx = { originator = "Cme", req = { who = "Cme", now = 0 } }
+      local ok, e = T.create(ctx, nil, { raw = {}, values = { mt = mt, mid = {}, mnm = 1 } })
+      assert.same(fits, ok or false, mt)
+      if not fits then
+        assert.same({ 4000, ("mt: expected a member type (0, a resource type, 20001 to 20003), " ..
+          "got %d"):format(mt) }, { e.rsc, e.msg })
+      end
+    end
   end)
 end)
 

@@ -117,6 +117,7 @@ describe("an action", function()
     local without = request()
     without.pc = nil
     refused({ apv = without }, "pc")
+    refused({ apv = request { pc = { ["m2m:cin"] = {}, ["m2m:cnt"] = {} } } }, "one member")
     refused({ ipu = { fr = "moon/actor", to = "con" } }, "ipu")
     refused({ ipu = { fr = "moon/nowhere#rn", to = "con" } }, "ipu")
     local path = act()

@@ -26,6 +26,7 @@ local OTHER = {
   ["boolean[]"] = { '"x"', "5", "true", '{"zz":1}', '["x"]', "[1,1]" },
   ["integer[]"] = { '"x"', "5", "true", '{"zz":1}', '["x"]', "[1.5]" },
   ["table[]"] = { '"x"', "5", "true", '["x"]', '{"zz":1}', '[{"zz":1}]' },
+  ["table | any[] | string"] = { "5", "1.5", "true" },
   ["string | integer"] = { "1.5", "true", '{"zz":1}', '["x"]' },
   any = {},
 }

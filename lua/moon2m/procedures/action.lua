@@ -47,6 +47,13 @@ local function check_inputs(ctx, inputs)
   end
 end
 
+-- The content of the request is a representation, which has one member.
+local function check_content(pc)
+  if not pc then return nil end
+  local _, names = json.members(pc)
+  if #names ~= 1 then return bad("apv: pc: one member is expected, got %d", #names) end
+end
+
 -- The originator makes the request as itself, and may do now what it asks for.
 local function check_request(ctx, orc, apv, inputs)
   if path.originator(apv.fr) ~= ctx.originator then
@@ -76,7 +83,8 @@ end
 
 local function create(ctx, parent, new)
   local v = new.values
-  local e = check_subject(ctx, v.sri, parent, v.evc, new)
+  local e = check_content(v.apv.pc)
+    or check_subject(ctx, v.sri, parent, v.evc, new)
     or check_request(ctx, v.orc, v.apv, v.ipu)
   if e then return nil, e end
   return true
@@ -98,7 +106,8 @@ end
 local function update(ctx, r, new)
   local v, e = new.values, nil
   ctx.update = true
-  if any_of(v, "sri", "evc") then
+  if v.apv then e = check_content(v.apv.pc) end
+  if not e and any_of(v, "sri", "evc") then
     local parent = ctx.tree.parent(r)
     if not parent then return nil, rsc.err(rsc.NOT_FOUND, "to: it was deleted meanwhile") end
     e = check_subject(ctx, after(v, r, "sri"), parent, v.evc or evaluation.of(r), new)

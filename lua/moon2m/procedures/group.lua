@@ -11,8 +11,10 @@ local rsc = require "moon2m.rsc"
 local sys = require "moon2m.core.sys"
 local times = require "moon2m.times"
 local tree = require "moon2m.tree"
+local types = require "moon2m.types"
 
 local MIXED, FLEX, MGMT = 0, 28, 13
+local OLDEST, MASHUP = 20001, 20003
 local ABANDON_MEMBER = 1
 local MAX_MEMBERS = 10000
 local PATIENCE, SPARE = 5, 0.2   -- s that members at other CSEs have to answer; for ours
@@ -73,6 +75,13 @@ local function validate(req, mid, mt, spty, csy)
   return group.judge(list, mt, spty, csy)
 end
 
+-- memberType (TS-0004 6.3.4.2.11): 0 mixed, a resource type, its announced variant, a virtual one.
+local function check_type(mt)
+  if mt == MIXED or types.standard(mt) or mt >= OLDEST and mt <= MASHUP then return nil end
+  return rsc.err(rsc.BAD_REQUEST,
+    "mt: expected a member type (0, a resource type, 20001 to 20003), got %d", mt)
+end
+
 -- spty: of which specialisation the members are.
 local function check_special(spty, mt)
   if spty == nil then return nil end
@@ -89,7 +98,7 @@ end
 local function create(ctx, _, new)
   local v, raw = new.values, new.raw
   local mt, csy = v.mt or MIXED, v.csy or ABANDON_MEMBER
-  local e = check_special(v.spty, mt)
+  local e = check_type(mt) or check_special(v.spty, mt)
   if e then return nil, e end
   local list, open
   list, mt, open = validate(ctx.req, v.mid, mt, v.spty, csy)

@@ -27,12 +27,21 @@ local function make_container(ri, name, who, acpi)
   return c
 end
 
+-- The target area must be polygons (location.area).
+local function check_area(gta)
+  if gta == nil or gta == "null" then return nil end
+  local shape, why = location.area(gta)
+  return not shape and rsc.err(rsc.BAD_REQUEST, "gta: %s", why) or nil
+end
+
 local function create(ctx, _, new)
   local values = new.values
   if values.los ~= DEVICE then
     return nil, rsc.err(rsc.NOT_IMPLEMENTED,
       "los: only device based location (2) is supported by this CSE")
   end
+  local e = check_area(new.raw.gta)
+  if e then return nil, e end
   new.raw.lit = new.raw.lit or "1"
   local c, code, why = make_container(new.ri, values.lon, ctx.originator, new.raw.acpi)
   if not c then return nil, rsc.err(code, "lon: %s", why) end
@@ -43,6 +52,8 @@ end
 
 -- Another area or event: what was inside before says nothing.
 local function update(_, _, new)
+  local e = check_area(new.raw.gta)
+  if e then return nil, e end
   if new.values.gta ~= nil then new.raw._inside = "null" end
   return true
 end

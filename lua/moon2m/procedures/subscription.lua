@@ -60,14 +60,9 @@ local function only_target(nu, originator)
 end
 
 -- bn and rl are kept with all their members (TS-0004 7.4.8.2.1).
-local function complete(new)
-  local values = new.values
-  if values.bn and values.bn ~= null then
-    new.raw.bn = json.encode(defaults.batch(values.bn))
-  end
-  if values.rl and values.rl ~= null then
-    new.raw.rl = json.encode(defaults.rate(values.rl))
-  end
+local function complete(raw)
+  if raw.bn and raw.bn ~= "null" then raw.bn = json.encode(defaults.batch(json.decode(raw.bn))) end
+  if raw.rl and raw.rl ~= "null" then raw.rl = json.encode(defaults.rate(json.decode(raw.rl))) end
 end
 
 local function create(ctx, parent, new)
@@ -79,7 +74,7 @@ local function create(ctx, parent, new)
     if not nct then return nil, why end
     new.raw.nct, values.nct = tostring(nct), nct
   end
-  complete(new)
+  complete(new.raw)
   -- the creator is kept whenever somebody else is notified (TS-0004 7.4.8.2.1), not only on
   -- request
   if values.cr ~= null and ctx.originator and not only_target(values.nu, ctx.originator) then
@@ -100,13 +95,17 @@ end
 
 -- A new enc without md keeps the md that it replaces (TS-0004 7.4.8.2).
 local function keep_md(r, new)
-  if subscription.with_md(new.values.enc, r) == new.values.enc then return end
-  local md = core.member(r.raw.enc, "md")
-  new.raw.enc = new.raw.enc:gsub("}%s*$", function() return ',"md":' .. md .. "}" end)
+  local md = r.raw.enc and core.member(r.raw.enc, "md")
+  if not md or new.values.enc.md then return end
+  for _, e in ipairs(new.values.enc.net or {}) do
+    if e == MISSING then
+      new.raw.enc = new.raw.enc:gsub("}%s*$", function() return ',"md":' .. md .. "}" end)
+    end
+  end
 end
 
 local function update(ctx, r, new)
-  complete(new)
+  complete(new.raw)
   local nse = new.values.nse
   if nse ~= nil then new.raw._nsi = statistics.update(r, nse) end
   local enc = new.values.enc

@@ -2,14 +2,14 @@
 -- (aei), which registration assigns; everything about identity and tokens lives there, the
 -- attributes here.
 
+local kinds = require "moon2m.kinds"
 local rsc = require "moon2m.rsc"
-local schema = require "moon2m.schema"
 
 -- App-ID (TS-0004 7.4.5.2.1): "R" registered with an authority, "N" not registered; "r" as
 -- Release 2 and 3 tolerate it.
-local api = schema.string_kind(nil, "an App-ID (string)", function(s)
+local api = kinds.text("an App-ID (string)", function(s)
   if s:find("^[RrN][^%z\1-\32\127]+$") then return s end
-  return nil, 'an App-ID starts with "R" (registered) or "N" (not registered) and goes on without'
+  return false, 'an App-ID starts with "R" (registered) or "N" (not registered) and goes on without'
     .. " spaces"
 end)
 
@@ -41,7 +41,7 @@ return {
       later = "end-to-end security (TS-0003 8) is not supported by this CSE", announced = "MA" },
     { "mei", "string", create = "O", update = "O" },
     { "srv", "release", list = 1, create = "M", update = "O", announced = "MA" },
-    { "regs", schema.enum("a registration status", { 1, 2 }), create = "O", update = "O",
+    { "regs", kinds.enum("a registration status", { 1, 2 }), create = "O", update = "O",
       announced = "OA" },
     { "trps", "bool", create = "O", update = "O",
       later = "the tracking of registration points is not supported by this CSE",

@@ -1,17 +1,17 @@
 -- contentInstance (TS-0001 9.6.7, TS-0004 7.4.7): one reading.  Written once, never changed;
 -- `con` stays the bytes that were received.
 
-local schema = require "moon2m.schema"
 
 -- contentRef (6.3.5.36): names, each once, of other instances.
-local content_ref = schema.object("a content reference (object)", {
-  { "urir", schema.object("a reference (object)", {
+local kinds = require "moon2m.kinds"
+local content_ref = kinds.object("a content reference (object)", {
+  { "urir", kinds.object("a reference (object)", {
       { "nm", "string", required = true }, { "uri", "uri", required = true },
     }), list = 1, required = true },
 }, function(v)
   local seen = {}
   for _, one in ipairs(v.urir) do
-    if seen[one.nm] then return "urir: the name " .. one.nm .. " twice" end
+    if seen[one.nm] then return false, "urir: the name " .. one.nm .. " twice" end
     seen[one.nm] = true
   end
 end)

@@ -2,14 +2,12 @@
 -- to several resources have had events within one time window.  The shape and the rules of the
 -- attributes; making the subscriptions, the windows and the notices are cross.lua's.
 
-local json = require "moon2m.json"
-local protocols = require "moon2m.protocols"
+local kinds = require "moon2m.kinds"
+local protocols = require "moon2m.types.protocols"
 local rsc = require "moon2m.rsc"
-local schema = require "moon2m.schema"
 local subscription = require "moon2m.types.subscription"
-local sys = require "moon2m.core.sys"
 
-local enum, null = schema.enum, json.null
+local after, enum = kinds.after, kinds.enum
 
 local PERIODIC = 1
 local SOME_MISSING, ALL_MISSING = 3, 4
@@ -23,13 +21,6 @@ local function as_in_subscription(name)
   end
   error("a subscription has no attribute " .. name)
 end
-
-local window = schema.string_kind(nil, "a duration (string)", function(s)
-  local us = sys.parse_duration(s)
-  if not us or us <= 0 then return nil, "not a duration of more than nothing (PnDTnHnMnS)" end
-  if us > MAX_WINDOW then return nil, "longer than ten years" end
-  return us
-end)
 
 local function bad(...) return rsc.err(rsc.BAD_REQUEST, ...) end
 
@@ -46,10 +37,9 @@ local function check_resources(values)
   end
 end
 
-local function after(values, r, name)
-  local v = values[name]
-  if v == nil and r then return tonumber(r.raw[name]) end
-  return v ~= null and v or nil
+local function check_window(tws)
+  if tws == 0 then return bad("tws: longer than nothing is needed") end
+  if tws and tws > MAX_WINDOW then return bad("tws: longer than ten years") end
 end
 
 local function check(values, r)
@@ -57,7 +47,8 @@ local function check(values, r)
   if (eem == SOME_MISSING or eem == ALL_MISSING) and after(values, r, "twt") ~= PERIODIC then
     return bad("eem: %d goes with periodic windows (twt 1) only", eem)
   end
-  return protocols.refused(values) or not r and check_resources(values) or nil
+  return check_window(after(values, nil, "tws")) or protocols.refused(values)
+    or not r and check_resources(values) or nil
 end
 
 return {
@@ -72,7 +63,7 @@ return {
     { "srat", "uri", list = 1, create = "O", update = "-" },
     { "rrats", "uri", list = 1, create = "-", update = "-" },
     { "twt", enum("a time window type", { 1, 2 }), create = "M", update = "O" },
-    { "tws", window, create = "M", update = "O" },
+    { "tws", "duration", create = "M", update = "O" },
     { "encs", as_in_subscription("enc"), list = 1, create = "O", update = "-" },
     { "nec", as_in_subscription("nec"), create = "O", update = "-" },
     { "exc", "posint", create = "O", update = "O" },

@@ -5,18 +5,16 @@
 -- cs is the size of the specialisation's attributes.  With fcied the CSE keeps what they were, as
 -- instances that mni, mbs and mia bound, reached as "la" and "ol".
 
-local null = require("moon2m.json").null
+local kinds = require "moon2m.kinds"
 local rsc = require "moon2m.rsc"
-local schema = require "moon2m.schema"
 
 local LIMITS = { "mni", "mbs", "mia" }
 
 -- Limits bound instances, so there must be some.
 local function check_limits(values, r)
   for _, name in ipairs(LIMITS) do
-    local v = values[name]
-    if v == 0 then return rsc.err(rsc.BAD_REQUEST, "%s: 0 is not permitted", name) end
-    if v ~= nil and v ~= null and schema.after(values, r, "fcied") == nil then
+    if values[name] == 0 then return rsc.err(rsc.BAD_REQUEST, "%s: 0 is not permitted", name) end
+    if kinds.after(values, nil, name) and kinds.after(values, r, "fcied") == nil then
       return rsc.err(rsc.BAD_REQUEST, "%s: not permitted without fcied", name)
     end
   end

@@ -2,17 +2,17 @@
 -- AEs and the CSE on it are hael and hcl, which follow the nl of their resources (node.lua); its
 -- schedules say when they can be reached.
 
-local schema = require "moon2m.schema"
 
+local kinds = require "moon2m.kinds"
 return {
   ty = 14, name = "node", short = "m2m:nod",
   parents = { "cse_base" },
   children = { "mgmt_obj", "subscription", "schedule" },
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",
-    { "ni", schema.string_kind(nil, "a node identifier (string)", function(s)
+    { "ni", kinds.text("a node identifier (string)", function(s)
         if s:find("^[^%z\1-\32\127]+$") then return s end
-        return nil, "empty, or with a space in it"
+        return false, "empty, or with a space in it"
       end), create = "M", update = "O", announced = "MA" },
     { "hcl", "id", create = "O", update = "O", announced = "OA" },
     { "hael", "id", list = 1, create = "O", update = "O", announced = "OA" },

@@ -2,13 +2,12 @@
 -- address for notifications and requests; its identity, token and connection are register.lua's,
 -- the way to what is behind it remote.lua's.  csi is what the originator is called.
 
-local path = require "moon2m.path"
-local schema = require "moon2m.schema"
+local kinds = require "moon2m.kinds"
 
-local cse_id = schema.string_kind(nil, "a CSE-ID (string)", function(s)
-  local id = path.originator(s)
-  if id:find("^/[^/%s%c]+$") then return s end
-  return nil, "not a CSE-ID (\"/\" and a name)"
+-- Also with the service provider in front of it.
+local cse_id = kinds.text("a CSE-ID (string)", function(s)
+  if s:find("^/[^/%s%c]+$") or s:find("^//[^/%s%c]+/[^/%s%c]+$") then return s end
+  return false, "not a CSE-ID (\"/\" and a name)"
 end)
 
 return {
@@ -19,7 +18,7 @@ return {
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cr",
     "cstn", "loc",
-    { "cst", schema.enum("a CSE type", { 1, 2, 3 }), create = "O", update = "-", announced = "OA" },
+    { "cst", kinds.enum("a CSE type", { 1, 2, 3 }), create = "O", update = "-", announced = "OA" },
     { "poa", "poa", list = 1, create = "O", update = "O", announced = "OA" },
     { "cb", "uri", create = "M", update = "-", announced = "OA" },
     { "csi", cse_id, create = "O", update = "-", one = true, announced = "OA" },
@@ -33,7 +32,7 @@ return {
       later = "end-to-end security (TS-0003 8) is not supported by this CSE", announced = "MA" },
     { "dcse", cse_id, list = 1, create = "O", update = "O", announced = "OA" },
     { "srv", "release", list = 1, create = "M", update = "O", announced = "MA" },
-    { "mtcc", schema.enum("a multicast capability", { 1, 2 }), create = "O", update = "O",
+    { "mtcc", kinds.enum("a multicast capability", { 1, 2 }), create = "O", update = "O",
       announced = "OA" },
     { "egid", "string", create = "O", update = "O", announced = "OA" },
     { "tren", "bool", create = "O", update = "O", announced = "OA" },

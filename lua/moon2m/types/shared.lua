@@ -21,4 +21,12 @@ shared.region = kinds.object("a region (object)", {
   { "accc", "string", list = 1 }, { "accr", kinds.list("number", 3, 3) },
 })
 
+--- evalCriteria of actions and dependencies: an attribute compared with a threshold, which stays
+-- JSON text.
+shared.criterion = kinds.object("an evaluation criterion (object)", {
+  { "optr", kinds.enum("an operator", { 1, 2, 3, 4, 5, 6 }), required = true },
+  { "sbjt", "string", required = true },
+  { "thld", "any", required = true },
+})
+
 return shared

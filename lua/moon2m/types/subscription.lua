@@ -1,14 +1,11 @@
 -- subscription (TS-0001 9.6.8, TS-0004 7.4.8): who is told of which events of the parent.  Its
 -- check is of what must stand together (TS-0004 7.4.8.2).
 
-local core = require "moon2m.core.json"
-local json = require "moon2m.json"
-local protocols = require "moon2m.protocols"
+local kinds = require "moon2m.kinds"
+local protocols = require "moon2m.types.protocols"
 local rsc = require "moon2m.rsc"
-local schema = require "moon2m.schema"
 
-local enum, object, range = schema.enum, schema.object, schema.range
-local err, BAD, null, after = rsc.err, rsc.BAD_REQUEST, json.null, schema.after
+local after, enum, object, range = kinds.after, kinds.enum, kinds.object, kinds.range
 
 -- notificationContentType that goes with each notificationEventType (TS-0001 Table 9.6.8-4), the
 -- default first; operation monitors get what the subscribed-to resource is.
@@ -24,7 +21,7 @@ local operation_monitor = object("an operation monitor (object)", {
   { "ops", range("operations (sum of 1, 2, 4, 8, 16, 32)", 1, 63) }, { "or", "id" },
   { "org", "id" },
 }, function(v)
-  if v.ops == nil and v["or"] == nil and v.org == nil then return "ops or or is needed" end
+  if v.ops == nil and v["or"] == nil and v.org == nil then return false, "ops or or is needed" end
 end)
 
 local missing_data = object("missing data (object)", {
@@ -46,21 +43,21 @@ local criteria = object("criteria (object)", {
   { "fo", enum("a filter operation", { 1, 2 }) },
 })
 
-local span = schema.string_kind(nil, "a duration (string)", function(s)
-  local v, why = schema.kinds.duration.check(core.quote(s))
-  if not v then return nil, why end
-  if v == 0 then return nil, "longer than nothing is needed" end
-  return s
+-- A test of an object: a duration in it is longer than nothing.
+local function lasting(name)
+  return function(v)
+    if v[name] == 0 then return false, name .. ": longer than nothing is needed" end
+  end
+end
+
+local batch = object("a batch policy (object)", { { "num", "posint" }, { "dur", "duration" } },
+  lasting "dur")
+local rate = object("a rate limit (object)", { { "mnn", "posint" }, { "tww", "duration" } },
+  lasting "tww")
+
+local event_category = kinds.integer("an event category (2, 3, 4 or 100 to 999)", function(n)
+  return n >= 2 and n <= 4 or n >= 100 and n <= 999
 end)
-
-local batch = object("a batch policy (object)", { { "num", "posint" }, { "dur", span } })
-local rate = object("a rate limit (object)", { { "mnn", "posint" }, { "tww", span } })
-
-local event_category = schema.kind(nil, "an event category", function(raw)
-  local n = raw:find("^%d+$") and tonumber(raw)
-  if n and (n >= 2 and n <= 4 or n >= 100 and n <= 999) then return n end
-  return nil, "expected an event category (2, 3, 4 or 100 to 999), got " .. raw
-end, "integer")
 
 local function has(list, v)
   for _, x in ipairs(list or {}) do
@@ -69,7 +66,7 @@ local function has(list, v)
   return false
 end
 
-local function bad(...) return err(BAD, ...) end
+local function bad(...) return rsc.err(rsc.BAD_REQUEST, ...) end
 
 -- enc by itself: what may stand together (TS-0004 7.4.8.2.1).
 local function check_criteria(enc)
@@ -109,7 +106,7 @@ local BLOCKING_ONLY = { "exc", "gpi", "nfu", "bn", "rl", "psn", "pn", "nsp", "ln
 
 -- A blocking update: one AE is asked, nothing else of a subscription applies (TS-0004 7.4.8.2.1).
 local function check_blocking(values, r, enc)
-  if r and not has(events_of(json.decode(r.raw.enc or "null")), BLOCKING) then
+  if r and not has(events_of(r.enc), BLOCKING) then
     return bad("enc: net 7 cannot be introduced by an UPDATE")
   end
   for _, tag in ipairs(STATE_TAGS) do
@@ -125,9 +122,8 @@ end
 
 -- A new enc without md keeps the md that it replaces (TS-0004 7.4.8.2).
 local function with_md(enc, r)
-  if not r or not has(enc.net, MISSING) or enc.md then return enc end
-  local old = r.raw.enc and json.decode(r.raw.enc)
-  if not old or not old.md then return enc end
+  local old = r and r.enc
+  if not old or not old.md or not has(enc.net, MISSING) or enc.md then return enc end
   local new = { md = old.md }
   for name, v in pairs(enc) do new[name] = v end
   return new
@@ -137,7 +133,7 @@ end
 local function check(values, r)
   local enc, nct = after(values, r, "enc"), after(values, r, "nct")
   local e
-  if values.enc and values.enc ~= null then e = check_criteria(with_md(enc, r)) end
+  if enc and values.enc ~= nil then e = check_criteria(with_md(enc, r)) end
   if not e and nct and (values.enc ~= nil or values.nct ~= nil) then
     e = check_content_type(enc, nct)
   end
@@ -149,7 +145,7 @@ return {
   ty = 23, name = "subscription", short = "m2m:sub",
   children = { "schedule" },
   virtual = { ntsr = "notificationTargetSelfReference" },
-  check = check, content_types = content_types, events_of = events_of, with_md = with_md,
+  check = check, content_types = content_types, events_of = events_of,
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "cr",
     "cstn",

@@ -3,10 +3,10 @@
 -- values are expected every pei ms, each within peid around its time; those that are not there
 -- mdt ms after their time are missing: series.lua watches for them.
 
+local kinds = require "moon2m.kinds"
 local rsc = require "moon2m.rsc"
-local schema = require "moon2m.schema"
 
-local after = schema.after
+local after = kinds.after
 
 -- What the detection rests on: fixed as long as it runs.
 local FIXED = { "mdt", "mdn", "pei", "peid" }
@@ -18,7 +18,7 @@ local function check_fixed(values, r)
     if values[name] ~= nil and values.mdd ~= nil then
       return bad("mdd: cannot be updated together with %s", name)
     end
-    if values[name] ~= nil and r.raw.mdd == "true" then
+    if values[name] ~= nil and r.mdd then
       return bad("%s: cannot be updated while mdd is true", name)
     end
   end

@@ -2,25 +2,15 @@
 -- bcnc 1: every bcni.  bcnc 2: when the requests of bcnr carry a time (ot) that is off by more than
 -- bcnt.  beacon.lua does it.
 
+local kinds = require "moon2m.kinds"
 local rsc = require "moon2m.rsc"
-local schema = require "moon2m.schema"
-local sys = require "moon2m.core.sys"
 
 local PERIODIC, LOSS = 1, 2
 local LEAST = 100000             -- us
 
-local after = schema.after
+local after = kinds.after
 
 local function bad(...) return rsc.err(rsc.BAD_REQUEST, ...) end
-
-local function duration(least)
-  return schema.string_kind(nil, "a duration (string)", function(s)
-    local us = sys.parse_duration(s)
-    if not us then return nil, "not a duration (PnYnMnDTnHnMnS)" end
-    if us < least then return nil, ("at least %g s are needed"):format(least / 1e6) end
-    return us
-  end)
-end
 
 -- What goes with which criterion.
 local function check(values, r)
@@ -31,6 +21,8 @@ local function check(values, r)
   if not periodic and not after(values, r, "bcnr") then
     return bad("bcnr: missing, bcnc 2 needs it")
   end
+  local bcni = after(values, nil, "bcni")
+  if bcni and bcni < LEAST then return bad("bcni: at least %g s are needed", LEAST / 1e6) end
 end
 
 return {
@@ -40,10 +32,10 @@ return {
   attrs = {
     "rn", "ty", "ri", "pi", "ct", "lt", "et", "lbl", "acpi", "daci", "at", "aa", "ast", "cstn",
     { "bcnr", "id", create = "O", update = "-", announced = "OA" },
-    { "bcnc", schema.enum("a beacon criterion", { PERIODIC, LOSS }), create = "M", update = "O",
+    { "bcnc", kinds.enum("a beacon criterion", { PERIODIC, LOSS }), create = "M", update = "O",
       announced = "OA" },
-    { "bcni", duration(LEAST), create = "O", update = "O", announced = "OA" },
-    { "bcnt", duration(0), create = "O", update = "O", announced = "OA" },
+    { "bcni", "duration", create = "O", update = "O", announced = "OA" },
+    { "bcnt", "duration", create = "O", update = "O", announced = "OA" },
     { "bcnu", "uri", list = 1, create = "M", update = "O", announced = "OA" },
   },
 }

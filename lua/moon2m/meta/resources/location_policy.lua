@@ -19,7 +19,7 @@
 ---@field loi? string locationContainerID; the server's
 ---@field lon? string locationContainerName; may be set in a create
 ---@field lost? string locationStatus; the server's
----@field gta? any geographicalTargetArea; may be set and changed
+---@field gta? table | any[] | string geographicalTargetArea; may be set and changed
 ---@field gec? 1 | 2 | 3 | 4 geofenceEventCriteria; may be set and changed
 ---@field aid? string authID; may be set in a create
 ---@field rlkl? boolean retrieveLastKnownLocation; may be set and changed

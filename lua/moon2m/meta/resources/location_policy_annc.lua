@@ -17,7 +17,7 @@
 ---@field loi? string locationContainerID; may be set and changed
 ---@field lon? string locationContainerName; may be set and changed
 ---@field lost? string locationStatus; may be set and changed
----@field gta? any geographicalTargetArea; may be set and changed
+---@field gta? table | any[] | string geographicalTargetArea; may be set and changed
 ---@field gec? 1 | 2 | 3 | 4 geofenceEventCriteria; may be set and changed
 ---@field aid? string authID; may be set and changed
 ---@field rlkl? boolean retrieveLastKnownLocation; may be set and changed
