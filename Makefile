@@ -147,7 +147,7 @@ UNIT_bind_ws := $(GROUND) $(IDENTITY) primitive session bind_identity bind_ws_te
 UNIT_lua_cse := $(GROUND) $(IDENTITY) $(LUA_CORE) task primitive session bind_identity bind_media bind_http_text bind_page bind_http \
 	bind_ws_text bind_ws lua_cse lua_notify lua_field
 STORE := store store_start store_tx store_read store_sql store_schema store_sqlite store_sqlite_cs \
-	store_sqlite_gc store_sqlite_ops store_sqlite_read store_sqlite_backup store_sqlite_verify store_sqlite_sums store_sqlite_whole
+	store_sqlite_gc store_sqlite_geo store_sqlite_ops store_sqlite_read store_sqlite_backup store_sqlite_verify store_sqlite_sums store_sqlite_whole
 UNIT += store store_step store_evict store_faults store_turns store_backup store_verify store_sums lua_store
 UNIT_store := $(GROUND) $(STORE)
 UNIT_store_step := $(GROUND) $(STORE)

@@ -75,5 +75,20 @@ static const char step4[] = "CREATE TABLE evt(id INTEGER PRIMARY KEY, body TEXT 
  * right: the number alone. */
 static const char step5[] = "";
 
-const char *const store_schema[] = { step1, step2, step3, step4, step5 };
+/* The boxes around locations (store_sqlite_geo.c), in degrees as 32-bit numbers that are rounded
+ * outward: a search looks again. */
+static const char step6[] =
+    "CREATE VIRTUAL TABLE geo USING rtree(id,x0,x1,y0,y1);"
+    "INSERT OR REPLACE INTO geo SELECT o.id*2,min(iif(t.key=0,t.atom,NULL)),"
+    " max(iif(t.key=0,t.atom,NULL)),min(iif(t.key=1,t.atom,NULL)),"
+    " max(iif(t.key=1,t.atom,NULL)) FROM res o,json_tree(CASE WHEN"
+    " json_valid(json_extract(o.doc,'$.loc.crd')) THEN json_extract(o.doc,'$.loc.crd') END) t"
+    " WHERE instr(o.doc,char(34)||'loc'||char(34)||':')>0 AND t.type IN ('integer','real') GROUP BY o.id*2;"
+    "INSERT OR REPLACE INTO geo SELECT o.id*2+1,min(iif(t.key=0,t.atom,NULL)),"
+    " max(iif(t.key=0,t.atom,NULL)),min(iif(t.key=1,t.atom,NULL)),"
+    " max(iif(t.key=1,t.atom,NULL)) FROM cin o,json_tree(CASE WHEN"
+    " json_valid(json_extract(o.att,'$.loc.crd')) THEN json_extract(o.att,'$.loc.crd') END) t"
+    " WHERE o.att IS NOT NULL AND instr(o.att,char(34)||'loc'||char(34)||':')>0 AND t.type IN ('integer','real') GROUP BY o.id*2+1;";
+
+const char *const store_schema[] = { step1, step2, step3, step4, step5, step6 };
 const int store_schema_version = countof(store_schema);

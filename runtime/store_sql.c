@@ -27,6 +27,17 @@ static const char *const text[QUERIES] = {
 		      " SELECT value,?2,?3,?4,?5 FROM json_each(?1) WHERE type='text'",
 	[Q_LBL_WIPE] = "DELETE FROM lbl WHERE id=?1 AND st>=?2 AND st<=?3",
 
+	[Q_GEO_PUT] =
+	    "INSERT OR REPLACE INTO geo SELECT ?1,min(iif(t.key=0,t.atom,NULL)),"
+	    " max(iif(t.key=0,t.atom,NULL)),min(iif(t.key=1,t.atom,NULL)),"
+	    " max(iif(t.key=1,t.atom,NULL)) FROM json_tree(CASE WHEN"
+	    " json_valid(json_extract(?2,'$.loc.crd')) THEN json_extract(?2,'$.loc.crd') END) t"
+	    " WHERE t.type IN ('integer','real') GROUP BY ?1",
+	[Q_GEO_WIPE] = "DELETE FROM geo WHERE id=?1",
+	[Q_GEO_WIPE_RANGE] = "DELETE FROM geo WHERE id IN (SELECT id*2+1 FROM cin WHERE cid=?1"
+			     " AND st>=?2 AND st<?3)",
+	[Q_GEO_SOME] = "SELECT 1 FROM geo LIMIT 1",
+
 	[Q_CS_GET] = "SELECT st,cni,cbs,ol,lt,mni,mbs,mia FROM cs WHERE cid=?1",
 	[Q_CS_PUT] = "INSERT INTO cs(cid,st,cni,cbs,ol,lt,mni,mbs,mia)"
 		     " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",

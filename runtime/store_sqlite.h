@@ -29,6 +29,7 @@ enum engine_sql {
 	Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_SAVE, Q_UNDO, Q_KEEP,
 	Q_RES_PATH, Q_RES_SET_READ, Q_RES_PUT, Q_RES_SET, Q_RES_HOLDERS, Q_RES_BELOW, Q_RES_WIPE,
 	Q_LBL_VALID, Q_LBL_ADD, Q_LBL_WIPE,
+	Q_GEO_PUT, Q_GEO_WIPE, Q_GEO_WIPE_RANGE, Q_GEO_SOME,
 	Q_CS_GET, Q_CS_PUT, Q_CS_SET, Q_CS_WIPE,
 	Q_CIN_PUT, Q_CIN_AT, Q_CIN_NAMED, Q_CIN_MARKED, Q_CIN_TOP, Q_CIN_UP, Q_CIN_DOWN, Q_CIN_NEXT, Q_CIN_WIPE,
 	Q_CIN_WIPE_RANGE, Q_CIN_SLICE,
@@ -97,12 +98,25 @@ struct engine {
 	int64_t tree_next; /* id of the next gc_tree row */
 	char *cursor; /* path reached in tree[0] */
 	bool gc_inst; /* the table gc_inst may hold rows */
+	bool located; /* the table geo may hold rows */
 	int64_t gc_after; /* clock_mono: not before, after a failure */
 	long budget; /* rows that deletions of this group may still wipe at once */
 
 	int log_pages, log_base; /* pages in the write-ahead log; at the last checkpoint */
 	bool log_dirty; /* some of them are not in the file yet */
 };
+
+/* ---- locations (store_sqlite_geo.c); false: engine.bad ---- */
+
+bool geo_load(struct engine *g) MUSTCHECK;
+/* A resource's attributes, JSON text, as they are now; with or without a location. */
+bool geo_set_res(struct engine *g, int64_t id, struct str doc);
+bool geo_wipe_res(struct engine *g, int64_t id) MUSTCHECK;
+/* row: of the table cin; att: as its column. */
+bool geo_put_inst(struct engine *g, int64_t row, struct str att);
+bool geo_wipe_inst(struct engine *g, int64_t row) MUSTCHECK;
+/* Of instances with first <= st < below, before they are wiped. */
+bool geo_wipe_insts(struct engine *g, int64_t cid, int64_t first, int64_t below) MUSTCHECK;
 
 /* ---- statements (store_sqlite.c) ---- */
 sqlite3_stmt *engine_stmt(struct engine *g, enum engine_sql q);

@@ -248,7 +248,7 @@ bool cs_wipe_inst(struct engine *g, int64_t cid, int64_t st, int64_t rowid)
 	sqlite3_stmt *s = engine_stmt(g, Q_CIN_WIPE);
 
 	bind_int(s, 1, rowid);
-	if (engine_run(g, s) != SQL_DONE)
+	if (engine_run(g, s) != SQL_DONE || !geo_wipe_inst(g, rowid))
 		return false;
 	s = engine_stmt(g, Q_LBL_WIPE);
 	bind_int(s, 1, cid);

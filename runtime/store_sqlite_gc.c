@@ -106,7 +106,7 @@ bool gc_load(struct engine *g)
 	}
 	sqlite3_reset(s);
 	g->gc_inst = true;
-	return !g->bad && seq_load(g);
+	return !g->bad && geo_load(g) && seq_load(g);
 }
 
 /* ---- wiping ---------------------------------------------------------------------------------- */
@@ -124,8 +124,11 @@ static bool wipe_labels(struct engine *g, int64_t id, int64_t first, int64_t las
 /* Instances with first <= st < below.  (A label row with st 0 is the container's own.) */
 static bool wipe_insts(struct engine *g, int64_t cid, int64_t first, int64_t below)
 {
-	sqlite3_stmt *s = engine_stmt(g, Q_CIN_WIPE_RANGE);
+	sqlite3_stmt *s;
 
+	if (!geo_wipe_insts(g, cid, first, below))
+		return false;
+	s = engine_stmt(g, Q_CIN_WIPE_RANGE);
 	bind_int(s, 1, cid);
 	bind_int(s, 2, first);
 	bind_int(s, 3, below);
@@ -181,7 +184,7 @@ static bool wipe(struct engine *g, int64_t id)
 	struct cs_row *c;
 
 	bind_int(s, 1, id);
-	if (engine_run(g, s) != SQL_DONE || !wipe_labels(g, id, 0, 0))
+	if (engine_run(g, s) != SQL_DONE || !wipe_labels(g, id, 0, 0) || !geo_wipe_res(g, id))
 		return false;
 	g->budget--;
 	c = cs_get(g, id);

@@ -218,6 +218,7 @@ static enum store_rc op_put(struct engine *g, struct store_tx *tx, const struct 
 		return refuse(g, tx, STORE_CONFLICT, "is taken",
 			      path_taken(g, r->path) ? r->path : r->aei);
 	seen(g, SEQ_RES, r->id);
+	geo_set_res(g, r->id, r->doc);
 	if (labels_add(g, r->lbl, r->path, 0, r->ty, r->id) && r->container)
 		cs_put(g, r);
 	return done(g);
@@ -284,6 +285,7 @@ static enum store_rc set_checked(struct engine *g, struct store_tx *tx, const st
 	}
 	if (res_update(g, r) != SQL_DONE)
 		return refuse(g, tx, STORE_CONFLICT, "is taken", r->aei);
+	geo_set_res(g, r->id, r->doc);
 	if (relabel && labels_wipe(g, r->id))
 		labels_add(g, r->lbl, path, 0, ty, r->id);
 	if (g->bad || !c)
@@ -410,6 +412,7 @@ static enum store_rc op_inst(struct engine *g, struct store_tx *tx, const struct
 	c->lt = i->ct;
 	if (inst_insert(g, i) != SQL_DONE)
 		engine_bad(g);
+	geo_put_inst(g, sqlite3_last_insert_rowid(g->db), i->att);
 	labels_add(g, i->lbl, i->path, i->st, INST_TY, i->cid);
 	return done(g);
 }

@@ -42,6 +42,23 @@
 	"FROM cin i WHERE NOT EXISTS(SELECT 1 FROM cs c WHERE c.cid=i.cid) AND"                    \
 	" NOT EXISTS(SELECT 1 FROM gc_inst g WHERE g.cid=i.cid)"
 
+/* Rows of res and cin with a location that can be read, as box, text and name. */
+#define LOCATION(text)                                                                             \
+	"CASE WHEN json_valid(" text ") AND instr(" text ",char(34)||'loc'||char(34)||':')>0 THEN" \
+	" json_extract(" text ",'$.loc.crd') END"
+#define LOCATED                                                                                    \
+	"(SELECT 2*r.id AS box, " LOCATION(                                                        \
+	    "r.doc") " AS crd, 'resource '||r.id||' ('||r.path||')'"                               \
+		     " AS name FROM res r UNION ALL SELECT 2*i.id+1, " LOCATION(                   \
+			 "i.att") ", 'container '||i.cid"                                          \
+				  "||', instance '||i.st FROM cin i WHERE i.att IS NOT NULL)"
+#define NOT_IN_GEO                                                                                 \
+	"FROM " LOCATED " o WHERE json_valid(o.crd) AND json_array_length(o.crd)>0 AND"            \
+	" NOT EXISTS(SELECT 1 FROM geo g WHERE g.id=o.box)"
+#define NOT_LOCATED                                                                                \
+	"FROM geo g WHERE NOT EXISTS(SELECT 1 FROM " LOCATED " o WHERE o.box=g.id AND o.crd"       \
+	" IS NOT NULL)"
+
 struct check {
 	const char *what;
 	const char *sql;
@@ -95,6 +112,15 @@ static const struct check checks[] = {
 	  NO_LABEL_OF_CIN,
 	  "DELETE FROM lbl WHERE (lbl,path,st) IN (SELECT l.lbl,l.path,l.st " NO_LABEL_OF_RES
 	  "); DELETE FROM lbl WHERE (lbl,path,st) IN (SELECT l.lbl,l.path,l.st " NO_LABEL_OF_CIN ")" },
+	{ "locations are in the index",
+	  "SELECT o.name||': searches by place do not find it' " NOT_IN_GEO,
+	  "INSERT OR REPLACE INTO geo SELECT o.box, min(iif(t.key=0,t.atom,NULL)),"
+	  " max(iif(t.key=0,t.atom,NULL)), min(iif(t.key=1,t.atom,NULL)),"
+	  " max(iif(t.key=1,t.atom,NULL)) FROM (SELECT o.box, o.crd " NOT_IN_GEO ") o,"
+	  " json_tree(o.crd) t WHERE t.type IN ('integer','real') GROUP BY o.box" },
+	{ "the index of locations has no others",
+	  "SELECT 'box '||g.id||' of a location: nothing is there' " NOT_LOCATED,
+	  "DELETE FROM geo WHERE id IN (SELECT g.id " NOT_LOCATED ")" },
 	{ "numbers are not given twice",
 	  "SELECT 'resource '||max(id)||': the highest number given is '||"
 	  "coalesce((SELECT id FROM seq WHERE name='res'),0) FROM res HAVING max(id)>"

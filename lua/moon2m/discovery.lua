@@ -16,6 +16,7 @@ local label_query = require "moon2m.label_query"
 local path = require "moon2m.path"
 local recent = require "moon2m.recent"
 local sql = require "moon2m.sql"
+local sql_geo = require "moon2m.sql_geo"
 local sql_match = require "moon2m.sql_match"
 local sql_time = require "moon2m.sql_time"
 
@@ -57,10 +58,19 @@ local function led_by(scope, fc)
   return sql_time.choose(store.find(statement, params, 1)[1], count)
 end
 
+-- What the boxes of locations lead to, nil: nothing.  Yields.
+local function near(fc)
+  local box = sql_geo.box(fc)
+  if not box or fc.lbl then return nil end
+  local statement, params = sql_geo.probe(box)
+  return sql_geo.choose(store.find(statement, params, 1)[1])
+end
+
 -- The rows that match, one after the other, in order.  Yields.
 local function rows(root, fc, page, view)
   local scope = { id = root.id, path = root.path, now = sys.now(), view = view }
   scope.by = led_by(scope, fc)
+  scope.near = not scope.by and near(fc) or nil
   local list, i, more = {}, 0, true
   return function()
     i = i + 1

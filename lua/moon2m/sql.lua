@@ -5,9 +5,11 @@
 -- Values are bound, never written into the text: the text depends on the shape of the criteria
 -- only, so the store's statement cache holds.  An instance's row has its container's path;
 -- discovery.lua names it. What drives the search: the posting lists of labels, else the few that
--- are recent or old enough (sql_time.lua), else the index (ty, path) for a single type, else the
--- path range; sizes and other conditions are looked at row by row (sql_match.lua).
+-- are recent or old enough (sql_time.lua) or in the place (sql_geo.lua), else the index (ty, path)
+-- for a single type, else the path range; sizes and other conditions are looked at row by row
+-- (sql_match.lua).
 
+local geo = require "moon2m.sql_geo"
 local json = require "moon2m.json"
 local match = require "moon2m.sql_match"
 local time = require "moon2m.sql_time"
@@ -117,6 +119,10 @@ local function resources(q, scope, fc)
       return res_scope(q, column, scope)
     end, "=0", fc.ty)
     from = from .. " CROSS JOIN res r ON r.id=l.id"
+  elseif scope.near and scope.near.resources then
+    must = res_scope(q, "+r.path", scope)
+    table.insert(must, 1, geo.leading(q, geo.box(fc)))
+    from = "geo b CROSS JOIN res r ON r.id=b.id/2"
   else
     must = res_scope(q, scope.by and "+r.path" or "r.path", scope)
     from = "res r"
@@ -187,6 +193,12 @@ local function instances(q, scope, fc, holders)
     if #holders < #types.containers() then
       must[#must + 1] = one_of(q, "c.ty", first_of(holders))
     end
+  elseif scope.near and scope.near.instances then
+    must = cin_scope(q, "+c.path", "i.st", scope)
+    table.insert(must, 1, geo.leading(q, geo.box(fc), true))
+    must[#must + 1] = "+c.ty=" .. bind(q, holders[1][1])
+    from = "geo b CROSS JOIN cin i ON i.id=b.id/2 CROSS JOIN res c ON c.id=i.cid"
+      .. " CROSS JOIN cs s ON s.cid=c.id"
   else
     must = cin_scope(q, scope.by and "+c.path" or "c.path", "i.st", scope)
     must[#must + 1] = (scope.by and "+" or "") .. "c.ty=" .. bind(q, holders[1][1])
@@ -222,7 +234,8 @@ local function order(by_label, wants_cin)
 end
 
 --- The search below a resource.  scope = { id, path, now = microseconds, after = { path, st } of
--- the last row seen or nil, by and written as of time.leading }, or { only = true, id, st } for a
+-- the last row seen or nil, by and written as of time.leading,
+-- near as of geo.choose }, or { only = true, id, st } for a
 -- resource (st nil) or an instance (id: its container) alone; view, or nil: { who = originator,
 -- refused = { acpi texts }, defaults = boolean }, what may be left out because who cannot see it;
 -- fc as query.lua makes it.  Returns the statement and its parameters; columns path, st (0: no

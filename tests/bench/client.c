@@ -497,3 +497,13 @@ int64_t cpu_ns(int pid)
 	closedir(dir);
 	return sum;
 }
+
+void fill_hole(const char *text, unsigned n, char *out, size_t size)
+{
+	size_t before = strcspn(text, "#");
+
+	if (text[before])
+		snprintf(out, size, "%.*s%u%s", (int)before, text, n, text + before + 1);
+	else
+		snprintf(out, size, "%s", text);
+}

@@ -45,3 +45,6 @@ double sample_quantile(struct samples *s, double q); /* sorts; microseconds */
 
 /* CPU time of all threads of a process, ns; 0 when pid is 0 or gone. */
 int64_t cpu_ns(int pid);
+
+/* The text with n in the place of its '#'. */
+void fill_hole(const char *text, unsigned n, char *out, size_t size);

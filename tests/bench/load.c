@@ -7,7 +7,8 @@
  *   load PORT fill    CONTAINERS EACH              instances; one in ten with a label, 100 alike
  *   load PORT count   CONTAINERS                   sums their st and cni
  *   load PORT holders NAME TY N MORE               makes /moon/bench/NAME0 ... of type TY (3, 29);
- *                                                  MORE: further attributes ("-": none)
+ *                                                  MORE: further attributes ("-": none), with
+ *                                                  "#" the number
  *   load PORT values  NAME TY N EACH               instances in them, of type TY (4, 30)
  *   load PORT flex    N MORE                       makes flexContainers /moon/bench/f0 ...; MORE:
  *                                                  as above; "watch": Cf00000 subscribes to each

@@ -288,11 +288,12 @@ static int holder_ty;
 
 static int next_holder(uint64_t i, char *out, size_t size)
 {
-	char body[300];
+	char body[300], more[200];
 
+	fill_hole(*holder_more == '-' ? "" : holder_more, (unsigned)i, more, sizeof(more));
 	snprintf(body, sizeof(body), "{\"m2m:%s\":{\"rn\":\"%s%llu\",\"acpi\":[\"moon/all\"]%s%s}}",
-		 holder_ty == 3 ? "cnt" : "ts", holder, (unsigned long long)i,
-		 *holder_more == '-' ? "" : ",", *holder_more == '-' ? "" : holder_more);
+		 holder_ty == 3 ? "cnt" : "ts", holder, (unsigned long long)i, *more ? "," : "",
+		 more);
 	return post(out, size, "/moon/bench", "Cbench", holder_ty, body);
 }
 
@@ -463,15 +464,10 @@ static uint64_t sum_st, sum_cni;
 
 static int next_get(uint64_t i, char *out, size_t size)
 {
-	const char *hole = strchr(get_path, '#');
 	char path[512];
 
 	(void)i;
-	if (hole)
-		snprintf(path, sizeof(path), "%.*s%u%s", (int)(hole - get_path), get_path,
-			 random_below(get_range), hole + 1);
-	else
-		snprintf(path, sizeof(path), "%s", get_path);
+	fill_hole(get_path, random_below(get_range), path, sizeof(path));
 	return snprintf(out, size,
 			"GET %s HTTP/1.1\r\nHost: b\r\nX-M2M-Origin: Cbench\r\nX-M2M-RI: 1\r\n"
 			"X-M2M-RVI: 3\r\n\r\n",

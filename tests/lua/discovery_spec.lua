@@ -478,9 +478,47 @@ describe_sql("discovery", function()
       "%5B%5B0.1,0%5D,%5B4,0%5D,%5B4,4%5D,%5B0.1,0%5D%5D").fc
     local out = {}
     for i, row in ipairs(search({ id = 1, path = "", now = NOW }, fc)) do out[i] = row.path end
+    assert.same({ "edge", "in", "line", "odd" }, out)
     db:close()
     db = kept
-    assert.same({ "edge", "in", "line", "odd" }, out)
+  end)
+
+  it("a geo-query: the boxes lead to resources and instances, in a subtree and in order", function()
+    local kept = db
+    db = sqlite.new(ROOT)
+    local sql_geo = require "moon2m.sql_geo"
+    local function loc(x, y) return ('{"loc":{"typ":1,"crd":"[%d,%d]"}}'):format(x, y) end
+    local function box(number, x, y)
+      db:insert("geo", { id = number, x0 = x, x1 = x, y0 = y, y1 = y })
+    end
+    put(2, 1, 3, "a", { doc = "{}", cs_st = 2, cni = 2 })
+    put(3, 2, 3, "a/c", { doc = loc(1, 1) })
+    put(4, 2, 3, "a/b", { doc = loc(2, 2) })
+    put(5, 1, 3, "d", { doc = loc(1, 2) })
+    put(6, 2, 3, "a/far", { doc = loc(50, 2) })
+    inst("a", 1, { att = loc(2, 1) })
+    inst("a", 2, { att = loc(70, 1) })
+    for number, p in pairs { [6] = { 1, 1 }, [8] = { 2, 2 }, [10] = { 1, 2 }, [12] = { 50, 2 },
+      [3] = { 2, 1 }, [5] = { 70, 1 } } do box(number, p[1], p[2]) end
+    local fc = query.params("gmty=3&gsf=1&geom=[[0,0],[4,0],[4,4],[0,4],[0,0]]").fc
+    local statement, values = sql_geo.probe(sql_geo.box(fc))
+    local n = db:find(statement, values, 1)[1]
+    assert.same({ 3, 1 }, { n.resources, n.instances })
+    local function found_by(near, top, id)
+      local out = {}
+      local scope = { id = id, path = top, now = NOW, near = near }
+      for i, row in ipairs(search(scope, fc)) do out[i] = row.path .. ":" .. row.st end
+      return out
+    end
+    for _, near in ipairs { sql_geo.choose(n), { resources = true }, { instances = true },
+      false } do
+      assert.same({ "a:1", "a/b:0", "a/c:0", "d:0" }, found_by(near or nil, "", 1))
+      assert.same({ "a:1", "a/b:0", "a/c:0" }, found_by(near or nil, "a", 2))
+    end
+    assert.matches("VIRTUAL TABLE INDEX", db:plan(sql.search({ id = 1, path = "", now = NOW,
+      near = sql_geo.choose(n) }, fc)))
+    db:close()
+    db = kept
   end)
 
   it("uses the indexes that the store has for it", function()

@@ -276,6 +276,55 @@ static void test_inst_marked(void **state)
 	assert_int_equal(add(b, i).rc, STORE_OK);
 }
 
+#define LOC(crd) STR("{\"a\":1,\"loc\":{\"typ\":1,\"crd\":\"" crd "\"}}")
+#define BOXES "SELECT count(*) FROM geo"
+#define AT(x, y) "SELECT count(*) FROM geo WHERE x0<=" x " AND x1>=" x " AND y0<=" y " AND y1>=" y
+
+/* Each location has its box in the index, as long as it is there. */
+static void test_locations(void **state)
+{
+	struct box *b = *state;
+	struct store_res c = res(2, 1, 3, "c");
+	struct store_inst i = inst(2, "c", 1, "1");
+	struct store_tx *tx;
+	int n;
+
+	c.mni = 3;
+	c.doc = LOC("[1,2]");
+	assert_int_equal(put(b, c).rc, STORE_OK);
+	assert_int_equal(find_int(b, AT("1", "2")), 1);
+	c.doc = LOC("[[5.5,6],[7,-8,100]]");
+	tx = store_tx_new(b->s);
+	store_tx_set(tx, &c);
+	commit_ok(b, tx);
+	assert_int_equal(find_int(b, AT("1", "2")), 0);
+	assert_int_equal(find_int(b, AT("6", "-8")), 1);
+	for (n = 1; n <= 5; n++) {
+		i.st = n;
+		i.att = LOC("[30,40]");
+		assert_int_equal(add(b, i).rc, STORE_OK);
+	}
+	assert_int_equal(find_int(b, AT("30", "40")), 3);
+	box_reopen(b);
+	tx = store_tx_new(b->s);
+	store_tx_inst_delete(tx, 2, 4);
+	commit_ok(b, tx);
+	assert_int_equal(find_int(b, BOXES), 3);
+	c.doc = STR("{\"loc\":\"here\"}"); /* no location */
+	tx = store_tx_new(b->s);
+	store_tx_set(tx, &c);
+	commit_ok(b, tx);
+	assert_int_equal(find_int(b, BOXES), 2);
+	tx = store_tx_new(b->s);
+	store_tx_delete(tx, 2, STR("c"));
+	commit_ok(b, tx);
+	assert_int_equal(find_int(b, BOXES), 0);
+	c.doc = LOC("[1,"); /* cannot be read: it is kept without a box */
+	c.id = 3;
+	assert_int_equal(put(b, c).rc, STORE_OK);
+	assert_int_equal(find_int(b, BOXES), 0);
+}
+
 static void test_touch_and_delete(void **state)
 {
 	struct box *b = *state;
@@ -646,6 +695,7 @@ int main(void)
 		T(test_inst),
 		T(test_inst_refused),
 		T(test_inst_marked),
+		T(test_locations),
 		T(test_touch_and_delete),
 		T(test_delete_subtree),
 		T(test_notification_rows),

@@ -79,7 +79,7 @@ static void test_refuses_what_is_no_store(void **state)
 	store_close(b->s);
 	b->s = NULL;
 	sql(b->path, "UPDATE meta SET v='7' WHERE k='schema'");
-	refused(b, b->path, "schema version 7, this moon2m knows 5");
+	refused(b, b->path, "schema version 7, this moon2m knows 6");
 	sql(b->path, "DELETE FROM meta");
 	refused(b, b->path, "does not say its schema version");
 	sql(b->path, "PRAGMA application_id=5");
@@ -110,9 +110,12 @@ static void test_older_schema(void **state)
 	assert_int_equal(add(b, i).rc, STORE_OK);
 	store_close(b->s);
 	b->s = NULL;
-	sql(b->path, "DROP TABLE evt; DROP INDEX res_ct; DROP INDEX res_lt; DROP INDEX cin_mark;"
-		     "ALTER TABLE cin DROP COLUMN mark;"
-		     "UPDATE meta SET v='1' WHERE k='schema'");
+	sql(b->path,
+	    "UPDATE res SET doc='{\"loc\":{\"typ\":2,\"crd\":\"[[1,5],[3,2]]\"}}' WHERE id=2;"
+	    "UPDATE cin SET att='{\"loc\":{\"typ\":1,\"crd\":\"[7,8]\"}}';"
+	    "DROP TABLE geo; DROP TABLE evt; DROP INDEX res_ct; DROP INDEX res_lt; DROP INDEX cin_mark;"
+	    "ALTER TABLE cin DROP COLUMN mark;"
+	    "UPDATE meta SET v='1' WHERE k='schema'");
 	box_open(b);
 	i.st = 2;
 	i.mark = 9;
@@ -120,6 +123,9 @@ static void test_older_schema(void **state)
 	i.st = 3;
 	assert_int_equal(add(b, i).rc, STORE_TWICE);
 	assert_int_equal(find_int(b, "SELECT count(*) FROM cin"), 2);
+	assert_int_equal(
+	    find_int(b, "SELECT CAST(x0*1000+x1*100+y0*10+y1 AS INT) FROM geo WHERE id=4"), 1325);
+	assert_int_equal(find_int(b, "SELECT CAST(x0*10+y1 AS INT) FROM geo WHERE id%2=1"), 78);
 }
 
 static void test_mode_and_lock(void **state)

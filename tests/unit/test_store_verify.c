@@ -212,6 +212,13 @@ static void test_what_is_repaired(void **state)
 	mistake(b, "DELETE FROM lbl WHERE st=6", "the label a of its instance 6", true);
 	mistake(b, "INSERT INTO lbl VALUES('z','c',0,3,2)", "label z of c: no such resource", true);
 	mistake(b, "INSERT INTO lbl VALUES('z','c',99,4,2)", "label z of an instance of c", true);
+	mistake(b, "UPDATE res SET doc='{\"loc\":{\"typ\":1,\"crd\":\"[7,8]\"}}' WHERE id=4",
+		"resource 4 (c/inner): searches by place do not find it", true);
+	mistake(b, "UPDATE cin SET att='{\"loc\":{\"typ\":1,\"crd\":\"[7,8]\"}}' WHERE st=6",
+		"container 2, instance 6: searches by place do not find it", true);
+	mistake(b, "UPDATE res SET doc='{}' WHERE id=4", "box 8 of a location: nothing is there",
+		true);
+	mistake(b, "INSERT INTO geo VALUES(98765,1,1,2,2)", "box 98765 of a location", true);
 	mistake(b, "DELETE FROM seq WHERE name='res'", "resource 4: the highest number given is 0",
 		true);
 	mistake(b, "INSERT INTO cin(cid,st,ct,size,con) VALUES(2,1,1,2,'12')",
