@@ -187,5 +187,5 @@ $(B)/faults/damage: tests/faults/damage.c $(addprefix $(B)/,$(GROUND:=.o) $(STOR
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $(filter-out %.h,$^) $(LIBS)
 faults: deps-faults
-	@$(MAKE) --no-print-directory all $(B)/faults/damage
+	@$(MAKE) --no-print-directory all $(B)/faults/damage $(B)/bench/load
 	@B=$(B) tests/faults/run $(FAULTS)
