@@ -178,10 +178,9 @@ browser-test:
 
 # ---- faults --------------------------------------------------------------------------------------
 # FAULTS="memory damage ..." names some; all of tests/faults without.
-DEBS_FAULTS := strace libfaketime
 .PHONY: faults deps-faults
 deps-faults:
-	$(call install_debs,$(DEBS_TEST) $(DEBS_FAULTS))
+	$(call install_debs,$(DEBS_TEST))
 $(B)/faults/damage: tests/faults/damage.c $(addprefix $(B)/,$(GROUND:=.o) $(STORE:=.o))
 	$(call say,CC,$@)
 	@mkdir -p $(@D)

@@ -1,7 +1,7 @@
 /*
  * What the store does with a damaged file: the database or its log cut at each of its last 4,096 bytes, and
- * 1,000 single bits turned.  Each case is a process of its own that opens the copy and reads all of it.
- * Usage: damage [STEP]: every STEP-th cut only (1).
+ * some single bits turned.  Each case is a process of its own that opens the copy and reads all of it.
+ * Usage: damage [STEP [FLIPS]]: every STEP-th cut only (1), FLIPS (500) bits of each file.
  * It must start or say why, never crash or hang; a cut may cost the newest commits of a log, a turned bit is
  * told or where nothing reads, and neither ever gives wrong content.
  */
@@ -21,7 +21,6 @@
 #define CON 9 /* its column of store_inst */
 #define CONTAINERS 20
 #define ROWS 60 /* of a container, in the database; as many again in the log */
-#define FLIPS 500 /* of each file */
 #define CUTS 4096
 #define SECONDS 20 /* a case may take */
 
@@ -30,7 +29,7 @@ static const char *const names[OUTCOMES] = { "whole",   "newest missing", "read 
 					     "refused", "wrong content",  "crashed" };
 
 static char dir[64];
-static unsigned seed = 1;
+static unsigned seed = 1, wanted_flips = 500; /* of each file */
 
 static unsigned next_random(void)
 {
@@ -307,7 +306,7 @@ static bool flips(const struct side *s)
 	unsigned count[OUTCOMES] = { 0 };
 	char what[80];
 
-	for (unsigned i = 0; i < FLIPS; i++) {
+	for (unsigned i = 0; i < wanted_flips; i++) {
 		size_t at = next_random() % s->f.n;
 		int bit = 1 << next_random() % 8;
 
@@ -329,6 +328,8 @@ int main(int argc, char **argv)
 	struct side file, journal;
 	bool ok;
 
+	if (argc > 2)
+		wanted_flips = (unsigned)strtoul(argv[2], NULL, 10);
 	snprintf(dir, sizeof(dir), "%s", "/dev/shm/moon2m-damage-XXXXXX");
 	if (!mkdtemp(dir) || !step)
 		die(dir);

@@ -1,4 +1,5 @@
--- A disk that is full: luajit tests/faults/disk.lua, as root (it mounts a tmpfs of 16 MiB).
+-- A disk that is full: luajit tests/faults/disk.lua [MIB] [SECONDS], as root, for it mounts a tmpfs
+-- of so many MiB (16).
 -- Creates are answered 5000 at once, reads go on; with room again (the tmpfs grows) creates succeed
 -- without a restart; a backup that has no room says so; nothing that was answered is lost.
 
@@ -7,6 +8,7 @@ package.path = "tests/wire/?.lua;tests/crash/?.lua;" .. package.path
 local h = require "harness"
 local load = require "load"
 
+local MIB, SECONDS = tonumber(arg[1]) or 16, tonumber(arg[2]) or 2
 local AT_ONCE = 5         -- seconds for an answer, on a busy machine
 
 local function must(fmt, ...)
@@ -20,7 +22,7 @@ local function full(server, c)
     return rsc ~= 2001
   end })
   if not r.refused[5000] then error("the disk was not full after 120 s", 0) end
-  local again = load.run(server, c, { seconds = 2, bytes = 4000 })
+  local again = load.run(server, c, { seconds = SECONDS, bytes = 4000 })
   for rsc in pairs(again.refused) do
     if rsc ~= 5000 then error("a create was answered " .. rsc, 0) end
   end
@@ -33,21 +35,22 @@ local function full(server, c)
 end
 
 local function run(dir)
-  must("mkdir -m 700 %s/data && mount -t tmpfs -o size=16m,mode=700 tmpfs %s/data", dir, dir)
+  must("mkdir -m 700 %s/data && mount -t tmpfs -o size=%dm,mode=700 tmpfs %s/data", dir, MIB, dir)
   local server = h.start { dir = dir }
   local c = load.prepare(server)
   local n, again = full(server, c)
   local refused = 0
   for _, k in pairs(again.refused) do refused = refused + k end
   must("mount -o remount,size=64m %s/data", dir)
-  local after = load.run(server, c, { seconds = 1, bytes = 4000 })
+  local after = load.run(server, c, { seconds = SECONDS / 2, bytes = 4000 })
   if after.created == 0 then error("no create succeeded with room again", 0) end
   load.judge(server, c)
   server:kill()
   server:run()
-  print(("disk full: %d instances in 16 MiB, then %d answers of 5000 in 2 s, the slowest %.0f ms,"
-    .. " reads and counts right; %d creates in the second after there was room; 0 lost, also over"
-    .. " kill -9"):format(n, refused, again.slowest * 1000, after.created))
+  print(("disk full: %d instances in %d MiB, then %d answers of 5000 in %g s, the slowest %.0f ms,"
+    .. " reads and counts right; %d creates in %g s after there was room; 0 lost, also over"
+    .. " kill -9"):format(n, MIB, refused, SECONDS, again.slowest * 1000, after.created,
+    SECONDS / 2))
   load.judge(server, c)
 end
 

@@ -1,4 +1,4 @@
--- Memory that is not there: luajit tests/faults/memory.lua [RUNS [SEED]]
+-- Memory that is not there: luajit tests/faults/memory.lua [RUNS [SEED [SECONDS]]]
 -- 1. An address space of 256 MiB, eight clients with large instances, and an AE that is away:
 --    the server goes on, or ends with a line that says why.
 -- 2. RUNS servers in which some allocations fail, at a place of the seed's choice: each goes on, or
@@ -11,6 +11,7 @@ local h = require "harness"
 local load = require "load"
 
 local RUNS, SEED = tonumber(arg[1]) or 150, tonumber(arg[2]) or os.time() % 100000
+local SECONDS = tonumber(arg[3]) or 6       -- of large instances
 local MIB = 1048576
 math.randomseed(SEED)
 
@@ -46,7 +47,7 @@ local function address_space()
   server:stop()
   server.o.env = "prlimit --as=" .. 256 * MIB
   server:run()
-  load.run(server, c, { bytes = 200000, random = true, seconds = 6 })
+  load.run(server, c, { bytes = 200000, random = true, seconds = SECONDS })
   local why = ending(server)
   local rss = h.read_file("/proc/" .. server.pid .. "/status"):match("VmHWM:%s*(%d+)")
   if not why then server:stop() end

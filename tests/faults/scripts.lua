@@ -107,7 +107,7 @@ local ok, why = pcall(function()
   for _, f in ipairs(FAULTS) do
     print(("  %-10s told after %.0f ms at most"):format(f[1], slowest[f[1]] * 1e3))
   end
-  if first.p99 > P99 * BUSY or second.p99 > P99 * BUSY then
+  if ROUNDS > 1 and math.max(first.p99, second.p99) > P99 * BUSY then
     error("others waited too long", 0)
   end
 end)

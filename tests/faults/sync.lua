@@ -1,4 +1,4 @@
--- On disk before the answer: luajit tests/faults/sync.lua, with strace.
+-- On disk before the answer: luajit tests/faults/sync.lua [REQUESTS], with strace.
 -- One client creates, updates and deletes; at each answer of success every write to the store's
 -- log must be covered by an fdatasync that began after it and has ended.
 
@@ -7,7 +7,7 @@ package.path = "tests/wire/?.lua;tests/crash/?.lua;" .. package.path
 local h = require "harness"
 local load = require "load"
 
-local REQUESTS = 100
+local REQUESTS = tonumber(arg[1]) or 100
 
 -- Reads the trace: how many answers, with how many writes; the number of answers that came early.
 local function judge(name)

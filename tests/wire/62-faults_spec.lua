@@ -48,3 +48,46 @@ describe("a damaged page of the store", function()
     assert.matches("integrity of the file: ", text)
   end)
 end)
+
+-- The programs of tests/faults in their short form: with what they are called, and what they print.
+-- Together they take as long as the slowest: most of their time is waiting.
+local SHORT = {
+  { "consumers", "9 60 1", "as counted" },
+  { "damage", "256 60", "refused" },
+  { "descriptors", "160 180 0.5", "no descriptor left: %d+ connections served" },
+  { "disk", "3 0.3", "disk full:" },
+  { "memory", "2 7 0.3", "nothing answered was lost" },
+  { "overload", "1 0.4", "peak %d+" },
+  { "restart", "60 kill", "delivered in order" },
+  { "scripts", "1", "all stopped and told" },
+  { "slow", "40 0.3 1 1.5 2.5", "gone after" },
+  { "stop", "1", "0 lost" },
+  { "sync", "5", "each behind an fdatasync" },
+}
+
+describe("in short", function()
+  local dir
+
+  setup(function()
+    dir = h.directory()
+    for _, f in ipairs(SHORT) do
+      local own = ("tests/faults/%s.lua"):format(f[1])
+      local program = h.read_file(own) ~= "" and "luajit " .. own
+        or (os.getenv "B" or "build") .. "/faults/" .. f[1]
+      h.sh("( timeout 100 %s %s >%s/%s 2>&1; echo rc=$? >>%s/%s ) >/dev/null 2>&1 &", program, f[2],
+        dir, f[1], dir, f[1])
+    end
+  end)
+  teardown(function() h.sh("rm -r %s", dir) end)
+
+  for _, f in ipairs(SHORT) do
+    it(f[1], function()
+      local text = h.wait(f[1] .. " to end", function()
+        local all = h.read_file(dir .. "/" .. f[1])
+        return all:find "rc=%d+%s$" and all
+      end, 110)
+      assert.equal("0", text:match "rc=(%d+)%s$", text)
+      assert.matches(f[3], text)
+    end)
+  end
+end)
