@@ -56,8 +56,10 @@
 	"FROM " LOCATED " o WHERE json_valid(o.crd) AND json_array_length(o.crd)>0 AND"            \
 	" NOT EXISTS(SELECT 1 FROM geo g WHERE g.id=o.box)"
 #define NOT_LOCATED                                                                                \
-	"FROM geo g WHERE NOT EXISTS(SELECT 1 FROM " LOCATED " o WHERE o.box=g.id AND o.crd"       \
-	" IS NOT NULL)"
+	"FROM geo g WHERE CASE g.id%2 WHEN 0 THEN NOT EXISTS(SELECT 1 FROM res r WHERE"            \
+	" r.id=g.id/2 AND " LOCATION("r.doc") " IS NOT NULL) ELSE NOT EXISTS(SELECT 1 FROM cin i"  \
+					      " WHERE i.id=g.id/2 AND " LOCATION(                  \
+						  "i.att") " IS NOT NULL) END"
 
 struct check {
 	const char *what;
