@@ -15,6 +15,7 @@
 
 #define SCRATCH_KEEP (256 * 1024)
 #define MAX_DEPTH 64
+#define PAIRS 16 /* members of an object that are read before its table is made */
 #define EXACT ((uint64_t)1 << 53) /* up to there a double has every integer */
 
 static struct buf scratch;
@@ -236,9 +237,30 @@ static void read_array(struct reader *r)
 	r->p++;
 }
 
+/* The n pairs on top of the stack become members of the table below them, which is made here, with
+ * the room that they need, when it is not there yet.  Of two with the same name the later counts. */
+static void set_pairs(lua_State *L, bool made, int n)
+{
+	int table;
+
+	if (!made) {
+		lua_createtable(L, 0, n);
+		lua_insert(L, -2 * n - 1);
+	}
+	table = lua_gettop(L) - 2 * n;
+	for (int i = 1; i <= n; i++) {
+		lua_pushvalue(L, table + 2 * i - 1);
+		lua_pushvalue(L, table + 2 * i);
+		lua_rawset(L, table);
+	}
+	lua_settop(L, table);
+}
+
 static void read_object(struct reader *r)
 {
-	lua_newtable(r->L);
+	bool made = false;
+	int n = 0;
+
 	for (;;) {
 		r->p++;
 		skip_space(r);
@@ -248,11 +270,16 @@ static void read_object(struct reader *r)
 		skip_space(r);
 		r->p++; /* the colon */
 		read_value(r);
-		lua_rawset(r->L, -3);
+		if (++n == PAIRS) {
+			set_pairs(r->L, made, n);
+			made = true;
+			n = 0;
+		}
 		skip_space(r);
 		if (*r->p == '}')
 			break;
 	}
+	set_pairs(r->L, made, n);
 	r->p++;
 }
 
@@ -264,7 +291,7 @@ static void read_value(struct reader *r)
 		read_string(r);
 		return;
 	case '{':
-		luaL_checkstack(r->L, 6, "JSON text");
+		luaL_checkstack(r->L, 2 * PAIRS + 6, "JSON text");
 		read_object(r);
 		return;
 	case '[':
@@ -287,41 +314,147 @@ static void read_value(struct reader *r)
 	read_number(r);
 }
 
-/* Upvalue: the metatable of arrays.  strtod needs the zero byte behind a Lua string. */
+/* The value of that JSON text, which lies in a Lua string: strtod needs something behind it that is
+ * no digit.  Upvalue: the metatable of arrays. */
+static void push_value(lua_State *L, struct str text)
+{
+	struct reader r = { L, text.p, str_end(text), lua_upvalueindex(1) };
+
+	read_value(&r);
+}
+
+static bool check_value(struct str text, struct err *e)
+{
+	return jscan_check(text, (struct jscan_limits){ MAX_DEPTH, UINT_MAX }, e);
+}
+
 static int json_decode(lua_State *L)
 {
 	struct str text = vm_check_str(L, 1);
-	struct reader r = { L, text.p, str_end(text), lua_upvalueindex(1) };
 	struct err e;
 
-	if (!jscan_check(text, (struct jscan_limits){ MAX_DEPTH, UINT_MAX }, &e))
+	if (!check_value(text, &e))
 		return give_error(L, e.msg);
-	read_value(&r);
+	push_value(L, text);
 	return 1;
 }
 
-static int json_decoder(lua_State *L)
+static int json_inside(lua_State *L)
 {
+	struct str text = vm_check_str(L, 1);
+	struct jscan it;
+	struct err e;
+
+	if (!check_value(text, &e))
+		return give_error(L, e.msg);
+	if (jscan_type(text) != JSCAN_OBJECT)
+		return give_error(L, "not an object");
+	it = jscan_enter(text);
+	if (!jscan_next(&it))
+		return 0;
+	push_value(L, it.value);
+	return 1;
+}
+
+/* Members with a text, as a table counts them that has no other values. */
+static int count_members(lua_State *L, int table)
+{
+	int n = 0;
+
+	lua_pushnil(L);
+	while (lua_next(L, table)) {
+		lua_pop(L, 1);
+		n++;
+	}
+	return n;
+}
+
+static int json_open(lua_State *L)
+{
+	struct str text;
+	struct err e;
+
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
-	lua_pushcclosure(L, json_decode, 1);
+	lua_createtable(L, 0, count_members(L, 1));
+	lua_pushnil(L);
+	while (lua_next(L, 1)) {
+		text = vm_check_str(L, -1);
+		if (!check_value(text, &e))
+			return luaL_error(L, "%s", e.msg);
+		lua_pushvalue(L, -2);
+		push_value(L, text);
+		lua_rawset(L, 2);
+		lua_pop(L, 1);
+	}
 	return 1;
+}
+
+/* Whether the value at the top is what the raw text of a string, number or boolean says: true only
+ * when that shows without making a value of the text. */
+static bool is_plainly(lua_State *L, struct str raw)
+{
+	struct str s;
+	char *end;
+
+	switch (lua_type(L, -1)) {
+	case LUA_TSTRING:
+		s = vm_check_str(L, -1);
+		return raw.n == s.n + 2 && raw.p[0] == '"' && memcmp(raw.p + 1, s.p, s.n) == 0 &&
+		       !memchr(s.p, '\\', s.n);
+	case LUA_TNUMBER:
+		return strtod(raw.p, &end) == lua_tonumber(L, -1) && end == str_end(raw);
+	case LUA_TBOOLEAN:
+		return str_is(raw, lua_toboolean(L, -1) ? "true" : "false");
+	}
+	return false;
+}
+
+static int json_untouched(lua_State *L)
+{
+	int n = 0;
+	bool same;
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	lua_pushnil(L);
+	while (lua_next(L, 1)) {
+		lua_pushvalue(L, -2);
+		lua_rawget(L, 2);
+		lua_insert(L, -2);
+		same = lua_type(L, -2) == LUA_TSTRING && is_plainly(L, vm_check_str(L, -2));
+		lua_pop(L, 2);
+		if (!same)
+			return 0;
+		n++;
+	}
+	lua_pushboolean(L, n == count_members(L, 2));
+	return 1;
+}
+
+static int json_reader(lua_State *L)
+{
+	static const lua_CFunction functions[] = { json_decode, json_inside, json_open };
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	for (size_t i = 0; i < countof(functions); i++) {
+		lua_pushvalue(L, 1);
+		lua_pushcclosure(L, functions[i], 1);
+	}
+	return (int)countof(functions);
 }
 
 int lua_json_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{ "check", json_check },
-		{ "members", json_members },
-		{ "elements", json_elements },
-		{ "member", json_member },
-		{ "type", json_type },
-		{ "quote", json_quote },
-		{ "string", json_string },
-		{ "to_cbor", json_to_cbor },
-		{ "from_cbor", json_from_cbor },
-		{ "decoder", json_decoder },
-		{ NULL, NULL },
+		{ "check", json_check },         { "members", json_members },
+		{ "elements", json_elements },   { "member", json_member },
+		{ "type", json_type },           { "quote", json_quote },
+		{ "string", json_string },       { "to_cbor", json_to_cbor },
+		{ "from_cbor", json_from_cbor }, { "reader", json_reader },
+		{ "untouched", json_untouched }, { NULL, NULL },
 	};
 
 	lua_newtable(L);

@@ -57,10 +57,18 @@ function backlog.owner(script, key)
     json = ('{"s":%s,"r":%s'):format(quote(script), quote(key)) }
 end
 
+-- The owners of an event's items from number i on; they are logged.
+local function owners_from(items, i, owners)
+  local item = items[i]
+  item.logged = true
+  owners = owners .. item.queue.owner.text
+  if i == #items then return owners end
+  return owners_from(items, i + 1, owners)
+end
+
 -- What is stored stays the bytes that were received.
 local function operation(e)
-  local owners = e.items[1].queue.owner.text
-  for i = 2, #e.items do owners = owners .. e.items[i].queue.owner.text end
+  local owners = owners_from(e.items, 1, "")
   return { "evt", e.at, e.op, e.to, e.fr or false, e.rep or false, e.old or false,
     e.hop and format("%d", e.hop) or false, e.chain or false, owners }
 end
@@ -93,7 +101,6 @@ end
 -- it in the order of the commits, and set e.kept when the commit is decided.
 function backlog.note(e)
   e.left = #e.items
-  for i = 1, e.left do e.items[i].logged = true end
   tail = tail + 1
   log[tail] = e
   if not timer and not flushing then flush_in(FLUSH_TIME) end

@@ -79,9 +79,14 @@ function hooks.matching(kind, op, to)
   return list or nil
 end
 
+-- A loop that runs once at most, each time, is what LuaJIT gives up on, and with it on all around:
+-- what is done for each rule, of which there mostly is one, calls itself for the next.
+
 --- Adds the captures of the pattern as [1], [2], ...; returns t.
 function hooks.add_captures(t, match)
-  for i = 2, #match do t[i - 1] = match[i] end
+  t[1] = match[2]
+  if match[3] == nil then return t end
+  for i = 3, #match do t[i - 1] = match[i] end
   return t
 end
 
@@ -136,25 +141,28 @@ local function no_verdict(rule, verdict)
     rule.where_declared, type(verdict))
 end
 
+-- What the rules of a list from number i on say.
+local function policies(list, i, req, res)
+  local rule, op, to, fr = list[i][1], req.op, req.to, req.fr
+  if resting(rule) then return false, told("policy", rule, "is out of order, refused") end
+  local ok, verdict, why = call(rule, req.hop, req.chain, own(req, list, i), res)
+  local wrong = not ok and verdict or no_verdict(rule, verdict)
+  if wrong then
+    report(rule, wrong, about(op, to, fr), "refused (4103)")
+    return false, told("policy", rule, "failed, refused")
+  end
+  succeeded(rule)
+  if verdict ~= nil then return verdict, text(why) end
+  if i == #list then return nil end
+  return policies(list, i + 1, req, res)
+end
+
 --- The scripts' policies for a request.  req = { op = "create".., to = script path, fr, ... }, res
 -- the target as plain table.  true | false, why | nil (no opinion).  A failing policy refuses.
 function hooks.policy(req, res)
-  local op, to, fr = req.op, req.to, req.fr
-  local list = matching("policy", op, to)
+  local list = matching("policy", req.op, req.to)
   if not list then return nil end
-  for i = 1, #list do
-    local rule = list[i][1]
-    if resting(rule) then return false, told("policy", rule, "is out of order, refused") end
-    local ok, verdict, why = call(rule, req.hop, req.chain, own(req, list, i), res)
-    local wrong = not ok and verdict or no_verdict(rule, verdict)
-    if wrong then
-      report(rule, wrong, about(op, to, fr), "refused (4103)")
-      return false, told("policy", rule, "failed, refused")
-    end
-    succeeded(rule)
-    if verdict ~= nil then return verdict, text(why) end
-  end
-  return nil
+  return policies(list, 1, req, res)
 end
 
 -- The JSON text of a value of pc that is not what `raw` (nil: nothing) says; else nil.  Raises.
@@ -169,6 +177,7 @@ end
 -- What a script changed in pc, back into the raw member texts; the rest stays as received.  Whether
 -- anything was; nil, what is wrong with it.
 local function write_back(pc, members)
+  if type(pc) == "table" and json.untouched(pc, members) then return nil end
   if type(pc) ~= "table" then return nil, "req.pc: a table was expected, got a " .. type(pc) end
   local new, changed
   for k, v in pairs(pc) do
@@ -187,51 +196,46 @@ local function write_back(pc, members)
   return changed
 end
 
--- The content as a check gets it.
-local function opened(members)
-  local pc = {}
-  for k, raw in pairs(members or NONE) do pc[k] = json.decode(raw) end
-  return pc
-end
-
 -- A check that failed: false, what the client is told, the response status code.
 local function broken_check(rule, wrong, event)
   report(rule, wrong, event, "refused (5000), nothing stored")
   return false, told("check", rule, "failed, nothing was stored"), rsc.INTERNAL_SERVER_ERROR
 end
 
+-- What the rules of a list from number i on say; changed: an earlier one did change something.
+local function checks(list, i, req, members, changed)
+  local rule, op, to, fr = list[i][1], req.op, req.to, req.fr
+  if resting(rule) then
+    return false, told("check", rule, "is out of order, nothing was stored"),
+      rsc.INTERNAL_SERVER_ERROR
+  end
+  local mine = own(req, list, i)
+  mine.pc = json.open(members or NONE)
+  local ok, verdict, why, code = call(rule, req.hop, req.chain, mine)
+  local wrong = not ok and verdict or no_verdict(rule, verdict)
+  if wrong then return broken_check(rule, wrong, about(op, to, fr)) end
+  if verdict == false then
+    succeeded(rule)
+    return false, text(why) or "refused by a check", refusal(code)
+  end
+  local new
+  if members then new, wrong = write_back(mine.pc, members) end
+  if wrong then
+    wrong = ("%s: %s"):format(rule.where_declared, wrong)
+    return broken_check(rule, wrong, about(op, to, fr))
+  end
+  succeeded(rule)
+  changed = changed or new
+  if i == #list then return changed or nil end
+  return checks(list, i + 1, req, members, changed)
+end
+
 --- The scripts' checks.  req as for policy; members: attribute name -> raw JSON text of the
 -- content, changed in place when a check changes req.pc.  nil | true when it did | false, why, rsc.
 function hooks.check(req, members)
-  local op, to, fr = req.op, req.to, req.fr
-  local list = matching("check", op, to)
+  local list = matching("check", req.op, req.to)
   if not list then return nil end
-  local changed
-  for i = 1, #list do
-    local rule = list[i][1]
-    if resting(rule) then
-      return false, told("check", rule, "is out of order, nothing was stored"),
-        rsc.INTERNAL_SERVER_ERROR
-    end
-    local mine = own(req, list, i)
-    mine.pc = opened(members)
-    local ok, verdict, why, code = call(rule, req.hop, req.chain, mine)
-    local wrong = not ok and verdict or no_verdict(rule, verdict)
-    if wrong then return broken_check(rule, wrong, about(op, to, fr)) end
-    if verdict == false then
-      succeeded(rule)
-      return false, text(why) or "refused by a check", refusal(code)
-    end
-    local new
-    if members then new, wrong = write_back(mine.pc, members) end
-    changed = changed or new
-    if wrong then
-      wrong = ("%s: %s"):format(rule.where_declared, wrong)
-      return broken_check(rule, wrong, about(op, to, fr))
-    end
-    succeeded(rule)
-  end
-  return changed or nil
+  return checks(list, 1, req, members)
 end
 
 --- The virtual resource at a script path: handler(req, write) -> true,

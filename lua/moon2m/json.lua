@@ -28,9 +28,16 @@ function json.is_array(v)
   return type(v) == "table" and (getmetatable(v) == array_mt or rawget(v, 1) ~= nil)
 end
 
---- The Lua value of JSON text: null is json.null, an array is marked, an integer beyond 2^53 is its
--- text.  nil, message when the text is no JSON.
-json.decode = core.decoder(array_mt)
+--- decode(text): the Lua value of JSON text: null is json.null, an array is marked, an integer
+-- beyond 2^53 is its text.  nil, message when the text is no JSON.
+-- inside(text): the same of an object's first member; nil when it has none, nil, message when it is
+-- no object.
+-- open(members): a table of the values of { name = text }.  Raises what is wrong with a text.
+json.decode, json.inside, json.open = core.reader(array_mt)
+
+--- untouched(values, members): whether values are what json.open makes of members, told without
+-- making anything; also false or nil when one of them is a table, null or has an escape.
+json.untouched = core.untouched
 
 --- JSON text with each string in it, names of members too, given to fn; what fn returns stands for
 -- it, nil: as it was, byte for byte.

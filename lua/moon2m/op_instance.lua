@@ -16,6 +16,7 @@ local schema = require "moon2m.schema"
 local script = require "moon2m.script"
 local tree = require "moon2m.tree"
 local types = require "moon2m.types"
+local view = require "moon2m.view"
 local write = require "moon2m.write"
 
 local KEEP_BODY = 4096           -- bytes of a representation that is kept for `la`
@@ -132,7 +133,7 @@ function op.create(req, r)
     values.cr and req.who, raw.lbl, op.further(T, raw), raw.con, i.mark } }
   if r.type.arrives then ops[2] = r.type.arrives(r, i) end
   local ok
-  local reaction = script.has.on and script.event("create", "/" .. r.path, req, body)
+  local reaction = script.has.on and script.event("create", view.path(r), req, body)
   if reaction then script.prepare(ops, reaction) end
   ok, e = write.commit(ops, events, r)
   if not ok then

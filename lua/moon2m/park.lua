@@ -19,6 +19,8 @@ local words = require "moon2m.words"
 
 local park = {}
 
+local inside = json.inside
+
 local MAX_BYTES = 16 * 1024 * 1024   -- of events that wait for one script
 local SLOW_QUEUE = 256           -- events of one rule; then clients wait for their answers
 local SHORT_QUEUE = 16           -- the same when the script's bound is half reached
@@ -172,17 +174,13 @@ end
 
 -- ---- handling -----------------------------------------------------------------------------------
 
-local function unwrap(text)
-  if not text then return nil end
-  local _, inner = next(json.decode(text))
-  return inner
-end
-
 -- The event as the handler gets it; captures of the pattern as [1], [2] ...
 local function event_of(rule, item)
   local e = item.e
-  return hooks.add_captures({ op = e.op, to = e.to, fr = e.fr, at = e.at, res = unwrap(e.rep),
-    old = unwrap(e.old) }, item.match or hooks.captures(rule, e.to))
+  local rep, old = e.rep, e.old
+  local ev = { nil, op = e.op, to = e.to, fr = e.fr, at = e.at, res = rep and inside(rep) or nil,
+    old = old and inside(old) or nil }
+  return hooks.add_captures(ev, item.match or hooks.captures(rule, e.to))
 end
 
 local kick
@@ -270,21 +268,29 @@ end
 --- What `on` rules may want to hear of: op ("create" ..), the script path, the request, and the
 -- resource now and before, as JSON text with its wrapper, or nil.
 function park.event(op, to, req, rep, old)
-  return { op = op, to = to, fr = req.who, rep = rep, old = old, hop = req.hop, chain = req.chain,
-    at = 0, items = false, left = 0 }
+  local e = { op = op, to = to, fr = req.who, rep = rep, at = 0, items = false, left = 0,
+    kept = nil }
+  if old then e.old = old end
+  if req.hop then e.hop, e.chain = req.hop, req.chain end
+  return e
 end
 
--- The items of an event for the rules that it concerns; false when it concerns none.
-local function add_items(e)
+-- The items of an event for the rules of a list from number i on.
+local function add_items(e, list, items, i)
+  local match = list[i]
+  local rule = match[1]
+  items[i] = { e = e, at = e.at, n = i, match = match, queue = queue_of(rule.scope.name, rule.key),
+    logged = false }
+  if i == #list then return items end
+  return add_items(e, list, items, i + 1)
+end
+
+-- Gives an event its items for the rules that it concerns; false when it concerns none.
+local function take_in(e)
   local list = hooks.matching("on", e.op, e.to)
   if not list then return false end
-  local at, items = backlog.sequence(), {}
-  for i = 1, #list do
-    local rule = list[i][1]
-    local q = queue_of(rule.scope.name, rule.key)
-    items[i] = { e = e, at = at, n = i, match = list[i], queue = q, logged = false }
-  end
-  e.at, e.items = at, items
+  e.at = backlog.sequence()
+  e.items = add_items(e, list, {}, 1)
   return true
 end
 
@@ -292,7 +298,7 @@ end
 -- rules.  e: park.event's; call park.committed(e) when it is on disk.  Call it when nothing yields
 -- until write.commit(ops).
 function park.prepare(ops, e)
-  if not add_items(e) then return end
+  if not take_in(e) then return end
   ops[#ops + 1] = backlog.note(e)
   ops.reaction = e
 end
@@ -311,24 +317,33 @@ local function hold_back(q)
   until not slow(q) or sys.mono() > patience
 end
 
-local function hand_over(items, client)
-  for i = 1, #items do
-    append(items[i].queue, items[i])
-    kick(items[i].queue)
-  end
-  for i = 1, client and #items or 0 do
-    if slow(items[i].queue) then hold_back(items[i].queue) end
-  end
+local function hand_over(items, i)
+  local item = items[i]
+  append(item.queue, item)
+  kick(item.queue)
+  if i < #items then return hand_over(items, i + 1) end
+end
+
+local function wait_for_script(items, i)
+  local q = items[i].queue
+  if slow(q) then hold_back(q) end
+  if i < #items then return wait_for_script(items, i + 1) end
+end
+
+-- The items go to their queues; a client's answer may have to wait.
+local function deliver(e)
+  hand_over(e.items, 1)
+  if (e.hop or 0) == 0 then return wait_for_script(e.items, 1) end
 end
 
 --- The change of park.prepare is on disk.  Yields when the script is slow.
 function park.committed(e)
-  if e.items then hand_over(e.items, (e.hop or 0) == 0) end
+  if e.items then return deliver(e) end
 end
 
 --- Something happened that stored nothing (retrieve, notify).  e: park.event's.
 function park.happened(e)
-  if add_items(e) then hand_over(e.items, (e.hop or 0) == 0) end
+  if take_in(e) then return deliver(e) end
 end
 
 -- ---- scripts come and go ------------------------------------------------------------------------

@@ -15,9 +15,13 @@ local TIMES = { ct = true, lt = true, et = true }
 
 --- The script's path of a resource, an instance or a virtual child.
 function view.path(r)
+  local known = r.shown
+  if known then return known end
   if r.virtual then return "/" .. r.parent.path .. "/" .. r.virtual end
-  if not r.parent then return "/" .. r.path end
-  return "/" .. r.parent.path .. "/" .. r.rn
+  if r.parent then return "/" .. r.parent.path .. "/" .. r.rn end
+  known = "/" .. r.path
+  r.shown = known
+  return known
 end
 
 local MAX_STAMPS = 1024          -- timestamps that are remembered
@@ -66,20 +70,13 @@ function view.target(r)
   return t
 end
 
--- The content of pc without its wrapper.
-local function content(pc)
-  local value = pc and json.decode(pc)
-  if type(value) ~= "table" then return nil end
-  local _, inner = next(value)
-  return inner
-end
-
 --- The request for a policy, a check or a virtual resource; target: the resource it addresses;
--- bare: without pc, which the caller adds.
+-- bare: without pc, which the caller adds.  There is room for one capture of a pattern.
 function view.request(req, target, bare)
-  local t = { op = OP[req.op], to = target and view.path(target) or req.to, fr = req.who,
-    rqi = req.rqi, ty = req.ty, pc = not bare and content(req.pc) or nil, time = sys.now() / 1e6,
-    peer = req.peer }
+  local pc = not bare and req.pc or nil
+  if pc then pc = json.inside(pc) end
+  local t = { nil, op = OP[req.op], to = target and view.path(target) or req.to, fr = req.who,
+    rqi = req.rqi, ty = req.ty, pc = pc, time = sys.now() / 1e6, peer = req.peer }
   if req.credential then t.credential = req.credential end
   if req.hop then t.hop, t.chain = req.hop, req.chain end
   return t

@@ -100,4 +100,56 @@ describe("json", function()
       assert.matches("^cannot encode", why)
     end
   end)
+
+  it("makes values of what is inside an object and of members", function()
+    assert.same({ con = "a", n = 1.5 }, json.inside '{"m2m:cin":{"con":"a","n":1.5}}')
+    assert.same({ "a" }, json.inside ' {"m2m:uril":["a"],"b":1}')
+    assert.same(12, json.inside '{"a":12}')
+    assert.is_nil(json.inside "{}")
+    assert.same({ nil, "not an object" }, { json.inside "[1]" })
+    assert.is_truthy(select(2, json.inside '{"a":'))
+    assert.same({ a = "x\n", b = 1, c = { true }, d = json.null },
+      json.open { a = [["x\n"]], b = "1", c = "[true]", d = "null" })
+    assert.same({}, json.open {})
+    assert.is_true(json.is_array(json.open { a = "[]" }.a))
+    assert.has_error(function() json.open { a = "{" } end)
+    assert.has_error(function() json.open { a = 1, b = {} } end)
+  end)
+
+  it("keeps every member of objects of any size, and the later of two with one name", function()
+    for n = 0, 70 do
+      local parts, want = {}, {}
+      for i = 1, n do
+        parts[i], want["k" .. i] = ('"k%d":{"v":%d}'):format(i, i), { v = i }
+      end
+      assert.same(want, json.decode("{" .. table.concat(parts, ",") .. "}"))
+    end
+    assert.same({ a = 2, b = 3 }, json.decode '{"a":1,"a":2,"b":3}')
+    local deep = ('{"a":'):rep(63) .. "{}" .. ("}"):rep(63)
+    assert.same(deep, json.encode(json.decode(deep)))
+  end)
+
+  it("tells values that nobody touched", function()
+    local members = { con = '"21.5"', n = "1e1", b = "false" }
+    local function with(change)
+      local values = json.open(members)
+      change(values)
+      return json.untouched(values, members) == true
+    end
+    assert.is_true(with(function() end))
+    assert.is_true(json.untouched({}, {}))
+    assert.is_false(with(function(v) v.con = "21.6" end))
+    assert.is_false(with(function(v) v.con = 21.5 end))
+    assert.is_false(with(function(v) v.con = nil end))
+    assert.is_false(with(function(v) v.n = 11 end))
+    assert.is_false(with(function(v) v.n = "1e1" end))
+    assert.is_false(with(function(v) v.b = true end))
+    assert.is_false(with(function(v) v.more = "x" end))
+    assert.is_false(with(function(v) v[1] = "x" end))
+    for _, raw in ipairs { [["a\n"]], "null", "[]", "{}", "12345678901234567890" } do
+      local one = { a = raw }
+      assert.is_not_true(json.untouched(json.open(one), one), raw)
+    end
+    assert.is_not_true(json.untouched({ a = "a\\n" }, { a = [["a\n"]] }))
+  end)
 end)
