@@ -57,7 +57,7 @@ DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsocke
 	node-llhttp
 DEBS_RUN := $(DEBS_BUILD) curl ca-certificates
 DEBS_TEST := $(DEBS_RUN) libcmocka-dev lua-busted lua-http lua-check lua-cjson luarocks node-ws sqlite3 \
-	procps util-linux mosquitto mosquitto-clients socat openssl sslscan strace libfaketime
+	procps util-linux mosquitto mosquitto-clients socat openssl sslscan strace libfaketime systemd
 DEBS_NODE := nodejs
 
 # Installs the Debian packages of a list that are missing, as root or through sudo.

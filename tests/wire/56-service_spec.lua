@@ -79,4 +79,15 @@ describe("as a service", function()
     s = h.start { env = "JOURNAL_STREAM=1:1" }
     assert.truthy(("\n" .. s:text()):find "\ninfo boot ready")
   end)
+
+  it("has a unit that systemd takes and finds confined", function()
+    local dir = h.directory()
+    h.sh("sed 's|@BINDIR@/moon2m|%s|; s|@SYSCONFDIR@|/etc|' packaging/moon2m.service"
+      .. " >%s/moon2m.service", h.sh("realpath " .. h.bin), dir)
+    assert.same({ "", 0 }, { h.sh("systemd-analyze verify --man=no %s/moon2m.service", dir) })
+    local text, rc = h.sh("cd %s && systemd-analyze security --offline=true --no-pager"
+      .. " --threshold=15 ./moon2m.service", dir)
+    assert.equal(0, rc, text)
+    h.sh("rm -r %s", dir)
+  end)
 end)
