@@ -130,13 +130,13 @@ static bool wants_metrics(const struct http_req *r)
 
 /* ---- primitives ------------------------------------------------------------------------------ */
 
-static void add_challenge(int status, struct buf *head)
+static void add_challenge(int status, struct str peer, struct buf *head)
 {
 	if (status == 401)
 		buf_str(head, STR("WWW-Authenticate: Bearer realm=\"moon2m\"\r\n"
 				  "WWW-Authenticate: Basic realm=\"moon2m\"\r\n"));
 	else
-		buf_fmt(head, "Retry-After: %d\r\n", status == 429 ? 60 : 1);
+		buf_fmt(head, "Retry-After: %u\r\n", status == 429 ? identity_brake_left(peer) : 1);
 }
 
 static void reply(void *arg, const struct primitive *p, const struct answer *a)
@@ -150,7 +150,7 @@ static void reply(void *arg, const struct primitive *p, const struct answer *a)
 					 &head, &body);
 	if (pending->status) {
 		status = pending->status;
-		add_challenge(status, &head);
+		add_challenge(status, pending->r->peer, &head);
 	}
 	add_cors(pending->r, &head);
 	http_reply(pending->r, status, buf_view(&head), buf_view(&body));

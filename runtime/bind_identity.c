@@ -187,7 +187,7 @@ static bool good_origin(const struct ws_hello *h)
 	       str_ieq((struct str){ host + 3, origin.n - (size_t)(host + 3 - origin.p) }, h->host);
 }
 
-int bind_identity_handshake(const struct ws_hello *h)
+int bind_identity_handshake(struct ws_hello *h)
 {
 	struct identity_claim c = bind_identity_claim(h);
 	const struct identity *i;
@@ -195,6 +195,7 @@ int bind_identity_handshake(const struct ws_hello *h)
 	struct str token;
 	struct err e;
 
+	h->retry_after = identity_brake_left(h->peer);
 	if (!good_origin(h))
 		return 403;
 	if (bind_identity_service(h->target, &token)) {

@@ -25,7 +25,7 @@ int bind_identity_refusal(enum identity_verdict v, struct err *e);
 /* ---- handshakes ------------------------------------------------------------------------------ */
 
 /* 0, or the HTTP status to refuse with: by the browser's origin, the token or the credential. */
-int bind_identity_handshake(const struct ws_hello *h);
+int bind_identity_handshake(struct ws_hello *h);
 struct identity_claim bind_identity_claim(const struct ws_hello *h);
 /* The credential of the first of a TLS connection's names that has one; NULL: none. */
 const struct identity *bind_identity_tls(const char *const *names);

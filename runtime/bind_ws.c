@@ -441,7 +441,7 @@ static void identify(struct link *l, const struct ws_hello *h)
 
 /* ---- connection ------------------------------------------------------------------------------ */
 
-static int accept_hello(void *arg, const struct ws_hello *h, char *protocol, size_t size)
+static int accept_hello(void *arg, struct ws_hello *h, char *protocol, size_t size)
 {
 	struct str name, token;
 	enum ws_serial serial;

@@ -104,6 +104,8 @@ bool identity_psk(const char *identity, unsigned char *key, size_t *len) MUSTCHE
 /* ---- the brake ------------------------------------------------------------------------------- */
 
 bool identity_braked(struct str address);
+/* The seconds until it is not, rounded up; 1 at least. */
+unsigned identity_brake_left(struct str address);
 /* Of tokens that are judged elsewhere.  identity_token: a mark of it, for the others. */
 uint64_t identity_token(struct str token);
 bool identity_token_stopped(struct str address, uint64_t token); /* braked, and never right here */

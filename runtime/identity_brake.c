@@ -118,6 +118,19 @@ bool identity_braked(struct str address)
 	return false;
 }
 
+unsigned identity_brake_left(struct str address)
+{
+	int64_t now = clock_mono();
+	unsigned char key[16];
+	struct source *s = NULL;
+
+	if (braked_now) {
+		key_of(address, key);
+		s = source_of(key, false);
+	}
+	return s && is_braked(s, now) ? (unsigned)((s->until - now + 999999) / 1000000) : 1;
+}
+
 static struct used *used_of(const unsigned char key[16], uint64_t what)
 {
 	return &used[place_of(key, what * UINT64_C(0x9e3779b97f4a7c15)) % KNOWN_PLACES];

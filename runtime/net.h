@@ -102,12 +102,13 @@ struct ws_hello { /* the handshake, valid during `open` */
 	uint16_t local_port;
 	bool tls;
 	const char *const *tls_names; /* see TLS below */
+	unsigned retry_after; /* s; set by accept where it refuses with 429 */
 };
 
 struct ws_cb {
 	/* Decides on a handshake before it is answered: 0 and *protocol (one of the offered names, as
 	 * offered, or NULL when none was offered), or the HTTP status to refuse with. */
-	int (*accept)(void *arg, const struct ws_hello *h, char *protocol, size_t size);
+	int (*accept)(void *arg, struct ws_hello *h, char *protocol, size_t size);
 	void (*open)(void *arg, struct conn *c, const struct ws_hello *h, struct str protocol);
 	void (*message)(void *arg, struct conn *c, struct str data, bool binary);
 	/* Room to write: append frames with conn_frame until it returns false or nothing waits.

@@ -302,7 +302,7 @@ static void linger(struct hconn *hc)
 }
 
 /* What a client is told beside the status of a handshake that is refused. */
-static struct str refusal_head(int status)
+static struct str refusal_head(int status, unsigned retry_after, char text[40])
 {
 	switch (status) {
 	case 401:
@@ -311,7 +311,8 @@ static struct str refusal_head(int status)
 	case 426:
 		return STR("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
 	case 429:
-		return STR("Retry-After: 60\r\n");
+		snprintf(text, 40, "Retry-After: %u\r\n", retry_after ? retry_after : 1);
+		return str_of(text);
 	default:
 		return STR_NONE;
 	}
@@ -322,14 +323,14 @@ static void hand_over(struct hconn *hc)
 	struct net *n = hc->net;
 	struct http1_msg *m = hc->upgrade;
 	struct buf text = BUF_INIT;
-	struct ws_hello hello;
-	char protocol[128] = "";
+	struct ws_hello hello = { .retry_after = 0 };
+	char retry[40], protocol[128] = "";
 	const char *reason = "";
 	int status = net_ws_check(n, &hc->a, m, &hello, &text, protocol, sizeof(protocol), &reason);
 
 	hc->upgrade = NULL;
 	if (status) {
-		hconn_refuse(hc, status, refusal_head(status), reason);
+		hconn_refuse(hc, status, refusal_head(status, hello.retry_after, retry), reason);
 	} else {
 		struct net_accepted a = hc->a;
 		struct buf rest = hc->in;

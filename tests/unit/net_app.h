@@ -212,7 +212,7 @@ static void app_request(void *arg, struct http_req *r)
 	}
 }
 
-static int app_accept(void *arg, const struct ws_hello *h, char *protocol, size_t size)
+static int app_accept(void *arg, struct ws_hello *h, char *protocol, size_t size)
 {
 	const char *want[] = { "oneM2M.JSON", "a.b" };
 
