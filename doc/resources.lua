@@ -3,6 +3,7 @@
 -- compares.
 
 local dictionary = require "attributes"
+local kinds = require "moon2m.kind"
 local schema = require "moon2m.schema"
 local sys = require "moon2m.core.sys"
 
@@ -38,11 +39,11 @@ local function class_of(out, name, k)
     (k.what:gsub(" %(object%)$", ""))), "---@class " .. name }
   local list = {}
   for _, m in ipairs(k.members) do
-    local kind = schema.as_kind(m[2])
+    local kind = kinds.of(m[2])
     local text = dictionary.members[m[1]] or kind.what:gsub(" %(%l+%)$", "")
     local mark = m.required and "" or "?"
     local member = m[1]:match("^[%a_][%w_]*$") and m[1] .. mark or ('["%s"]%s'):format(m[1], mark)
-    kind = m.list and schema.list(kind) or kind
+    kind = m.list and kinds.list(kind) or kind
     list[#list + 1] = { member, type_of(out, name .. "." .. m[1], kind), text }
   end
   for _, one in ipairs(list) do lines[#lines + 1] = ("---@field %s %s %s"):format(unpack(one)) end

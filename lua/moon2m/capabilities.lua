@@ -4,7 +4,7 @@
 -- The result is a table (probe()), written as JSON and as Markdown.
 
 local json = require "moon2m.json"
-local schema = require "moon2m.schema"
+local kinds = require "moon2m.kind"
 local scratch = require "moon2m.capabilities.scratch"
 local types = require "moon2m.types"
 local ways = require "moon2m.capabilities.ways"
@@ -62,7 +62,7 @@ local function of_kind(kind)
   elseif kind.members then
     local parts = {}
     for _, m in ipairs(kind.members) do
-      local k = m.list and schema.list(m[2], m.list) or schema.as_kind(m[2])
+      local k = m.list and kinds.list(m[2], m.list) or kinds.of(m[2])
       local one = m.required and of_kind(k)
       if one then parts[#parts + 1] = ("%q:%s"):format(m[1], one) end
     end

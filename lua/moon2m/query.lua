@@ -11,9 +11,9 @@ local sys = require "moon2m.core.sys"
 local encode = require("moon2m.json").encode
 local geometry = require "moon2m.geometry"
 local jsonpath = require "moon2m.jsonpath"
+local kinds = require "moon2m.kind"
 local label_query = require "moon2m.label_query"
 local rsc = require "moon2m.rsc"
-local schema = require "moon2m.schema"
 local types = require "moon2m.types"
 
 local find, sub, gsub, char = string.find, string.sub, string.gsub, string.char
@@ -26,15 +26,15 @@ local query = {}
 
 -- ---- what there is ------------------------------------------------------------------------------
 
-local uint, posint, bool = schema.kinds.uint, schema.kinds.posint, schema.kinds.bool
-local stamp, text, uri = schema.kinds.timestamp, schema.kinds.string, schema.kinds.uri
+local uint, posint, bool = kinds.named.uint, kinds.named.posint, kinds.named.bool
+local stamp, text, uri = kinds.named.timestamp, kinds.named.string, kinds.named.uri
 
-local query_of_labels = schema.string_kind(nil, "a label query (string)", function(s)
+local query_of_labels = kinds.text("a label query (string)", function(s)
   if label_query.parse(s) then return s end
   return nil, "expected key, NT key, key EQ v, key NE v, key IN (v,...) or key NI (v,...)"
 end)
 
-local query_of_content = schema.string_kind(nil, "a JSONPath (string)", function(s)
+local query_of_content = kinds.text("a JSONPath (string)", function(s)
   local steps, at = jsonpath.parse(s)
   if steps then return s end
   return nil, ("not a JSONPath that this CSE reads, at character %d"):format(at)
@@ -45,7 +45,7 @@ local TEXTS = { [text] = true, [stamp] = true, [uri] = true, [query_of_labels] =
 
 -- Parameters of a request besides those that have a header of their own.
 local params = {
-  rcn = { uint }, drt = { schema.enum("a result type", { 1, 2 }) }, da = { bool }, rp = { text },
+  rcn = { uint }, drt = { kinds.enum("a result type", { 1, 2 }) }, da = { bool }, rp = { text },
   grtm = { uri, list = true },
 }
 
@@ -55,13 +55,13 @@ local filters = {
   exb = { stamp }, exa = { stamp },
   sts = { posint }, stb = { uint }, sza = { uint }, szb = { posint },
   ty = { uint, list = true }, lbl = { text, list = true }, cty = { text, list = true },
-  fu = { schema.enum("a filter usage", { 1, 2, 3 }) },
-  fo = { schema.enum("a filter operation", { 1, 2, 3 }) },
+  fu = { kinds.enum("a filter usage", { 1, 2, 3 }) },
+  fo = { kinds.enum("a filter operation", { 1, 2, 3 }) },
   chty = { uint, list = true }, pty = { uint, list = true },
   clbl = { text, list = true }, palb = { text, list = true }, lbq = { query_of_labels },
-  cfs = { schema.enum("a content filter syntax", { 1 }) }, cfq = { query_of_content },
-  gmty = { schema.enum("a geometry type", { 1, 2, 3, 4, 5, 6 }) }, geom = { text },
-  gsf = { schema.enum("a geospatial function", { 1, 2, 3 }) },
+  cfs = { kinds.enum("a content filter syntax", { 1 }) }, cfq = { query_of_content },
+  gmty = { kinds.enum("a geometry type", { 1, 2, 3, 4, 5, 6 }) }, geom = { text },
+  gsf = { kinds.enum("a geospatial function", { 1, 2, 3 }) },
   lim = { uint }, lvl = { posint }, ofst = { posint }, arp = { text },
 }
 
@@ -151,7 +151,7 @@ end
 
 -- The text of a raw value that an attribute is compared with.
 local function comparable(raw)
-  local s = schema.text_of(raw)
+  local s = kinds.text_of(raw)
   if s then return s end
   local c = raw:byte()
   if c == 123 or c == 91 or c == 110 then return nil end
@@ -165,7 +165,7 @@ local function attribute_list(fc, tag, raw)
   if not items then return bad(tag, "expected an array") end
   for _, item in ipairs(items) do
     local m = item:byte() == 123 and core.members(item)
-    local nm = m and m.nm and schema.text_of(m.nm)
+    local nm = m and m.nm and kinds.text_of(m.nm)
     local val = m and m.val and comparable(m.val)
     if not nm or not val then return bad(tag, "expected entries with nm and val") end
     local e = add_attribute(fc, tag, nm, val)
@@ -248,8 +248,8 @@ end
 
 -- ---- a WebSocket primitive ----------------------------------------------------------------------
 
-local response_type = schema.object("a response type (object)", {
-  { "rtv", schema.enum("a response type", { 1, 2, 3, 4, 5 }), required = true },
+local response_type = kinds.object("a response type (object)", {
+  { "rtv", kinds.enum("a response type", { 1, 2, 3, 4, 5 }), required = true },
   { "nu", "uri", list = 0 },
 })
 

@@ -9,9 +9,9 @@
 
 local core = require "moon2m.core.json"
 local json = require "moon2m.json"
+local kinds = require "moon2m.kind"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
-local schema = require "moon2m.schema"
 local sys = require "moon2m.core.sys"
 local tree = require "moon2m.tree"
 local types = require "moon2m.types"
@@ -39,9 +39,9 @@ local refers = setmetatable({}, { __mode = "k" })            -- kind -> whether 
 
 local function has_identifiers(kind)
   if refers[kind] ~= nil then return refers[kind] end
-  local yes = kind == schema.kinds.id or kind == schema.kinds.uri
+  local yes = kind == kinds.named.id or kind == kinds.named.uri
     or kind.of ~= nil and has_identifiers(kind.of)
-  for _, m in ipairs(kind.members or {}) do yes = yes or has_identifiers(schema.as_kind(m[2])) end
+  for _, m in ipairs(kind.members or {}) do yes = yes or has_identifiers(kinds.of(m[2])) end
   refers[kind] = yes
   return yes
 end

@@ -91,7 +91,7 @@ local function shaped(kind, v)
   end
   local out, by = {}, {}
   for _, m in ipairs(kind and kind.members or {}) do
-    local k = require("moon2m.schema").as_kind(m[2])
+    local k = require("moon2m.kind").of(m[2])
     by[m[1]] = m.list and { of = k } or k
   end
   for k, x in pairs(v) do out[k] = shaped(by[k], x) end

@@ -3,17 +3,18 @@
 local core = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local json = require "moon2m.json"
+local kinds = require "moon2m.kind"
 local schema = require "moon2m.schema"
 local types = require "moon2m.types"
 
 local function value(kind, raw)
-  local v, why = schema.as_kind(kind).check(raw)
+  local v, why = kinds.of(kind).check(raw)
   assert(v ~= nil, why)
   return v
 end
 
 local function reason(kind, raw)
-  local v, why = schema.as_kind(kind).check(raw)
+  local v, why = kinds.of(kind).check(raw)
   assert.is_nil(v, raw)
   return why
 end
@@ -32,9 +33,9 @@ describe("kinds", function()
     assert.same(1.5, value("number", "1.5"))
     assert.same('{"a": 1}', value("object", '{"a": 1}'))
     assert.same("[1 ]", value("any", "[1 ]"))
-    local list = value(schema.list("uint"), "[1, 2]")
+    local list = value(kinds.list("uint"), "[1, 2]")
     assert.same({ 1, 2 }, { list[1], list[2] })
-    assert.is_true(json.is_array(value(schema.list("uint", 0), "[]")))
+    assert.is_true(json.is_array(value(kinds.list("uint", 0), "[]")))
   end)
 
   it("say what they expected", function()
@@ -49,23 +50,23 @@ describe("kinds", function()
     assert.same("expected an object, got a boolean", reason("object", "true"))
     assert.same("expected a number, got a string", reason("number", '"1"'))
     assert.same("entry 2: expected a non-negative integer, got a string",
-      reason(schema.list("uint"), '[1,"x"]'))
-    assert.same("expected at least 3 in the array, got 1", reason(schema.list("uint", 3), "[1]"))
+      reason(kinds.list("uint"), '[1,"x"]'))
+    assert.same("expected at least 3 in the array, got 1", reason(kinds.list("uint", 3), "[1]"))
     assert.same("expected a thing (one of 1, 3), got 2",
-      reason(schema.enum("a thing", { 1, 3 }), "2"))
-    assert.same("expected a thing from 1 to 3, got 4", reason(schema.range("a thing", 1, 3), "4"))
+      reason(kinds.enum("a thing", { 1, 3 }), "2"))
+    assert.same("expected a thing from 1 to 3, got 4", reason(kinds.range("a thing", 1, 3), "4"))
   end)
 
   it("say what their bounds are", function()
-    local range, list = schema.range("a thing", 1, 3), schema.list("posint", 2)
+    local range, list = kinds.range("a thing", 1, 3), kinds.list("posint", 2)
     assert.same({ 1, 3 }, { range.least, range.most })
     assert.same({ 2, 1 }, { list.least, list.of.least })
-    assert.same({ 1, 4 }, schema.enum("a thing", { 1, 4 }).values)
+    assert.same({ 1, 4 }, kinds.enum("a thing", { 1, 4 }).values)
   end)
 
   it("objects are checked member by member", function()
-    local k = schema.object("a thing", { { "a", "uint", required = true }, { "b", "bool" },
-      { "c", "uint", list = 1 } }, function(v) if v.a == 9 then return "no nines" end end)
+    local k = kinds.object("a thing", { { "a", "uint", required = true }, { "b", "bool" },
+      { "c", "uint", list = 1 } }, function(v) if v.a == 9 then return false, "no nines" end end)
     assert.same({ a = 1, b = true }, value(k, '{"a":1,"b":true}'))
     assert.same("expected an object, got an array", reason(k, "[]"))
     assert.same("member a is missing", reason(k, "{}"))

@@ -1,8 +1,8 @@
 -- Values of attributes: one that is right, and all that are wrong in some way.  What is wrong
--- follows from the kind's description (lua, values, least, most, of, members), see schema.lua.
+-- follows from the kind's description (lua, values, least, most, of, members), see kind.lua.
 
 local core = require "moon2m.core.json"
-local schema = require "moon2m.schema"
+local kinds = require "moon2m.kind"
 
 local M = {}
 
@@ -47,8 +47,8 @@ local TEXTS = {
 }
 
 local function as_kind(member)
-  local k = schema.as_kind(member[2])
-  return member.list and schema.list(k, member.list) or k
+  local k = kinds.of(member[2])
+  return member.list and kinds.list(k, member.list) or k
 end
 
 local function object(k, but, raw)
