@@ -437,9 +437,4 @@ function kind.object(what, members, test)
   return k
 end
 
---- For the library: a kind whose check(raw) -> value | nil, reason looks at the raw text.
-function kind.raw(what, check, lua)
-  return new(nil, what, check, lua)
-end
-
 return kind

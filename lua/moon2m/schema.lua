@@ -17,18 +17,7 @@ local concat = table.concat
 local err, BAD, NOT_IMPLEMENTED = rsc.err, rsc.BAD_REQUEST, rsc.NOT_IMPLEMENTED
 local null = json.null
 
-local schema = { kinds = kind.named, text_of = kind.text_of, seal = kind.seal,
-  as_kind = kind.of, plain_kind = kind.known, list = kind.list, enum = kind.enum,
-  range = kind.range }
-
-function schema.kind(_, what, check, lua) return kind.raw(what, check, lua) end
-function schema.string_kind(_, what, test) return kind.text(what, test) end
-function schema.object(what, members, test)
-  return kind.object(what, members, test and function(v)
-    local why = test(v)
-    if why then return false, why end
-  end)
-end
+local schema = {}
 
 -- ---- common attributes --------------------------------------------------------------------------
 
@@ -249,7 +238,6 @@ end
 local ORIGIN, TYPE = {}, {}
 local SEEN = { __index = function(t, name)
   local r = t[ORIGIN]
-  if name == "raw" then return r.raw end
   local a = t[TYPE].attr[name]
   local v = a and decoded(r, a)
   rawset(t, name, v)

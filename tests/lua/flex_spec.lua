@@ -117,7 +117,7 @@ end)
 
 describe("kinds of XML Schema", function()
   local kinds
-  before_each(function() kinds = require("moon2m.schema").kinds end)
+  before_each(function() kinds = require("moon2m.kind").named end)
 
   local function valid(name, list, want)
     for _, text in ipairs(list) do
