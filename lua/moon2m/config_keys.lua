@@ -234,6 +234,11 @@ keys.list = {
     end)), nil,
     'where CSEs are that are not registered here: { ["/other"] = URL }; ["//sp.example"]: those of '
       .. 'another service provider; ["*"]: all the rest' },
+  { "announcement", section, nil, "announcing to other CSEs" },
+  { "announcement.wait", number(0, 60), 3,
+    "seconds that an answer waits until the copies of what it is about are made or changed" },
+  { "announcement.flex_suffix", one_of("A", "Annc"), "A",
+    "what the names of announced flexContainers end with; Annc: as other CSEs have it" },
   { "boot", text, "",
     "Lua file of the start-up tree: who this CSE is, and the resources of an empty store" },
   { "default_access", default_access, nil,

@@ -4,6 +4,7 @@
 
 local json = require "moon2m.core.json"
 local access = require "moon2m.access"
+local rules = require "moon2m.announce_rules"
 local outgoing = require "moon2m.outgoing"
 local rsc = require "moon2m.rsc"
 local schema = require "moon2m.schema"
@@ -38,7 +39,7 @@ end
 -- What is well formed may still name an address that nobody is sent to.
 local function check(req, T, members, r)
   local raw, values = shape(T, members, r)
-  local e = raw and outgoing.concerns(T)
+  local e = raw and rules.check(T, raw, values, r) or raw and outgoing.concerns(T)
     and outgoing.refused(values, req.who, access.privileged(req.who))
   if e then return nil, e end
   return raw, values

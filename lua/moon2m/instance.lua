@@ -6,7 +6,10 @@
 -- creator's is stored.  The cached newest one is always a committed one. Part of the tree:
 -- install() adds these functions to it.
 
+local announced = require "moon2m.announced"
+local book = require "moon2m.announce_book"
 local json = require "moon2m.core.json"
+local decode = require "moon2m.json"
 local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local path = require "moon2m.path"
@@ -26,11 +29,22 @@ function instance.expiry(r, ct, set)
   return et < math.huge and et or nil
 end
 
+-- `at` with the addresses of the copies, instead of the CSEs that were asked for.
+local function announced_at(cid, st, at)
+  local of = book.instances(cid)
+  local known = of and of[st]
+  if not known then return at end
+  local list = decode.array {}
+  for i, entry in ipairs(decode.decode(at)) do list[i] = known[announced.cse_of(entry)] or entry end
+  return decode.encode(list)
+end
+
 --- The instance of container r that a row of the store is.
 function instance.instance_of(r, row)
   local raw = row.att and json.members(row.att) or {}
   raw.con, raw.lbl = row.con, row.lbl
   if row.cr then raw.cr = json.quote(row.cr) end
+  if raw.at then raw.at = announced_at(r.id, row.st, raw.at) end
   local ri, T = path.ri_inst(r.id, row.st), types.instance_type(r.type)
   return { cid = r.id, st = row.st, ct = row.ct, lt = row.ct, rn = row.rn or ri, ri = ri,
     et = instance.expiry(r, row.ct, row.et), size = row.size, pi = r.ri, ty = T.ty, raw = raw,

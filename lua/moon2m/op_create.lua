@@ -4,6 +4,7 @@
 
 local json = require "moon2m.core.json"
 local access = require "moon2m.access"
+local announce = require "moon2m.announce"
 local announced = require "moon2m.announced"
 local announcing = require "moon2m.procedures.announced"
 local blocking = require "moon2m.blocking"
@@ -204,6 +205,7 @@ local function store(req, parent, r, ops, before)
     event.prepare(parent, 3, r, { rep = body, originator = req.who })
   if before then events = before(events) end
   table.insert(ops, 1, { "put", tree.row(r) })
+  if r.raw.at then announce.prepare(ops, r, quiet) end
   if script.has.on and not quiet then
     r.reaction = script.event("create", "/" .. parent.path, req, body)
     script.prepare(ops, r.reaction)
@@ -237,13 +239,16 @@ end
 -- or nil, err.  Yields.
 function op.restore(req, parent, r)
   tree.add(r)
-  local ok, e = write.commit({ { "put", tree.row(r) } }, nil, r, parent)
+  local ops = { { "put", tree.row(r) } }
+  if r.raw.at then announce.prepare(ops, r, true) end
+  local ok, e = write.commit(ops, nil, r, parent)
   if not ok then
     tree.remove(r)
     return nil, e
   end
   if r.ty == CHANNEL then parent.pch = r.id end
   committed(req, parent, r)
+  if r.raw.at then announce.created(nil, r) end
   return true
 end
 
@@ -271,6 +276,10 @@ function op.perform(req, parent)
     return body, e
   end
   committed(req, parent, r)
+  if r.raw.at then
+    announce.created(req, r)
+    body = schema.encode(r.type, r)           -- with where its copies are
+  end
   return rsc.CREATED, result.created(req.rcn, r, body, given),
     { location = result.location(req.rcn, r), service = r.service,
       bind = r.key, vsi = e }

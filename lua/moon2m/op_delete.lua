@@ -8,6 +8,7 @@ local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local action = require "moon2m.action"
+local announce = require "moon2m.announce"
 local area_network = require "moon2m.area_network"
 local blocking = require "moon2m.blocking"
 local cross = require "moon2m.cross"
@@ -177,6 +178,7 @@ function op.resource(r, who, req, reaction)
   if not ok then return nil, e end
   if req then req.monitored = true end
   after(r, parent, descendants)
+  announce.deleted(req, r)
   return true
 end
 
@@ -198,6 +200,7 @@ function op.instance(i, who, reaction)
     return nil, e
   end
   action.changed(r, nil, reaction and reaction.hop)
+  announce.instance_deleted(i)
   return true
 end
 

@@ -7,6 +7,8 @@
 local json = require "moon2m.core.json"
 local sys = require "moon2m.core.sys"
 local action = require "moon2m.action"
+local announce = require "moon2m.announce"
+local book = require "moon2m.announce_book"
 local content = require "moon2m.content"
 local event = require "moon2m.event"
 local path = require "moon2m.path"
@@ -78,6 +80,7 @@ local function committed(req, r, i, body)
     tree.set_newest(r, i)
   end
   action.changed(r, i, req.hop)
+  if book.instances(r.id) then announce.instances(r) end
   if r.type.child_created then
     r.type.child_created({ req = req, originator = req.who, tree = tree }, r, i)
   end
@@ -132,6 +135,7 @@ function op.create(req, r)
   local ops = { { "inst", r.id, st, now, values.et, i.size, r.path, values.rn,
     values.cr and req.who, raw.lbl, op.further(T, raw), raw.con, i.mark } }
   if r.type.arrives then ops[2] = r.type.arrives(r, i) end
+  if raw.at then announce.prepare(ops, i, req.restored ~= nil) end
   local ok
   local reaction = script.has.on and script.event("create", view.path(r), req, body)
   if reaction then script.prepare(ops, reaction) end
@@ -144,6 +148,11 @@ function op.create(req, r)
   settle(r, i)
   committed(req, r, i, body)
   if reaction then script.committed(reaction) end
+  if raw.at then
+    announce.created(req, i)
+    i = tree.instance(r, st) or i             -- with where its copies are
+    body = schema.encode(i.type, i)
+  end
   local pc = req.rcn == 1 and body or result.created(req.rcn, i, body, members)
   local location = result.location(req.rcn, i)
   return rsc.CREATED, pc, location and { location = location } or nil

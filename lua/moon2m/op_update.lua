@@ -4,6 +4,7 @@
 
 local access = require "moon2m.access"
 local action = require "moon2m.action"
+local announce = require "moon2m.announce"
 local blocking = require "moon2m.blocking"
 local content = require "moon2m.content"
 local cross = require "moon2m.cross"
@@ -211,6 +212,7 @@ local function put(req, r, new)
   if r.ty == ACP then access.changed() end
   if r.type.container then tree.forget_newest(r) end
   local ops, is = operations(r, new), as_it_is(r)
+  if changed.at and r.raw.at then announce.prepare(ops, r) end
   local events = notices(req, r, new, opts)
   local reaction = script.has.on
     and script.event("update", "/" .. r.path, req, schema.encode(r.type, r), old) or nil
@@ -264,6 +266,7 @@ function op.perform(req, target)
   action.changed(r, nil, req.hop)
   if changed.loc and r.key then location.changed(r) end
   if reaction then script.committed(reaction) end
+  announce.updated(req, r, new.was, changed)
   return rsc.UPDATED, result.updated(req.rcn, r, changed)
 end
 

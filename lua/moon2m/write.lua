@@ -53,16 +53,17 @@ function write.commit(ops, events, r1, r2)
   return true
 end
 
-local observer
+local observers = {}
 
 --- fn(r): called when this CSE has changed r by itself, without a request.  Never yields.
 function write.observe(fn)
-  observer = fn
+  observers[#observers + 1] = fn
 end
 
 --- This CSE has changed r by itself, and that is on disk.
 function write.own(r)
-  if observer and not r.gone then observer(r) end
+  if r.gone then return end
+  for _, fn in ipairs(observers) do fn(r) end
 end
 
 --- Sets one attribute of r to a JSON text, or removes it (nil), on behalf of this CSE: a
