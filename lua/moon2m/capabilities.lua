@@ -16,6 +16,9 @@ local ask, unused = scratch.ask, scratch.unused
 local FLEX = "cod:binSh"         -- one class of TS-0023 stands for all, they have one path
 local COPIES = { "cod:binShA", "m2m:batA" }    -- as for the announced variants of specialisations
 
+-- What attributes of every type mean: a CSE, an attribute.
+local COMMON = { at = '["/probe"]', aa = '["lbl"]' }
+
 -- Values to try, the first that an attribute's kind accepts; %d: a number that was not used.
 local SAMPLES = { "1", "true", '"Nx"', '["x"]', '["3"]', '["json"]', '[1]', '"x%d"', '"x:y"', "{}",
   "[{}]", '"20990101T000000"', '"PT1H"', '["20990101T000000"]', '["PT1H"]', '"http://127.0.0.1/x"',
@@ -81,7 +84,7 @@ local function given_for(T)
 end
 
 local function sample(T, A)
-  local given = given_for(T)[A.name]
+  local given = given_for(T)[A.name] or COMMON[A.name]
   if given then return unused(given) end
   local own = T.spec.cnd and A.name == "cnd" and T.spec.cnd or T.spec.mgd and A.name == "mgd"
     and T.spec.mgd

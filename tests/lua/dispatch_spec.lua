@@ -122,7 +122,7 @@ local CHECKS = {
   { "mandatory missing", { op = 1, to = "moon/alice/c", fr = "Calice", ty = 4,
     pc = '{"m2m:cin":{}}' }, 4000, "con" },
   { "known but not supported", { op = 1, to = "moon/alice", fr = "Calice", ty = 3,
-    pc = { ["m2m:cnt"] = { at = { "/other" } } } }, 5001, "at" },
+    pc = { ["m2m:cnt"] = { ast = 2 } } }, 5001, "ast" },
   { "rn taken", { op = 1, to = "moon/alice", fr = "Calice", ty = 3, pc = cnt("c") }, 4105, "rn" },
   { "rn reserved", { op = 1, to = "moon/alice/c", fr = "Calice", ty = 3, pc = cnt("14-12") },
     4000, "rn" },

@@ -163,9 +163,10 @@ local OWN = {
   ["m2m:tsi"] = { dgt = { '"20240101T000000,5"', '"2030-01-01T00:00:00"', '"x"', '""', "5" } },
 }
 VALUES.eeno = { "true", "1" }
+VALUES.at, VALUES.aa = { '["/cse"]', unpack(LIST) }, { '["lbl"]', "[]" }
+VALUES.ast = { "1", "3" }
 local LATER = {
-  at = { '["/cse"]', unpack(LIST) }, aa = { '["lbl"]', "[]" },
-  ast = { "1", "3" }, esi = { "{}", "5" }, trps = { "true", unpack(BOOL) },
+  esi = { "{}", "5" }, trps = { "true", unpack(BOOL) },
   dcnt = { "1", "0" }, ma = { '"PT1S"', "5", '"x"' },
   adri = { '["x"]', unpack(LIST) }, apri = { '["x"]', unpack(LIST) },
   airi = { '["x"]', unpack(LIST) },

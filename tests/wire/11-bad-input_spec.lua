@@ -88,7 +88,8 @@ local CASES = {
   { "a name that is a number", "POST", "", 3, '{"m2m:cnt":{"rn":7}}', 4000, "rn" },
   { "a virtual name", "POST", "", 3, '{"m2m:cnt":{"rn":"ol"}}', 4000, "rn" },
   { "a taken name", "POST", "", 3, '{"m2m:cnt":{"rn":"c"}}', 4105, "rn" },
-  { "announcement", "POST", "", 3, '{"m2m:cnt":{"rn":"no","at":["/other"]}}', 5001, "at" },
+  { "announcement to nowhere", "POST", "", 3, '{"m2m:cnt":{"rn":"no","at":["other"]}}', 4000,
+    "at" },
   { "dynamic authorization", "POST", "", 3, '{"m2m:cnt":{"rn":"no","daci":[" "]}}', 4000, "daci" },
   -- types and parents
   { "ty 0", "POST", "", 0, '{"m2m:cnt":{}}', 4000, "ty" },
