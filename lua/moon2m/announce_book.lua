@@ -76,8 +76,9 @@ local function copy_key(item, csi)
   return COPY .. item.ident .. "/" .. csi
 end
 
---- What is known of an item's copy at a CSE: { a = address or nil, s = { name = digest of what was
--- sent }, u = true: it may be there, without our knowledge }; nil: nothing.  Yields.
+--- What is known of an item's copy at a CSE, nil when nothing is: { a = its address, s = { name =
+-- digest of what was sent } }; or { lost = true }: it was there once, and, when a CREATE was not
+-- answered, { below, ty, lnk }: where it may be.  Yields.
 function book.copy(item, csi)
   local row = store.find(sql_life.named, { copy_key(item, csi) }, 1)[1]
   return row and json.decode(row.v) or nil
@@ -96,8 +97,8 @@ function book.places(item)
   return list
 end
 
---- This CSE's own copy at another: { a = address, et = its end, since = of when (microseconds) }, or
--- nil.  Yields.
+--- This CSE's own copy at another: { a = address, et = its end, since = of when (microseconds) },
+-- or nil.  Yields.
 function book.base(csi)
   local row = store.find(sql_life.named, { BASE .. csi }, 1)[1]
   return row and json.decode(row.v) or nil

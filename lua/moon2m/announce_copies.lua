@@ -1,7 +1,7 @@
 -- One copy of an announced resource at one other CSE, brought to what it should be: made, changed,
--- deleted; found again when it is not known whether it was made.  What came of it is in the store
--- before anything else is done, and `at` of the resource names the copy.
--- Guarantees: nothing is asked of a CSE that is as it should be.  May be tried as often as one likes.
+-- deleted; found again when it is not known whether it was made.  What came of it is in the
+-- store before anything else is done, and `at` of the resource names the copy.
+-- Guarantees: nothing is asked of a CSE that is as it should be.  May be tried as often as you like.
 
 local sys = require "moon2m.core.sys"
 local announced = require "moon2m.announced"
@@ -138,10 +138,11 @@ local function ensure_base(csi)
     if at or e then return at, e end
   end
   local below = send.base_of(csi)
-  local a, code, more = send.find(V.ty, below, core.string(attributes.lnk), csi)
+  local a, code = send.find(V.ty, below, core.string(attributes.lnk), csi)
   if not a and away(code) then return nil, AWAY end
   local et = attributes.et
   if not a then
+    local more
     a, code, more = send.create(V, below, attributes, csi)
     if not a then return nil, away(code) and AWAY or code, more end
     et = type(more) == "string" and sys.parse_stamp(more) and core.quote(more) or et
@@ -218,8 +219,8 @@ local function lose(above, csi)
   commit { book.keep_base(csi, nil) }
 end
 
--- A CREATE, or what an earlier one has made: its address and what was sent; nil, AWAY, or nil, code,
--- reason.
+-- A CREATE, or what an earlier one has made: its address and what was sent; nil, AWAY, or nil,
+-- code, reason.
 local function create(item, r, csi, below, copy)
   local V = send.variant(r)
   local attributes = send.attributes(r, V, csi)
@@ -242,9 +243,10 @@ end
 function make(item, r, csi, copy, depth)
   if depth > DEPTH then return nil, rsc.BAD_REQUEST, "its parents are announced too deep" end
   if not send.variant(r) then return nil, rsc.BAD_REQUEST, "its type is never announced" end
-  local below, above, why = entry_of(r, csi), nil, nil
+  local below, above = entry_of(r, csi), nil
   local asked = below ~= csi and not (copy and copy.lost)
   if not asked then
+    local why
     below, above, why = place(item, r, csi, depth)
     if not below then return nil, above, why end
   end

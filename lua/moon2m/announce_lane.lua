@@ -16,7 +16,10 @@ local MAX_ITEMS = 2000           -- named items in a lane
 local FIRST, LONGEST = 2, 60     -- s until a CSE is asked again
 
 local lane = {}
-local lanes = {}                 -- CSE-ID -> { list, first, last, set, now, full, away, wait, gates }
+-- CSE-ID -> { list, first, last, set: items by ident; now: the one under way; full: more were
+-- named; busy: its worker runs; away: the timer that starts it again; wait: s until then; gates:
+-- who waits }
+local lanes = {}
 local opened = false
 
 local function new_lane()
@@ -117,8 +120,8 @@ function lane.touch(item, csi)
   start(csi)
 end
 
---- Waits until nothing of an item is under way to a CSE, or the CSE is away, or `till` (sys.mono()).
--- Yields.
+--- Waits until nothing of an item is under way to a CSE, or the CSE is away, or `till`
+-- (sys.mono()).  Yields.
 function lane.settle(item, csi, till)
   local ident = item.ident
   while true do
