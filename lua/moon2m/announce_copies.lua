@@ -1,7 +1,7 @@
 -- One copy of an announced resource at one other CSE, brought to what it should be: made, changed,
 -- deleted; found again when it is not known whether it was made.  What came of it is in the
 -- store before anything else is done, and `at` of the resource names the copy.
--- Guarantees: nothing is asked of a CSE that is as it should be.  May be tried as often as you like.
+-- Guarantees: nothing is asked of a CSE that is as it should be; it may be tried at any time again.
 
 local sys = require "moon2m.core.sys"
 local announced = require "moon2m.announced"
