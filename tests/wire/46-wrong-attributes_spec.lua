@@ -126,6 +126,10 @@ describe("wrong requests", function()
     c = raw.websocket(s.ws_port)
     for _, line in ipairs(lines) do
       for _, case in ipairs(line.cases or {}) do case.text = case.text:gsub("@[%w_]+@", places) end
+      if line.told then
+        local a = only(c, line.told)
+        if a.rsc ~= 2000 then error(a.text .. "\n" .. line.told, 0) end
+      end
       if line.sample then
         local a = only(c, line.text)
         if a.rsc ~= 2001 then

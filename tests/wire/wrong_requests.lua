@@ -1,8 +1,9 @@
 -- Wrong requests for every type and every attribute, generated from the types' files:
 --   moon2m lua tests/wire/wrong_requests.lua [all]
--- writes JSON lines: { sample, text } are requests that must succeed, in this order, and
--- { group, cases = { { what, code, named, text }, ... } } requests that must be refused with that
--- code and a text that begins with what is named.  Of the classes of flexContainer a few, or all.
+-- writes JSON lines: { sample, text } are requests that must succeed, in this order, and so must a
+-- NOTIFY { told = text }; { group, cases = { { what, code, named, text }, ... } } are requests that
+-- must be refused with that code and a text that begins with what is named.  Of the classes of
+-- flexContainer a few, or all.
 --
 -- What is wrong with a value follows from what scripts see of its kind (a string, an integer ...),
 -- from its bounds, its values and its members, not from what its check says.
@@ -259,6 +260,35 @@ local function made_by_cse(T)
   g.close()
 end
 
+-- What the CSE makes and nobody else writes: s as of sample, but for what a CREATE would carry.
+local function kept_by_cse(s, all)
+  local T = s.T
+  for _, a in ipairs(T.rows) do
+    local g = group(T.root .. " " .. a.name)
+    g.add("in a CREATE", NOT_ALLOWED, "ty", create(s, { [a.name] = good(s, a) }))
+    g.add("in an UPDATE", BAD, a.name, update(s, { [a.name] = good(s, a) }))
+    g.add("removed", BAD, a.name, update(s, { [a.name] = "null" }))
+    g.add("in company", BAD, "", update(s, { [a.name] = good(s, a), zz = "1" }))
+    g.close()
+  end
+  local g = group(T.root .. " root")
+  local function wrong_root(what, named, pc)
+    g.add(what, BAD, named, primitive(UPDATE, s.path, s.owner, nil, pc))
+  end
+  wrong_root("an unknown root", "pc", content("m2m:zz", {}))
+  wrong_root("the root of another type", "pc", content("m2m:cnt", {}))
+  wrong_root("no content", "pc", nil)
+  wrong_root("a root that is an array", T.root, "{" .. quote(T.root) .. ":[]}")
+  wrong_root("an unknown attribute", "zz", content(T.root, { zz = "1" }))
+  g.close()
+  g = group(T.root .. " parent")
+  for _, p in ipairs(all) do
+    g.add("below a " .. p.T.root, NOT_ALLOWED, "ty", primitive(CREATE, p.path, "CAdmin", T.ty,
+      content(T.root, {})))
+  end
+  g.close()
+end
+
 -- What the CSE answers itself.
 local function virtual_children(s)
   local g = group(s.T.root .. " virtual")
@@ -416,6 +446,16 @@ end
 local all = {}
 for _, one in ipairs(plain_types()) do all[#all + 1] = sample(one[1], one[2]) end
 local plain = #all
+-- A CSE's report makes these (TS-0004 7.5.1.2.17).
+write { told = ('{"op":5,"to":"moon","fr":"/other","rqi":"told","rvi":"4","pc":%s}'):format(
+  '{"m2m:sgn":{"aerid":true,"tid1":null,"tid2":"/third/Ca","sur":"/other/x"}}') }
+local kept = {}
+for i, place in ipairs { { "ae_contact_list", "moon" },
+  { "ae_contact_list_per_cse", "moon/AEContactList", "other" } } do
+  kept[i] = { T = types.by_name[place[1]], at = place[2], owner = "CAdmin", maker = "CAdmin",
+    path = place[2] .. "/" .. (place[3] or "AEContactList"), members = {}, new = {}, open = true,
+    P = types.by_name[i == 1 and "cse_base" or "ae_contact_list"] }
+end
 local special = specialisations(arg[1] == "all")
 local base = {}
 for _, one in ipairs(special) do
@@ -425,11 +465,18 @@ for _, one in ipairs(special) do
   end
 end
 
+for _, s in ipairs(kept) do all[#all + 1] = s end
+
 for _, one in ipairs(special) do
   attributes(one[1], one[2])
   roots(one[1])
 end
-for i, s in ipairs(all) do
+for _, s in ipairs(kept) do
+  kept_by_cse(s, all)
+  originators(s)
+end
+for i = 1, #all - #kept do
+  local s = all[i]
   if s.T.name == "cse_base" or s.T.instance then untouchable(s) end
   if s.T.name ~= "cse_base" then
     if i <= plain then

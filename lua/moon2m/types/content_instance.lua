@@ -29,7 +29,8 @@ return {
     { "conr", content_ref, create = "O", update = "-", announced = "OA" },
     { "or", "uri", create = "O", update = "-", announced = "OA" },
     { "con", "any", create = "M", update = "-", announced = "OA" },
-    { "dcnt", "posint", create = "O", update = "-", later = true },
+    { "dcnt", "posint", create = "O", update = "-",
+      later = "retrieves of an instance are not counted by this CSE" },
     { "dgt", "abs_rel_timestamp", create = "O", update = "-", announced = "OA" },
   },
 }
