@@ -76,6 +76,7 @@ static int tls_serve(lua_State *L)
 	o.profile = text(L, 1, "profile");
 	o.profile = o.profile ? o.profile : "intermediate";
 	o.ca = text(L, 1, "ca");
+	o.crl = text(L, 1, "crl");
 	if (o.client != NET_TLS_NO && !o.ca)
 		return luaL_error(L, "client certificates need ca");
 	o.nsites = add_sites(L, site, 1);

@@ -277,6 +277,20 @@ static bool use_certificate(SSL_CTX *ctx, const struct net_tls_site *s, struct e
 	return true;
 }
 
+/* The certificate of a client must not be on the list of who issued it; without such a list, or with
+ * one that has ended, no certificate of that authority is good. */
+static bool use_lists(SSL_CTX *ctx, const char *file, struct err *e)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+
+	ERR_clear_error();
+	if (!lookup || X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) < 1)
+		return wrong(e, "tls revoked certificates of clients", file);
+	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+	return true;
+}
+
 static bool use_clients(SSL_CTX *ctx, const struct net_tls_opts *o, struct err *e)
 {
 	STACK_OF(X509_NAME) * names;
@@ -294,7 +308,7 @@ static bool use_clients(SSL_CTX *ctx, const struct net_tls_opts *o, struct err *
 	    ctx,
 	    SSL_VERIFY_PEER | (o->client == NET_TLS_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
 	    NULL);
-	return true;
+	return !o->crl || use_lists(ctx, o->crl, e);
 }
 
 static const struct profile *profile_of(const char *name, struct err *e)

@@ -273,6 +273,9 @@ local function check_tls(cfg)
   if tls.client ~= "no" and tls.ca == "" then
     error(("tls.client: %s needs tls.ca, the authorities of clients"):format(tls.client), 0)
   end
+  if tls.crl ~= "" and tls.client == "no" then
+    error("tls.crl: lists of revoked certificates, but tls.client asks for none", 0)
+  end
 end
 
 local function check_whole(cfg)

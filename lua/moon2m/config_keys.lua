@@ -207,6 +207,8 @@ keys.list = {
   { "tls.client", one_of("no", "optional", "required"), "no",
     "ask clients for a certificate; required: without it, or a pre-shared key, no connection" },
   { "tls.ca", text, "", "PEM file: who issues the certificates of clients" },
+  { "tls.crl", text, "",
+    "PEM file: a list of what each of them has revoked, not past its end; empty: not looked at" },
   { "tls.sni", map_of(site), nil,
     'certificates for other names of this server: { ["b.example"] = { cert =, key = } }, ' ..
     '"*.example": one label' },

@@ -72,6 +72,54 @@ it("a pre-shared key's identity does, in TLS 1.2 and 1.3", function()
   end
 end)
 
+describe("a list of revoked certificates", function()
+  local server, at
+
+  -- `-gencrl` of openssl ca, which wants a database: the serial numbers that are revoked.
+  local function publish(serials, days)
+    local rows = {}
+    for i, serial in ipairs(serials) do
+      rows[i] = ("R\t350101000000Z\t260101000000Z\t%s\tunknown\t/CN=client\n"):format(serial)
+    end
+    h.write_file(at .. "/index", table.concat(rows))
+    h.write_file(at .. "/ca.conf", ("[ca]\ndefault_ca=a\n[a]\ndatabase=%s/index\n"
+      .. "default_md=sha256\ndefault_crl_days=%d\n"):format(at, days))
+    local out, rc = h.sh("cd %s && openssl ca -gencrl -config ca.conf -keyfile authority.key"
+      .. " -cert authority.pem -out revoked.pem", at)
+    assert.equal(0, rc, out)
+  end
+
+  local function dev()
+    local out = tls.curl(server, ("--cert %s/client.pem --key %s/client.key -i -H 'X-M2M-RI: 1'"
+      .. " -H 'X-M2M-RVI: 3' -H 'X-M2M-Origin: Cdev'"):format(at, at), "/moon")
+    return tonumber(out:match "X%-M2M%-RSC: (%d+)")
+  end
+
+  it("ends what is on it, from a reload on", function()
+    at = h.directory()
+    tls.make(at)
+    publish({}, 30)
+    server = h.start { dir = at, args = "--listen 127.0.0.1:0,tls",
+      config = ("tls = { cert = %q, key = %q, ca = %q, crl = %q, client = 'optional' }")
+        :format(at .. "/localhost.pem", at .. "/localhost.key", at .. "/authority.pem",
+          at .. "/revoked.pem") }
+    assert.truthy(dev())
+    publish({ (h.sh("openssl x509 -in %s/client.pem -noout -serial", at):match "serial=(%x+)") },
+      30)
+    server:signal "HUP"
+    h.wait("its end", function() return not dev() end)
+    publish({}, 30)
+    server:signal "HUP"
+    h.wait("its return", dev)
+    h.write_file(at .. "/revoked.pem", "nothing\n")
+    server:signal "HUP"
+    h.wait("the reason", function()
+      return server:text():find "tls revoked certificates of clients .-revoked%.pem"
+    end)
+    assert.truthy(dev())      -- as it was before
+  end)
+end)
+
 it("not any more when it is revoked", function()
   credential "revoke gateway dev"
   assert.is_nil((over_psk("gw@site", key, "-tls1_2 -cipher PSK-AES128-CBC-SHA256", "Cgw")))
