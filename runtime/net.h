@@ -178,10 +178,10 @@ enum net_tls_client { NET_TLS_NO, NET_TLS_OPTIONAL, NET_TLS_REQUIRED };
 struct net_tls_opts {
 	const char *profile; /* "intermediate", "modern", "onem2m" */
 	const char *ca; /* PEM file: authorities of client certificates; NULL with NET_TLS_NO */
-	const char *crl; /* PEM file: lists of what those have revoked; NULL: not asked */
 	enum net_tls_client client; /* REQUIRED: a certificate or a pre-shared key */
 	const struct net_tls_site *site; /* the first has no name */
 	size_t nsites;
+	const char *crl; /* PEM file: lists of what the authorities have revoked; NULL: not asked */
 };
 /* Sets up TLS for what is accepted from now on, or replaces all of it; false: as it was before. */
 bool net_tls_serve(struct net *n, const struct net_tls_opts *o, struct err *e) MUSTCHECK;

@@ -38,7 +38,9 @@ static void server_all(struct net *n)
 	struct net_tls_site site[] = { { NULL, cert_file, key_file },
 				       { "b.example", b_cert, b_key },
 				       { "*.wild.example", b_cert, b_key } };
-	struct net_tls_opts o = { "onem2m", ca, NET_TLS_OPTIONAL, site, 3 };
+	struct net_tls_opts o = {
+		.profile = "onem2m", .ca = ca, .client = NET_TLS_OPTIONAL, .site = site, .nsites = 3
+	};
 	struct err e = { 0 };
 
 	path(ca, "ca.pem");

@@ -55,7 +55,7 @@ static inline void end_tls(void)
 static inline void use_certificates(struct net *n)
 {
 	struct net_tls_site site = { NULL, cert_file, key_file };
-	struct net_tls_opts o = { "intermediate", NULL, NET_TLS_NO, &site, 1 };
+	struct net_tls_opts o = { .profile = "intermediate", .site = &site, .nsites = 1 };
 	struct err e = { 0 };
 
 	if (!net_tls_serve(n, &o, &e) || !net_tls_trust(n, cert_file, &e)) {
