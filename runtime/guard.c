@@ -35,6 +35,7 @@ static struct {
 	lua_State *L; /* any state of the VM: hooks are global in LuaJIT */
 	timer_t timer;
 	volatile int64_t deadline, us; /* of the run in progress */
+	int64_t began; /* of that run */
 	volatile int64_t expiry; /* when the pending timer fires; 0: disarmed */
 	volatile int64_t cpu0; /* CPU clock at the first expiry of this run */
 	volatile int64_t last; /* previous expiry of this run, monotonic */
@@ -341,6 +342,7 @@ static void enter_time(const struct guard_run *outer, int64_t us)
 		g.us = us;
 		g.suspect = 0;
 	}
+	g.began = now;
 	g.deadline = mine;
 	if (!g.expiry || g.expiry > mine)
 		arm(mine - now);
@@ -351,7 +353,7 @@ void guard_enter(struct guard_run *outer, const struct guard_meter *m, const cha
 {
 	*outer = (struct guard_run){ g.deadline,  g.us,           g.rule,    g.co,   g.base,
 				     g.fixed,     g.limit,        g.allowed, g.used, g.meter,
-				     vm_memory(), vm_allocated(), g.verdict };
+				     vm_memory(), vm_allocated(), g.verdict, g.began };
 	g.deadline = 0;
 	if (g.verdict) { /* it is not the inner one's */
 		g.verdict = NULL;
@@ -410,6 +412,7 @@ bool guard_leave(const struct guard_run *outer, struct guard_meter *m)
 	greedy = leave_memory(outer);
 	count(m, outer);
 	g.us = outer->us;
+	g.began = outer->began;
 	g.rule = outer->rule;
 	g.co = outer->co;
 	g.base = outer->base;
@@ -419,6 +422,11 @@ bool guard_leave(const struct guard_run *outer, struct guard_meter *m)
 		blame_who(g.meter ? g.meter->who : "", g.meter ? g.meter->nwho : 0);
 	g.deadline = outer->deadline;
 	return leave_hook(outer, greedy);
+}
+
+int64_t guard_elapsed(void)
+{
+	return now_us(CLOCK_MONOTONIC) - g.began;
 }
 
 /* ---- the user's own coroutines --------------------------------------------------------------- */

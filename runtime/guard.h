@@ -35,6 +35,14 @@ void guard_close(void); /* before vm_close */
  *  finish(budget, rule, co, why, ...) -> as resume.  For a run whose time is over while the library
  *    works for it: what the library has begun comes to its end, user code is stopped at its next
  *    instruction with "file:line: why", the line being that which waits, also in pcall.
+ *  thread() -> co, an idle coroutine.
+ *  start(meter, rule, co, fn, ...) -> calls fn in an idle coroutine, as resume would:
+ *      true, us, results: it took so long, the call is booked, and co is idle again
+ *      false, us, message, traceback: the same, but co is dead
+ *      nil, us, values: it yielded after so long, and is to be resumed
+ *  book(meter, us): one call of that length.   books(meter) -> calls, seconds in all, { [i] = how
+ *    many calls took less than 2^i us, and 2^(i-1) at least }.
+ *  elapsed() -> us since the innermost run that is under way began.
  *  meter(seconds, bytes|nil, script|nil, rule|nil) -> meter: a budget that also counts.  bytes more
  *    than at its begin are allowed to a run; script and rule are noted in the page of blame.h.
  *  usage(meter) -> bytes asked for, bytes kept (approximate), peak of one run, runs.

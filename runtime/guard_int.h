@@ -6,6 +6,8 @@
 
 #include "guard.h"
 
+#define GUARD_TOOK 40 /* the last one counts all that took longer, too */
+
 struct guard_meter { /* userdata: what one rule may use in a run, and what its runs did use */
 	int64_t us; /* CPU time of an uninterrupted slice */
 	size_t memory; /* bytes more than at its begin; 0: no limit of its own */
@@ -13,6 +15,8 @@ struct guard_meter { /* userdata: what one rule may use in a run, and what its r
 	int64_t retained; /* bytes more at the end than at the begin, sum of all runs */
 	uint64_t peak; /* most bytes that one run added */
 	uint64_t runs;
+	uint64_t calls, call_us; /* of whole calls: how many, wall time in all */
+	uint32_t took[GUARD_TOOK]; /* by i: how many took less than 2^i us, and 2^(i-1) at least */
 	size_t nwho;
 	char who[BLAME_WHO]; /* "script\0rule\0" for the page of blame.h; nwho 0: nobody */
 };
@@ -26,6 +30,7 @@ struct guard_run { /* the run around the one that begins, kept by its caller */
 	size_t now; /* bytes that Lua holds at the begin of the new one */
 	uint64_t allocated;
 	const char *verdict;
+	int64_t began; /* monotonic us */
 };
 
 /* A run of co begins: m's budget, or less when an outer one leaves less. */
@@ -36,6 +41,9 @@ void guard_enter(struct guard_run *outer, const struct guard_meter *m, const cha
 void guard_condemn(const char *why);
 /* It has ended or yielded.  True when it was stopped by the guard. */
 bool guard_leave(const struct guard_run *outer, struct guard_meter *m);
+
+/* Wall time since the run that is under way began, us. */
+int64_t guard_elapsed(void);
 
 /* co, a coroutine of the user's, is resumed by L inside the run, and is done. */
 struct guard_inner {

@@ -252,6 +252,115 @@ static int guard_finish(lua_State *L)
 	return resume(L, lua_gettop(L) - 4, set_verdict(L));
 }
 
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+static int new_thread(lua_State *L)
+{
+	lua_newthread(L);
+	return 1;
+}
+
+static struct guard_meter *check_meter(lua_State *L)
+{
+	if (lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1))) {
+		lua_pop(L, 1);
+		return lua_touserdata(L, 1);
+	}
+	return luaL_checkudata(L, 1, METER);
+}
+
+static void book(struct guard_meter *m, int64_t us)
+{
+	size_t i = us > 0 ? 64 - (size_t)__builtin_clzll((uint64_t)us) : 0;
+
+	m->calls++;
+	m->call_us += us > 0 ? (uint64_t)us : 0;
+	m->took[i < GUARD_TOOK ? i : GUARD_TOOK - 1]++;
+}
+
+static bool is_idle(lua_State *co)
+{
+	lua_Debug ar;
+
+	return lua_status(co) == 0 && lua_gettop(co) == 0 && !lua_getstack(co, 0, &ar);
+}
+
+/* What start gives before the values that are on top of co or, after an error, of L. */
+static int give_status(lua_State *L, int rc, int64_t us)
+{
+	if (rc == LUA_YIELD)
+		lua_pushnil(L);
+	else
+		lua_pushboolean(L, rc == 0);
+	lua_pushnumber(L, (lua_Number)us);
+	return 2;
+}
+
+/* Upvalue: the metatable of meters. */
+static int guard_start(lua_State *L)
+{
+	struct guard_meter *m = check_meter(L);
+	const char *rule = luaL_checkstring(L, 2);
+	lua_State *co = lua_tothread(L, 3);
+	int nargs = lua_gettop(L) - 4, rc, n;
+	struct guard_run outer;
+	int64_t us;
+	bool stopped;
+
+	luaL_argcheck(L, co && is_idle(co), 3, "idle coroutine expected");
+	luaL_checktype(L, 4, LUA_TFUNCTION);
+	if (!lua_checkstack(co, nargs + 1))
+		return luaL_error(L, "too many arguments");
+	lua_xmove(L, co, nargs + 1);
+	guard_enter(&outer, m, rule, co);
+	rc = lua_resume(co, nargs);
+	us = guard_elapsed();
+	stopped = guard_leave(&outer, m);
+	if (rc != LUA_YIELD)
+		book(m, us);
+	give_status(L, rc, us);
+	if (rc != 0 && rc != LUA_YIELD) {
+		n = give_error(L, co, rc, stopped, rule);
+		lua_remove(L, -n); /* its false */
+		return n + 1;
+	}
+	n = lua_gettop(co);
+	if (!lua_checkstack(L, n))
+		return luaL_error(L, "too many results");
+	lua_xmove(co, L, n);
+	return n + 2;
+}
+
+static int book_call(lua_State *L)
+{
+	book(luaL_checkudata(L, 1, METER), (int64_t)luaL_checknumber(L, 2));
+	return 0;
+}
+
+static int books(lua_State *L)
+{
+	struct guard_meter *m = luaL_checkudata(L, 1, METER);
+
+	lua_pushnumber(L, (lua_Number)m->calls);
+	lua_pushnumber(L, (lua_Number)m->call_us / 1e6);
+	lua_newtable(L);
+	for (int i = 0; i < GUARD_TOOK; i++) {
+		if (!m->took[i])
+			continue;
+		lua_pushnumber(L, m->took[i]);
+		lua_rawseti(L, -2, i);
+	}
+	return 3;
+}
+
+static int elapsed(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)guard_elapsed());
+	return 1;
+}
+
+/* ---- the user's own coroutines --------------------------------------------------------------- */
+
 static int guard_inner(lua_State *L)
 {
 	lua_State *co = lua_tothread(L, 1);
@@ -372,6 +481,10 @@ int guard_lua_open(lua_State *L)
 	static const luaL_Reg functions[] = {
 		{ "resume", guard_resume },
 		{ "finish", guard_finish },
+		{ "thread", new_thread },
+		{ "book", book_call },
+		{ "books", books },
+		{ "elapsed", elapsed },
 		{ "compile", guard_compile },
 		{ "inner", guard_inner },
 		{ "cannot_wait", cannot_wait },
@@ -386,6 +499,9 @@ int guard_lua_open(lua_State *L)
 	lua_setfield(L, -2, "__metatable");
 	lua_newtable(L);
 	luaL_setfuncs(L, functions, 0);
+	lua_pushvalue(L, -2);
+	lua_pushcclosure(L, guard_start, 1);
+	lua_setfield(L, -2, "start");
 	lua_pushlightuserdata(L, (void *)&guard_server_mark);
 	lua_setfield(L, -2, "SERVER");
 	return 1;

@@ -52,8 +52,9 @@ local function describe(s)
     failed_reload = s.failed_reload }
   for i, r in ipairs(s.rules) do
     local rest = rule.rest_left(r)
-    d.calls = d.calls + r.calls
-    d.rules[i] = { name = r.name, calls = r.calls, errors = r.errors,
+    local calls = rule.books(r)
+    d.calls = d.calls + calls
+    d.rules[i] = { name = r.name, calls = calls, errors = r.errors,
       rests = rest > 0 and math.ceil(rest) or nil }
   end
   local e = s.last_error

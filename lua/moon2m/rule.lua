@@ -57,18 +57,33 @@ end
 
 --- A rule of a scope (`lasting`: a reload does not wait for its calls; `many`: more than three
 -- results are wanted): fn, run under the budget of that kind; at: "file:line" of the declaration.
--- Its books: calls, errors, seconds (wall time in all, waits included), hist (how many calls took
--- less than 2^i microseconds, by i; the absent are 0).
 function rule.new(scope, budget, name, fn, at)
   at = at or scope.file
   return { scope = scope, budget = budget, fn = fn, where_declared = at,
-    name = ("%s (%s)"):format(name, at), failures = 0, calls = 0, errors = 0, seconds = 0,
-    hist = {} }
+    name = ("%s (%s)"):format(name, at), failures = 0, errors = 0 }
+end
+
+--- The books of a rule: calls, seconds (wall time in all, waits included), hist (how many calls
+-- took less than 2^i microseconds, by i; the absent are 0).
+function rule.books(r)
+  if not r.meter then return 0, 0, {} end
+  return guard.books(r.meter)
 end
 
 -- ---- calling user code --------------------------------------------------------------------------
 
-local running             -- { rule, hop, chain } of the user code that runs now
+-- A call under way: { co, rule, hop, chain, outer (the call around it), verbs, own (us that it ran
+-- between them) }, and once somebody wants to know, at the latest when it waits or calls others:
+-- began, since (the slice), deadline, us of the monotonic clock.
+local running
+local mono = sys.mono
+
+-- The call began so many us ago.
+local function stamp(c, ago)
+  if c.began then return end
+  local at = mono() - ago
+  c.began, c.since, c.deadline = at, at, at + BUDGET[c.rule.budget][2] * 1e6
+end
 
 --- The rule whose code runs now, with its hop count; nil outside user code.
 function rule.current()
@@ -79,24 +94,16 @@ end
 -- math.huge outside user code.
 function rule.time_left()
   local deadline, c = math.huge, running
+  if c then stamp(c, guard.elapsed()) end
   while c do
     deadline, c = math.min(deadline, c.deadline), c.outer
   end
   return (deadline - sys.mono()) / 1e6
 end
 
-local frexp, mono = math.frexp, sys.mono
-local create, status, yield = coroutine.create, coroutine.status, coroutine.yield
-local resume, conclude, SERVER = guard.resume, guard.finish, guard.SERVER
-
-local function book(r, context)
-  local us = mono() - context.began
-  local _, i = frexp(us)
-  local hist, scope = r.hist, r.scope
-  if not r.lasting then scope.running = scope.running - 1 end
-  r.calls, r.seconds, hist[i] = r.calls + 1, r.seconds + us / 1e6, (hist[i] or 0) + 1
-  if context.took then context.took.seconds = us / 1e6 end
-end
+local status, yield = coroutine.status, coroutine.yield
+local start, resume, conclude = guard.start, guard.resume, guard.finish
+local SERVER = guard.SERVER
 
 -- What a slice of the rule may use, less when its script says so (cse.budget); counts what it used.
 local function meter_of(r)
@@ -106,32 +113,17 @@ local function meter_of(r)
   return r.meter
 end
 
--- A call is a context with its coroutine; both are used again: a coroutine that has run a function
--- to its end gives the results with DONE and waits for the next.  What it is to run is handed over
--- here, so that nothing of a call stays in it.
+-- Calls are used again, with their coroutines: one that has run a function to its end runs the
+-- next.
 local MOST_IDLE = 64
-local DONE = {}
 local idle, nidle = {}, 0
-local job, arity, arg1, arg2, arg3
 
-local function run_job()
-  local fn, n, a, b, c = job, arity, arg1, arg2, arg3
-  job, arg1, arg2, arg3 = nil, nil, nil, nil
-  if n == 0 then return fn() end
-  if n == 1 then return fn(a) end
-  if n == 2 then return fn(a, b) end
-  return fn(a, b, c)
-end
-
-local function serve()
-  while true do yield(DONE, run_job()) end
-end
-
--- A context for a function with n arguments.
-local function context_for(r, n)
-  if n > 3 then return { co = create(r.fn) } end
-  if nidle == 0 then return { co = create(serve) } end
+local function take()
   local c = idle[nidle]
+  if not c then
+    return { co = guard.thread(), rule = false, hop = 0, chain = false, outer = false, verbs = 0,
+      own = 0, began = 0, since = 0, deadline = 0 }
+  end
   idle[nidle] = nil
   nidle = nidle - 1
   return c
@@ -139,75 +131,99 @@ end
 
 local function give_back(c)
   if nidle == MOST_IDLE then return end
-  c.rule, c.outer, c.chain, c.took = nil, nil, nil, nil
+  c.rule, c.outer, c.chain = nil, nil, nil
   nidle = nidle + 1
   idle[nidle] = c
 end
 
-local go_on
+-- A call that waited has ended.
+local function book(c)
+  local r, us = c.rule, mono() - c.began
+  guard.book(r.meter, us)
+  if not r.lasting then r.scope.running = r.scope.running - 1 end
+  if c.took then c.took.seconds = us / 1e6 end
+  c.took = nil
+end
 
-local function step(r, context, ok, first, ...)
-  running = context.outer
+local wait
+
+local function resumed(r, c, ok, ...)
+  running = c.outer
+  if ok and status(c.co) ~= "dead" then return wait(r, c, ...) end
+  book(c)
   if not ok then
-    book(r, context)
-    r.trace = (...)
-    return false, first
+    r.trace = select(2, ...)
+    return false, (...)
   end
-  if first == DONE or status(context.co) == "dead" then
-    book(r, context)
-    if context.late then return false, r.where_declared .. ": " .. context.late end
-    if first ~= DONE then return true, first, ... end
-    give_back(context)
-    return true, ...
-  end
-  if first ~= SERVER then
-    book(r, context)
-    return false, r.where_declared .. ": yielded outside a coroutine of its own"
-  end
-  local co, waiting = context.co, r.scope.waiting
-  if not waiting then
-    waiting = {}
-    r.scope.waiting = waiting
-  end
-  waiting[co] = true
-  return go_on(r, context, co, waiting, yield(first, ...))
+  if c.late then return false, ("%s: %s"):format(r.where_declared, c.late) end
+  give_back(c)
+  return true, ...
 end
 
 -- What it waited for is there.  When the call's time is over, or its script keeps too much, what
 -- the library does for it comes to its end (an operation that was given up half way would keep its
 -- locks, and leave the tree without what is stored); the script's own code does not go on.
-function go_on(r, context, co, waiting, ...)
-  local now, late = mono(), context.late or r.scope.heavy
-  waiting[co], running, context.since = nil, context, now
-  if not late and now > context.deadline then
+local function go_on(r, c, waiting, ...)
+  local now, late = mono(), c.late or r.scope.heavy
+  waiting[c.co], running, c.since = nil, c, now
+  if not late and now > c.deadline then
     late = ("not finished after %g s, stopped"):format(BUDGET[r.budget][2])
   end
   if late then
-    context.late = late
-    return step(r, context, conclude(r.meter, r.name, co, late, ...))
+    c.late = late
+    return resumed(r, c, conclude(r.meter, r.name, c.co, late, ...))
   end
-  return step(r, context, resume(r.meter, r.name, co, ...))
+  return resumed(r, c, resume(r.meter, r.name, c.co, ...))
+end
+
+function wait(r, c, first, ...)
+  if first ~= SERVER then
+    book(c)
+    return false, r.where_declared .. ": yielded outside a coroutine of its own"
+  end
+  local waiting = r.scope.waiting
+  if not waiting then
+    waiting = {}
+    r.scope.waiting = waiting
+  end
+  waiting[c.co] = true
+  return go_on(r, c, waiting, yield(first, ...))
+end
+
+-- What guard.start gave.
+local function started(r, c, took, ok, at, ...)
+  running = c.outer
+  if ok == nil then
+    local scope = r.scope
+    stamp(c, at)
+    c.took = took
+    if not r.lasting then scope.running = (scope.running or 0) + 1 end
+    return wait(r, c, ...)
+  end
+  if took then took.seconds = at / 1e6 end
+  if not ok then
+    r.trace = select(2, ...)
+    return false, (...)
+  end
+  give_back(c)
+  return true, ...
 end
 
 local function call(r, hop, chain, took, ...)
-  local n, scope = select("#", ...), r.scope
-  local context, began = context_for(r, n), mono()
-  context.rule, context.hop, context.chain, context.outer = r, hop or 0, chain, running
-  context.began, context.deadline = began, began + BUDGET[r.budget][2] * 1e6
-  context.took, context.verbs, context.own, context.since = took, 0, 0, began
-  if not r.lasting then scope.running = (scope.running or 0) + 1 end
-  running = context
+  local c, outer = take(), running
+  if outer then stamp(outer, guard.elapsed()) end
+  c.rule, c.hop, c.chain, c.outer, c.verbs, c.own, c.began = r, hop or 0, chain, outer, 0, 0, nil
+  running = c
   local meter = r.meter or meter_of(r)
-  if n > 3 then return step(r, context, resume(meter, r.name, context.co, ...)) end
-  job, arity, arg1, arg2, arg3 = r.fn, n, ...
-  if took or r.many then return step(r, context, resume(meter, r.name, context.co)) end
+  if took or r.many then
+    return started(r, c, took, start(meter, r.name, c.co, r.fn, ...))
+  end
   -- most calls end at once, and nobody wants more than three results: this way is compiled
-  local ok, first, a, b, c = resume(meter, r.name, context.co)
-  if first ~= DONE then return step(r, context, ok, first, a, b, c) end
-  running = context.outer
-  book(r, context)
-  give_back(context)
-  return true, a, b, c
+  local ok, at, x, y, z = start(meter, r.name, c.co, r.fn, ...)
+  if not ok then return started(r, c, nil, ok, at, x, y, z) end
+  running = outer
+  give_back(c)
+  return true, x, y, z
 end
 
 --- The user code that runs now is about to use a verb: nil, or why it may not.  Each slice of a
@@ -215,6 +231,7 @@ end
 function rule.refuse_verb()
   local c = running
   if not c then return nil end
+  stamp(c, guard.elapsed())
   local now, b = mono(), BUDGET[c.rule.budget]
   c.own, c.since, c.verbs = c.own + now - c.since, now, c.verbs + 1
   local verbs = b[4] < math.huge and math.min(b[4], c.rule.scope.verbs or b[4]) or b[4]

@@ -114,4 +114,47 @@ describe("core.guard", function()
     assert.equal("app.lua:3: still running after 20 ms, stopped", why)
     assert.matches("app.lua:3", trace)
   end)
+
+  it("starts functions in coroutines that are used again, and books the calls", function()
+    local m, co = guard.meter(0.02, 2 ^ 25, "app", "rule"), guard.thread()
+    local function call(text, ...)
+      return guard.start(m, "rule", co, guard.compile(text, "@app.lua", { coroutine = coroutine }),
+        ...)
+    end
+    for i = 1, 3 do
+      local ok, us, a, b, c = call("local a, b = ... return b, a, nil", i, "x")
+      assert.same({ true, "x", i }, { ok, a, b, c })
+      assert.is_true(us >= 0 and us < 1e6)
+    end
+    local ok, us, a, b = call("local got = coroutine.yield(1, 2) return got")
+    assert.same({ nil, 1, 2 }, { ok, a, b })
+    assert.is_true(us >= 0)
+    assert.has_error(function() call "return 1" end)                  -- it is not idle
+    assert.same({ true, "back" }, { guard.resume(m, "rule", co, "back") })
+    guard.book(m, 100)
+    assert.equal(5, (select(3, call "return 5")))
+    local good, _, why, trace = call "local t t.x = 1"
+    assert.is_false(good)
+    assert.equal("app.lua:1: attempt to index local 't' (a nil value)", why)
+    assert.matches("app.lua", trace)
+    assert.has_error(function() call "return 1" end)                  -- it is dead
+    local calls, seconds, hist = guard.books(m)
+    assert.equal(6, calls)
+    assert.is_true(seconds >= 100e-6 and seconds < 5)
+    assert.is_true(hist[7] >= 1)                                      -- 64 us to 128
+  end)
+
+  it("stops a function that was started, and knows since when it runs", function()
+    local m, co = guard.meter(0.02), guard.thread()
+    local ok, us, why = guard.start(m, "rule", co, guard.compile("while true do end", "@app.lua",
+      {}))
+    assert.is_false(ok)
+    assert.is_true(us >= 20000)
+    assert.equal("app.lua:1: still running after 20 ms, stopped", why)
+    local _, _, ran = guard.start(m, "rule", guard.thread(), function()
+      for _ = 1, 1000 do guard.elapsed() end
+      return guard.elapsed()
+    end)
+    assert.is_true(ran >= 0 and ran < 1e6)
+  end)
 end)

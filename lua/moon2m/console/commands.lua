@@ -69,18 +69,20 @@ local function size(bytes)
   return ("%.1f MiB"):format(bytes / 1048576)
 end
 
-local function sum_hist(list)
-  local sum = {}
+-- The calls of all these rules, and how many of them took how long.
+local function sum_books(list)
+  local sum, hist = 0, {}
   for _, r in ipairs(list) do
-    for i, n in pairs(r.hist) do sum[i] = (sum[i] or 0) + n end
+    local calls, _, took = rule.books(r)
+    sum = sum + calls
+    for i, n in pairs(took) do hist[i] = (hist[i] or 0) + n end
   end
-  return sum
+  return sum, hist
 end
 
 local function describe(s)
-  local calls, resting, hist = 0, 0, sum_hist(s.rules)
+  local resting, calls, hist = 0, sum_books(s.rules)
   for _, r in ipairs(s.rules) do
-    calls = calls + r.calls
     if rule.rest_left(r) > 0 then resting = resting + 1 end
   end
   local waits = park.state(s.name)
@@ -109,9 +111,10 @@ local function one_script(print, name)
   local rows = {}
   for i, r in ipairs(s.rules) do
     local rest = rule.rest_left(r)
-    rows[i] = { rule = name_of_rule(r), calls = r.calls, errors = r.errors,
-      p50 = duration(quantile(r.hist, 0.5)), p99 = duration(quantile(r.hist, 0.99)),
-      seconds = ("%.3f"):format(r.seconds), rests = rest > 0 and math.ceil(rest) or nil }
+    local calls, seconds, hist = rule.books(r)
+    rows[i] = { rule = name_of_rule(r), calls = calls, errors = r.errors,
+      p50 = duration(quantile(hist, 0.5)), p99 = duration(quantile(hist, 0.99)),
+      seconds = ("%.3f"):format(seconds), rests = rest > 0 and math.ceil(rest) or nil }
   end
   local e = s.last_error
   if e then
@@ -164,7 +167,7 @@ local function list_timers()
         rows[#rows + 1] = { script = s.name, rule = name_of_rule(r),
           period = r.hhmm or ("%g s"):format(r.period),
           due = r.timer and ("in %.1f s"):format(math.max(0, r.due - now) / 1e6) or "runs now",
-          calls = r.calls, rests = rule.rest_left(r) > 0 and "yes" or nil }
+          calls = (rule.books(r)), rests = rule.rest_left(r) > 0 and "yes" or nil }
       end
     end
   end
