@@ -7,19 +7,17 @@
 -- an action that MAX_HOPS actions led to is not executed.
 
 local cjson = require "moon2m.core.json"
-local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local evaluation = require "moon2m.evaluation"
 local event = require "moon2m.event"
 local json = require "moon2m.json"
 local path = require "moon2m.path"
 local schema = require "moon2m.schema"
-local sql_life = require "moon2m.sql_life"
 local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
 local write = require "moon2m.write"
 
-local ACTION, PAGE = 65, 500
+local ACTION = 65
 local OFF, ONCE, PERIODIC, CONTINUOUS = 0, 1, 2, 3
 local PERIOD = 60000             -- ms, of an action that names none
 local MAX_HOPS = 8
@@ -282,16 +280,7 @@ end
 
 --- Start only.  Yields.
 function action.open()
-  local after, more = 0, true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.of_type, { ACTION, after }, PAGE)
-    for _, row in ipairs(rows) do
-      after = row.id
-      local r = tree.by_id(row.id)
-      if r then action.set(r) end
-    end
-  end
+  for r in tree.all(ACTION) do action.set(r) end
 end
 
 --- The modes of evm.

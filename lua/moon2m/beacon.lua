@@ -5,11 +5,9 @@
 -- say so.
 
 local json = require "moon2m.core.json"
-local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local path = require "moon2m.path"
 local polling = require "moon2m.polling"
-local sql_life = require "moon2m.sql_life"
 local target = require "moon2m.target"
 local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
@@ -18,7 +16,6 @@ local BEACON, PERIODIC = 60, 1
 local AGAIN = 60                 -- s between notices of one loss of synchronization
 local HOUR = 3600                -- s: a clock that is set is noticed within the hour
 local MARGIN = 0.002             -- s, so that a timer is not early
-local PAGE = 500
 
 local beacon = {}
 
@@ -126,16 +123,7 @@ end
 
 --- Start only.  Yields.
 function beacon.open()
-  local after, more = 0, true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.of_type, { BEACON, after }, PAGE)
-    for _, row in ipairs(rows) do
-      after = row.id
-      local r = tree.by_id(row.id)
-      if r then beacon.set(r) end
-    end
-  end
+  for r in tree.all(BEACON) do beacon.set(r) end
 end
 
 return beacon

@@ -15,6 +15,7 @@ local sys = require "moon2m.core.sys"
 local json = require "moon2m.json"
 local opening = require "moon2m.opening"
 local path = require "moon2m.path"
+local rows = require "moon2m.rows"
 local rsc = require "moon2m.rsc"
 local sql_life = require "moon2m.sql_life"
 local statistics = require "moon2m.statistics"
@@ -30,7 +31,6 @@ local CROSS, SUBSCRIPTION = 48, 23
 local PERIODIC = 1
 local IMMEDIATE = "2"            -- event category
 local ALL_PRESENT, SOME_OR_ALL_PRESENT, SOME_MISSING, ALL_MISSING, SOME_PRESENT = 1, 2, 3, 4, 5
-local PAGE = 500
 local RETRY = 1                  -- s until a lane is looked at again after the store failed
 local EMPTY = '{"m2m:sgn":{"sur":%s}}'
 
@@ -274,8 +274,8 @@ local looked = {}                -- number of a CRS -> true: what an earlier pro
 local function window_of(crs)
   local id = crs.id
   if not looked[id] then
-    local rows = store.find(sql_life.named, { ROW:format(id) }, 1)
-    if rows[1] and not looked[id] and not windows[id] then restore(crs, rows[1].v) end
+    local kept = store.find(sql_life.named, { ROW:format(id) }, 1)
+    if kept[1] and not looked[id] and not windows[id] then restore(crs, kept[1].v) end
     looked[id] = true
   end
   return windows[id]
@@ -335,27 +335,6 @@ function cross.updated(crs, values)
   commit({ state(crs.id) }, {})
 end
 
--- Iterates over the resources that a statement finds by their numbers.  Yields.
-local function each(statement)
-  local rows, i, after, more = {}, 0, 0, true
-  return function()
-    while true do
-      i = i + 1
-      if rows[i] then
-        after = rows[i].id
-        local r = tree.by_id(after)
-        if r then return r end
-      elseif not more then
-        return nil
-      else
-        rows, more = store.find(statement, { after }, PAGE)
-        i = 0
-        if not rows[1] then return nil end
-      end
-    end
-  end
-end
-
 -- The CRS of this CSE that an entry of acrs names as `subscribe` writes it, when there is none.
 local function missing(entry)
   local a = path.parse(entry)
@@ -381,10 +360,13 @@ end
 
 --- Start only: windows go on, periodic ones begin, and what is left of others is undone.  Yields.
 function cross.start()
-  for crs in each(sql_life.cross) do
+  for crs in tree.all(CROSS) do
     if not window_of(crs) and tree.value(crs, "twt") == PERIODIC then open(crs) end
   end
-  for sub in each(sql_life.crossed) do mend(sub) end
+  for row in rows.each(sql_life.crossed, "id", 0) do
+    local sub = tree.by_id(row.id)
+    if sub then mend(sub) end
+  end
 end
 
 -- ---- what comes in -----------------------------------------------------------------------------

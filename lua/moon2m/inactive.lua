@@ -1,10 +1,10 @@
 -- AEs whose registration is inactive (regs 2, TS-0001 9.6.5): discovery leaves them and what is
 -- below them out.  They are few; who they are is known from the start on.
 
-local store = require "moon2m.core.store"
+local rows = require "moon2m.rows"
 local sql_life = require "moon2m.sql_life"
 
-local INACTIVE, PAGE = "2", 500
+local INACTIVE = "2"
 
 local inactive = {}
 
@@ -19,14 +19,8 @@ end
 --- Start only: those in the store.  Yields.
 function inactive.open()
   paths, path_of = {}, {}
-  local after, more = "", true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.inactive, { after }, PAGE)
-    for _, row in ipairs(rows) do
-      after = row.path
-      mark(row.aei, row.path)
-    end
+  for row in rows.each(sql_life.inactive, "path", "") do
+    mark(row.aei, row.path)
   end
 end
 

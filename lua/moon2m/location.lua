@@ -6,17 +6,15 @@
 -- restart is known after it.
 
 local cjson = require "moon2m.core.json"
-local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local geometry = require "moon2m.geometry"
 local path = require "moon2m.path"
 local schema = require "moon2m.schema"
-local sql_life = require "moon2m.sql_life"
 local timers = require "moon2m.timers"
 local tree = require "moon2m.tree"
 local write = require "moon2m.write"
 
-local POLICY, PAGE = 10, 500
+local POLICY = 10
 local GEOFENCE = 2
 local ENTERING, LEAVING, INSIDE = 1, 2, 3
 local HOUR, MARGIN = 3600, 0.002 -- s
@@ -196,16 +194,7 @@ end
 
 --- Start only.  Yields.
 function location.open()
-  local after, more = 0, true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.of_type, { POLICY, after }, PAGE)
-    for _, row in ipairs(rows) do
-      after = row.id
-      local r = tree.by_id(row.id)
-      if r then location.set(r) end
-    end
-  end
+  for r in tree.all(POLICY) do location.set(r) end
 end
 
 return location

@@ -4,16 +4,15 @@
 -- at a table.  The notices of a request that changed nothing else are a transaction of their own,
 -- before the answer; those of a deletion belong to its transaction.
 
-local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local criteria = require "moon2m.criteria"
 local event = require "moon2m.event"
 local query = require "moon2m.query"
+local rows = require "moon2m.rows"
 local sql_life = require "moon2m.sql_life"
 local tree = require "moon2m.tree"
 local write = require "moon2m.write"
 
-local PAGE = 1000
 local RETRIEVE, DISCOVERY = 2, 32
 local BIT = { 1, 2, 4, 8, 16 }   -- of acop, by operation
 
@@ -39,14 +38,8 @@ end
 
 --- Start only: what is monitored according to the store.  Yields.
 function monitor.open()
-  local after, more = 0, true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.monitored, { after }, PAGE)
-    for _, row in ipairs(rows) do
-      watch(row.pid)
-      after = row.pid
-    end
+  for row in rows.each(sql_life.monitored, "pid", 0) do
+    watch(row.pid)
   end
 end
 

@@ -4,17 +4,14 @@
 -- Guarantees: hael and hcl are written by one task at a time per node; a crash between an AE's
 -- change and its node's is made good by the next change of either, not before.
 
-local store = require "moon2m.core.store"
 local json = require "moon2m.json"
 local opening = require "moon2m.opening"
 local path = require "moon2m.path"
 local preference = require "moon2m.preference"
-local sql_life = require "moon2m.sql_life"
 local tree = require "moon2m.tree"
 local write = require "moon2m.write"
 
 local AE, NODE, REMOTE_CSE = 2, 14, 16
-local PAGE = 500
 
 local node = {}
 
@@ -129,16 +126,7 @@ end
 
 --- Start only, after the schedules.  Yields.
 function node.open()
-  local after, more = 0, true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.of_type, { NODE, after }, PAGE)
-    for _, row in ipairs(rows) do
-      local r = tree.by_id(row.id)
-      if r then node.changed(r) end
-      after = row.id
-    end
-  end
+  for r in tree.all(NODE) do node.changed(r) end
 end
 
 return node

@@ -9,11 +9,11 @@
 -- requests is bounded, per originator and in all.
 
 local sys = require "moon2m.core.sys"
-local store = require "moon2m.core.store"
 local partial = require "moon2m.partial"
 local request = require "moon2m.request"
 local resource = require "moon2m.request_resource"
 local result = require "moon2m.result"
+local rows = require "moon2m.rows"
 local rsc = require "moon2m.rsc"
 local sql_life = require "moon2m.sql_life"
 local target = require "moon2m.target"
@@ -23,7 +23,6 @@ local tree = require "moon2m.tree"
 
 local SYNCH, ASYNCH, BLOCKING, FLEX, NONE = 1, 2, 3, 4, 5
 local CREATE, AE, REQUEST = 1, 2, 17
-local PAGE = 500
 local OUTLAST = 60e6             -- us that a <request> lives beyond its rp
 local LONGEST = 31 * 86400e6     -- us that it lives at most
 
@@ -301,15 +300,9 @@ end
 
 --- At start: what was pending is executed when it is due, or failed.  Yields.
 function nonblocking.open(execute)
-  local after, more = "", true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.pending, { after }, PAGE)
-    for _, row in ipairs(rows) do
-      after = row.path
-      local r = tree.by_id(row.id)
-      if r and not pending[row.id] then resume(r, execute) end
-    end
+  for row in rows.each(sql_life.pending, "path", "") do
+    local r = tree.by_id(row.id)
+    if r and not pending[row.id] then resume(r, execute) end
   end
 end
 

@@ -4,12 +4,11 @@
 -- Guarantees: `seconds` never says more than an hour, so a clock that is set is noticed.
 
 local json = require "moon2m.core.json"
-local store = require "moon2m.core.store"
+local rows = require "moon2m.rows"
 local schedule = require "moon2m.schedule"
 local decode = require("moon2m.json").decode
 local sql_life = require "moon2m.sql_life"
 
-local PAGE = 1000
 local HOUR = 3600
 local MARGIN = 0.002             -- s, so that the timer is not early
 
@@ -66,14 +65,8 @@ end
 
 --- Start only: the schedules according to the store.  Yields.
 function opening.open()
-  local after, more = 0, true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.schedules, { after }, PAGE)
-    for _, row in ipairs(rows) do
-      opening.set(row.pid, json.member(row.doc, "se"), row.id)
-      after = row.id
-    end
+  for row in rows.each(sql_life.schedules, "id", 0) do
+    opening.set(row.pid, json.member(row.doc, "se"), row.id)
   end
 end
 

@@ -5,16 +5,15 @@
 -- stays with them while this process runs: what waits in a lane goes before what comes later.
 
 local core = require "moon2m.core.cse"
-local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local defaults = require "moon2m.defaults"
 local node = require "moon2m.node"
 local opening = require "moon2m.opening"
+local rows = require "moon2m.rows"
 local sql_life = require "moon2m.sql_life"
 local tree = require "moon2m.tree"
 
 local IMMEDIATE, LATEST = 2, 4   -- event categories
-local PAGE = 1000
 
 local policy = {}
 
@@ -100,15 +99,9 @@ end
 --- Start only: the storage priorities according to the store, for what is kept of subscriptions
 -- whose index is built later.  Yields.
 function policy.open()
-  local after, more = 0, true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.ranked, { after }, PAGE)
-    for _, row in ipairs(rows) do
-      after = row.id
-      ranked[row.id] = true
-      core.priority(row.id, row.nsp)
-    end
+  for row in rows.each(sql_life.ranked, "id", 0) do
+    ranked[row.id] = true
+    core.priority(row.id, row.nsp)
   end
 end
 

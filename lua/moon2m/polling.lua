@@ -10,12 +10,12 @@
 
 local core = require "moon2m.core.cse"
 local json = require "moon2m.core.json"
-local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local path = require "moon2m.path"
 local remote = require "moon2m.remote"
 local result = require "moon2m.result"
+local rows = require "moon2m.rows"
 local rsc = require "moon2m.rsc"
 local script = require "moon2m.script"
 local sql_life = require "moon2m.sql_life"
@@ -29,7 +29,6 @@ local MAX_REQUESTS = 256         -- waiting, for one AE
 local MAX_BYTES = 1048576        -- of the requests waiting for one AE, and of one aggregated answer
 local MAX_AGGREGATED = 100       -- requests in one answer
 local MARGIN = 0.02              -- s: answered before the binding's own timer
-local PAGE = 500
 local ROUTE = { "pch:" }
 
 local polling = { ROUTE = ROUTE }
@@ -92,14 +91,8 @@ end
 
 --- At start: AEs that poll are never reached otherwise.  Yields.
 function polling.open()
-  local after, more = "", true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.channels, { after }, PAGE)
-    for _, row in ipairs(rows) do
-      core.routes(row.aei, ROUTE)
-      after = row.path
-    end
+  for row in rows.each(sql_life.channels, "path", "") do
+    core.routes(row.aei, ROUTE)
   end
 end
 

@@ -5,14 +5,11 @@
 -- Guarantees: an identifier of this CSE has no way.
 
 local core = require "moon2m.core.cse"
-local store = require "moon2m.core.store"
 local path = require "moon2m.path"
-local sql_life = require "moon2m.sql_life"
 local sys = require "moon2m.core.sys"
 local tree = require "moon2m.tree"
 
 local REMOTE_CSE = 16
-local PAGE = 500
 local REST = "*"
 local DIALLED = { http = true, https = true, ws = true, wss = true }
 
@@ -132,16 +129,7 @@ end
 
 --- Reads which CSEs are registered.  Yields.
 function remote.open()
-  local after, more = 0, true
-  while more do
-    local rows
-    rows, more = store.find(sql_life.of_type, { REMOTE_CSE, after }, PAGE)
-    for _, row in ipairs(rows) do
-      local r = tree.by_id(row.id)
-      if r then enter(r) end
-      after = row.id
-    end
-  end
+  for r in tree.all(REMOTE_CSE) do enter(r) end
   opened = true
 end
 

@@ -81,11 +81,7 @@ ORDER BY path]]
 sql_life.unverified_groups = [[
 SELECT id FROM res WHERE ty = 9 AND id > ?1 AND json_extract(doc, '$.mtv') = 0 ORDER BY id]]
 
---- The crossResourceSubscriptions, by id: column id.  Parameter: the id to start after.
-sql_life.cross = "SELECT id FROM res WHERE ty = 48 AND id > ?1 ORDER BY id"
-
---- The CSEs that are registered here, or the nodes, by id: column id.  Parameters: the type, the id
--- to start after.
+--- The resources of a type, by id: column id.  Parameters: the type, the id to start after.
 sql_life.of_type =
   "SELECT id FROM res WHERE ty = ?1 AND id > ?2 ORDER BY id"
 

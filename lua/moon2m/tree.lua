@@ -10,6 +10,8 @@ local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local decode = require "moon2m.json"
 local path = require "moon2m.path"
+local rows = require "moon2m.rows"
+local sql_life = require "moon2m.sql_life"
 local types = require "moon2m.types"
 
 local match, part = string.match, string.sub
@@ -333,6 +335,18 @@ end
 
 function tree.peek_aei(aei)
   return by_aei[aei]
+end
+
+--- An iterator over all resources of a type, by their numbers: what modules read at the start.
+-- Yields.
+function tree.all(ty)
+  local found = rows.each(sql_life.of_type, "id", 0, ty)
+  return function()
+    for row in found do
+      local r = tree.by_id(row.id)
+      if r then return r end
+    end
+  end
 end
 
 -- ---- writing -----------------------------------------------------------------------------------
