@@ -41,6 +41,7 @@ static struct {
 	volatile int64_t last; /* previous expiry of this run, monotonic */
 	volatile int64_t interval; /* from there to the next one */
 	volatile int64_t overdue; /* time seen passing since the first expiry */
+	volatile int64_t tripped_at; /* overdue when the hook was installed */
 	volatile int64_t stuck; /* limit on overdue; 0: none */
 	volatile sig_atomic_t suspect; /* first expiry seen */
 	volatile sig_atomic_t tripped; /* hook installed: time is up */
@@ -276,18 +277,20 @@ static int64_t at_most(int64_t a, int64_t b)
 }
 
 /* Time counts only as far as the timer saw it pass: a process that was stopped and continued, or
- * starved, is not taken for one that is stuck. */
+ * starved, is not taken for one that is stuck.  One is that does not come to the hook for a quarter of the
+ * time. */
 static void note_overdue(int64_t now)
 {
 	g.overdue += at_most(now - g.last, g.interval * 2);
 	g.last = now;
-	if (g.stuck && g.overdue >= g.stuck)
+	if (g.stuck && g.tripped && g.overdue >= g.stuck && g.overdue - g.tripped_at >= g.stuck / 4)
 		guard_give_up(g.rule, g.meter, g.base, g.co);
 }
 
 static bool used_up(void)
 {
-	return now_us(CLOCK_THREAD_CPUTIME_ID) - g.cpu0 >= g.us * 7 / 10 || g.overdue >= g.us * 20;
+	return now_us(CLOCK_THREAD_CPUTIME_ID) - g.cpu0 >= g.us * 7 / 10 ||
+	       g.overdue >= g.us * 20 || (g.stuck && g.overdue >= g.stuck / 4 * 3);
 }
 
 static void expire(int64_t now)
@@ -303,6 +306,7 @@ static void expire(int64_t now)
 	} else {
 		note_overdue(now);
 		if (!g.tripped && used_up()) {
+			g.tripped_at = g.overdue;
 			g.tripped = 1; /* stays on: pcall cannot outlive it */
 			lua_sethook(g.L, stop_user_code, LUA_MASKCOUNT, 1);
 		}
