@@ -3,6 +3,8 @@
 -- it as wide as the picture, one on the lowest box shows all again; the tip of the mouse tells the
 -- whole text.
 
+local words = require "moon2m.words"
+
 local flame = {}
 
 local WIDTH, ROW = 1200, 18       -- pixels of the picture, of a row
@@ -90,7 +92,7 @@ local function label(text, width)
   return xml(#text <= room and text or text:sub(1, room - 2) .. "..")
 end
 
-local BOX = '<g class="b" data-x="%.6f" data-w="%.6f" data-s="%s"><title>%s: %d samples, %.1f %%'
+local BOX = '<g class="b" data-x="%.6f" data-w="%.6f" data-s="%s"><title>%s: %s, %.1f %%'
   .. '</title><rect x="%.2f" y="%d" width="%.2f" height="%d" rx="2" fill="%s"/>'
   .. '<text x="%.2f" y="%d">%s</text></g>'
 
@@ -99,8 +101,9 @@ local function draw(out, at, x, level, size)
   if width < LEAST then return end
   local y = size.height - BOTTOM - level * ROW
   local name = xml(at.name)
-  out[#out + 1] = BOX:format(x / WIDTH, width / WIDTH, name, name, at.n, 100 * at.n / size.n, x, y,
-    math.max(0, width - 0.5), ROW - 1, colour(at.name), x + 4, y + ROW - 5, label(at.name, width))
+  out[#out + 1] = BOX:format(x / WIDTH, width / WIDTH, name, name, words.count(at.n, "sample"),
+    100 * at.n / size.n, x, y, math.max(0, width - 0.5), ROW - 1, colour(at.name), x + 4,
+    y + ROW - 5, label(at.name, width))
   table.sort(at.list, function(a, b) return a.name < b.name end)
   for _, c in ipairs(at.list) do
     draw(out, c, x, level + 1, size)

@@ -178,12 +178,15 @@ local function list_memory()
   local rows = { { what = "Lua in all", kept = size(sys.memory()) } }
   for _, s in ipairs(script.list()) do
     local m = rule.memory(s)
-    rows[#rows + 1] = { what = "script " .. s.name, kept = size((weight.of(s))),
-      peak = size(m.peak), allocated = size(m.allocated), runs = m.runs }
+    local all, state, variables, handlers = weight.of(s)
+    rows[#rows + 1] = { what = "script " .. s.name, kept = size(all), state = size(state),
+      variables = size(variables), waiting = size(handlers), peak = size(m.peak),
+      allocated = size(m.allocated), runs = m.runs }
   end
   rows[#rows + 1] = { what = ("%d resources in the cache"):format(tree.cached()) }
   rows[#rows + 1] = { what = ("%d timers and waiting tasks"):format(timers.count()) }
-  return show.table(rows, { "what", "kept", "peak", "allocated", "runs" })
+  return show.table(rows, { "what", "kept", "state", "variables", "waiting", "peak", "allocated",
+    "runs" })
 end
 
 -- ---- help ---------------------------------------------------------------------------------------

@@ -59,10 +59,31 @@ function profile.hot(data)
   return show.table(rows, { "self", "total", "line" })
 end
 
+-- "[builtin#21]" -> "pcall", of the functions that Lua itself has.
+local builtin
+local function builtins()
+  if builtin then return builtin end
+  builtin = {}
+  local function add(t, prefix)
+    for name, fn in pairs(t) do
+      local number = type(fn) == "function" and tostring(fn):match("builtin#%d+$")
+      if number then builtin[number] = prefix .. name end
+    end
+  end
+  for _, name in ipairs { "string", "table", "math", "bit", "coroutine", "os", "io" } do
+    add(_G[name] or require(name), name .. ".")
+  end
+  add(_G, "")
+  return builtin
+end
+
 --- The stacks as lines "outermost;...;innermost samples", sorted.
 function profile.folded(data)
   local lines = {}
-  for stack, n in pairs(data.stacks) do lines[#lines + 1] = ("%s %d"):format(stack, n) end
+  local names = builtins()
+  for stack, n in pairs(data.stacks) do
+    lines[#lines + 1] = ("%s %d"):format(stack:gsub("%[(builtin#%d+)%]", names), n)
+  end
   table.sort(lines)
   return table.concat(lines, "\n")
 end

@@ -62,7 +62,9 @@ function console.replay(name) end
 ---The timers of scripts, and when they are due.
 function console.timers() end
 
----What Lua and each script hold.
+---What Lua holds, and each script: in all, of that in `cse.state`, in its other variables and in
+---handlers that wait (an estimate by what can be reached from it); the most that one run asked for,
+---and all runs.
 function console.memory() end
 
 ---These commands; or what the reference says of a name or function.
