@@ -122,8 +122,8 @@ end
 
 -- A new enc without md keeps the md that it replaces (TS-0004 7.4.8.2).
 local function with_md(enc, r)
-  local old = r and r.enc
-  if not old or not old.md or not has(enc.net, MISSING) or enc.md then return enc end
+  local old = enc.md == nil and r and has(enc.net, MISSING) and r.enc
+  if not old or not old.md then return enc end
   local new = { md = old.md }
   for name, v in pairs(enc) do new[name] = v end
   return new
