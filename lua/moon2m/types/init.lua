@@ -117,7 +117,6 @@ end
 -- Of a specialisation: what is done for the type that it specialises, then what is its own.
 local function equip(T)
   local all = {}
-  for _, hook in ipairs(HOOKS) do all[hook] = T.spec[hook] end
   for _, name in ipairs { T.as, T.name } do
     for key, v in pairs(joined[name] or {}) do all[key] = v end
   end
