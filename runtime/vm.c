@@ -258,25 +258,39 @@ static void install_searcher(lua_State *L)
 }
 
 /*
- * COMPAT: LuaJIT 2.1.0~beta3+git20220320 (Debian 12) miscompiles loops over the built-in `pairs`:
- * now and then a trace leaves an iteration out.  A loop over a function that calls `next` is
- * compiled right (and at the same speed), so `pairs` is such a function here.
+ * COMPAT: LuaJIT 2.1.0~beta3+git20220320 (Debian 12) miscompiles loops over the built-in `pairs` and
+ * `next`: now and then a trace leaves an iteration out, or half of a pointer.  A function in C is not
+ * compiled into a trace, so both are such functions here.
  */
-static const char safe_pairs[] = "local next = next\n"
-				 "local function step(t, k) return next(t, k) end\n"
-				 "function pairs(t)\n"
-				 "  if type(t) ~= 'table' then next(t) end\n"
-				 "  return step, t, nil\n"
-				 "end\n";
+static int safe_next(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 2);
+	if (lua_next(L, 1))
+		return 2;
+	lua_pushnil(L);
+	return 1;
+}
+
+static int safe_pairs(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_pushvalue(L, 1);
+	lua_pushnil(L);
+	return 3;
+}
 
 static int setup(lua_State *L)
 {
 	const struct vm_opts *o = lua_touserdata(L, 1);
 
 	luaL_openlibs(L);
-	if (luaL_loadbuffer(L, safe_pairs, sizeof(safe_pairs) - 1, "@lib/pairs.lua") != 0)
-		return lua_error(L);
-	lua_call(L, 0, 0);
+	lua_pushcfunction(L, safe_next);
+	lua_pushvalue(L, -1);
+	lua_setglobal(L, "next");
+	lua_pushcclosure(L, safe_pairs, 1);
+	lua_setglobal(L, "pairs");
 	lua_getglobal(L, "package");
 	install_searcher(L);
 	if (!o->search_path) {

@@ -158,3 +158,30 @@ describe("core.guard", function()
     assert.is_true(ran >= 0 and ran < 1e6)
   end)
 end)
+
+-- What is compiled of LuaJIT's own now and then loses half of a pointer (see vm.c).
+describe("next and pairs", function()
+  it("are functions in C, which no trace has in it", function()
+    for _, fn in ipairs { next, pairs } do
+      local info = require("jit.util").funcinfo(fn)
+      assert.is_number(info.addr)
+      assert.is_nil(info.ffid)                  -- it is none that LuaJIT knows
+    end
+  end)
+
+  it("go through a table as ever", function()
+    local t = { 1, 2, nil, 4, a = 5, [2.5] = 6 }
+    local seen, direct = {}, {}
+    for k, v in pairs(t) do seen[k] = v end
+    for k, v in next, t do direct[k] = v end
+    assert.same(t, seen)
+    assert.same(t, direct)
+    assert.is_nil(next {})
+    assert.is_nil((next({ 1 }, 1)))
+    assert.is_false(pcall(next))
+    assert.is_false(pcall(pairs, nil))
+    assert.matches("table expected", select(2, pcall(pairs, "x")))
+    for k in pairs(t) do t[k] = nil end                 -- what is there may be taken away
+    assert.same({}, t)
+  end)
+end)

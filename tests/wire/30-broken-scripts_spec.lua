@@ -335,7 +335,8 @@ describe("wrong arguments", function()
   ]]
 
   it("raise at the script's line, at its top level and in a handler", function()
-    local s = h.start { config = "budgets = { load = { 20, 20 }, virtual = { 20, 60 } }",
+    local s = h.start {
+      config = "budgets = { load = { 20, 20 }, virtual = { 20, 100 } }\nrequest_time = 100",
       scripts = { args = HEAD .. TRY .. [[
         cse.virtual("/tried", function()
           return try(function(name) return not name:find("^log") end) or "well"
@@ -343,7 +344,7 @@ describe("wrong arguments", function()
         local wrong = try(function(name) return name:find("^log") end)
         cse.log.info("top level: %s", wrong or "well")]] } }
     s:logs("top level: well")
-    local a = s:retrieve("/moon/tried", "CAdmin", { timeout = 30 })
+    local a = s:retrieve("/moon/tried", "CAdmin", { timeout = 100 })
     assert.equal("well", expect(2000, a).con)
   end)
 
