@@ -123,7 +123,7 @@ local function make(req, parent, T, raw, values)
   local id, ct = tree.next_id(), past.ct or req.now
   local r = { id = id, pid = parent.id, ty = T.ty, type = T, ri = path.ri(id), pi = parent.ri,
     ct = ct, lt = past.lt or ct, et = et, st = 0, raw = raw, values = values }
-  r.rn = values.rn or T.root:match(":(.*)$") .. "_" .. r.ri
+  r.rn = values.rn or past.rn or T.root:match(":(.*)$") .. "_" .. r.ri
   if T.rooted then raw._root = json.quote(T.root) end
   if T.measure then r.size = T.measure(raw) end
   if parent.ty == AE then raw._pi = json.quote(parent.ri) end
@@ -252,9 +252,9 @@ function op.restore(req, parent, r)
   return true
 end
 
---- CREATE.  req.restored = { ct, lt, cr, _cr }: times (microseconds) and creator (texts) that the
--- resource had elsewhere; then no target is verified and nobody is notified.  rsc, pc, extra |
--- false: try again | nil, err.  Yields.
+--- CREATE.  req.restored = { rn, ct, lt, cr, _cr }: its name where a CREATE cannot give one, times
+-- (microseconds) and creator (texts) that the resource had elsewhere; then no target is verified
+-- and nobody is notified.  rsc, pc, extra | false: try again | nil, err.  Yields.
 function op.perform(req, parent)
   local e = check_place(req, parent)
   if e then return nil, e end

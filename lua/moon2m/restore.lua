@@ -8,6 +8,7 @@
 -- so that an import that broke off is begun again.
 
 local core = require "moon2m.core.json"
+local announce = require "moon2m.announce"
 local json = require "moon2m.json"
 local kinds = require "moon2m.kind"
 local path = require "moon2m.path"
@@ -210,8 +211,12 @@ local function instance(ctx, l, T, parent)
   end
   parent.st, parent.lt = st, i.ct
   batch.n = batch.n + 1
-  batch.ops[batch.n] = { "inst", parent.id, st, i.ct, i.et, i.size, parent.path, i.rn, i.cr,
+  batch.ops[#batch.ops + 1] = { "inst", parent.id, st, i.ct, i.et, i.size, parent.path, i.rn, i.cr,
     i.raw.lbl, require("moon2m.op_instance").further(T, i.raw), i.raw.con or "null", i.mark }
+  if i.raw.at then
+    i.st, i.ri = st, path.ri_inst(parent.id, st)
+    announce.prepare(batch.ops, i, true)
+  end
 end
 
 -- ---- resources ----------------------------------------------------------------------------------
@@ -287,7 +292,7 @@ local function anew(l, T, parent)
     or parent.creator and core.quote(parent.creator)
   local code, pc = perform { op = 1, ty = T.ty, fr = fr, to = path.structured(parent.path),
     pc = ('{"%s":{%s}}'):format(T.root, table.concat(parts, ",")),
-    restored = { ct = values.ct, lt = values.lt, cr = raw.cr ~= "null" and raw.cr, _cr = cr } }
+    restored = { rn = T.attr.rn.create == "-" and values.rn or nil, ct = values.ct, lt = values.lt, cr = raw.cr ~= "null" and raw.cr, _cr = cr } }
   if code ~= rsc.CREATED then refused(code, pc) end
 end
 

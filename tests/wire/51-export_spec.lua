@@ -46,6 +46,12 @@ describe("export and import", function()
     expect(2001, s:create("/moon/plant", "Cplant", 28,
       '{"cod:binSh":{"rn":"switch","cnd":"org.onem2m.common.moduleclass.binarySwitch",'
         .. '"state":true}}'))
+    local base = expect(2001, s:create("/moon", "CAdmin", 10005, { ["m2m:cbA"] = {
+      lnk = "/one/base", et = "20990101T000000", srv = { "3" } } }))
+    expect(2001, s:create("/" .. base.ri, "CAdmin", 10003, { ["m2m:cntA"] = {
+      lnk = "/one/c", et = "20990101T000000", lbl = { "copy" } } }))
+    expect(2001, s:create("/moon/plant", "Cplant", 3, { rn = "told", at = { "/one" } }))
+    expect(2001, s:create("/moon/plant/told", "Cplant", 4, { con = "1", at = { "/one" } }))
   end
 
   it("brings the same tree into an empty server: the exports are equal, byte for byte", function()
@@ -54,7 +60,7 @@ describe("export and import", function()
     local a = export(s, s.dir .. "/a")
     local t = h.start()
     local text, rc = moon2m(t, "import", s.dir .. "/a")
-    assert.same({ 0, "15 made, 0 there already" }, { rc, text })
+    assert.same({ 0, "19 made, 0 there already" }, { rc, text })
     local b = export(t, t.dir .. "/b")
     assert.same(a, b)
     local head, last = cjson.decode(a[1]), cjson.decode(a[#a])

@@ -81,6 +81,24 @@ describe("announcement", function()
     expect(4004, copy(parent.at[1]))
   end)
 
+  it("takes the copies of what a container evicts", function()
+    expect(2001, container("", "e", { mni = 1 }))
+    local function add(con)
+      return expect(2001, a:create("/abase/me/e", "Cme", 4, { con = con, at = { "/b" } })).at[1]
+    end
+    local first, second = add "1", add "2"
+    wait_for("the evicted one's copy to go", first, function(_, rsc) return rsc == 4004 end)
+    expect(2000, copy(second))
+    expect(2002, a:delete("/abase/me/e", "Cme"))
+    wait_for("the last copy to go", second, function(_, rsc) return rsc == 4004 end)
+  end)
+
+  it("makes a copy where `at` says, when it names a place", function()
+    local cnt = expect(2001, container("", "w", { at = { "/b/bbase/a" } }))
+    assert.equal("a", expect(2000, b:retrieve("/" .. expect(2000, copy(cnt.at[1])).pi,
+      "CAdmin")).rn)
+  end)
+
   it("follows changes of attributes, of aa and of at", function()
     local cnt = expect(2001, container("", "f", { lbl = { "x" } }))
     local entry = cnt.at[1]
