@@ -138,8 +138,9 @@ local function ensure_base(csi)
     if at or e then return at, e end
   end
   local below = send.base_of(csi)
-  local a, code = send.find(V.ty, below, core.string(attributes.lnk), csi)
-  if not a and away(code) then return nil, AWAY end
+  local found, code = send.find(V.ty, below, core.string(attributes.lnk), csi)
+  if away(code) then return nil, AWAY end
+  local a = found[1]
   local et = attributes.et
   if not a then
     local more
@@ -219,19 +220,28 @@ local function lose(above, csi)
   commit { book.keep_base(csi, nil) }
 end
 
+-- Of the copies of one resource, `a` alone stays.
+local function only(list, a)
+  for _, other in ipairs(list) do
+    if other ~= a then send.delete(other) end
+  end
+  return a
+end
+
 -- A CREATE, or what an earlier one has made: its address and what was sent; nil, AWAY, or nil,
 -- code, reason.
 local function create(item, r, csi, below, copy)
   local V = send.variant(r)
   local attributes = send.attributes(r, V, csi)
-  local lnk = core.string(attributes.lnk)
-  if copy or not item.first then
-    local a, code = send.find(V.ty, below, lnk, csi)
-    if a then return a, { lnk = attributes.lnk } end
+  local lnk, unsure = core.string(attributes.lnk), copy or not item.first
+  if unsure then
+    local found, code = send.find(V.ty, below, lnk, csi)
+    if found[1] then return only(found, found[1]), { lnk = attributes.lnk } end
     if away(code) then return nil, AWAY end
   end
   item.first = nil
   local a, code, more = send.create(V, below, attributes, csi)
+  if a and unsure then only(send.find(V.ty, below, lnk, csi), a) end
   if a then return a, attributes end
   if not away(code) then return nil, code, more end
   keep(item, nil, csi, { below = below, ty = V.ty, lnk = lnk, lost = copy and copy.lost })
@@ -267,8 +277,8 @@ end
 -- The address of what an unanswered CREATE may have made.
 local function address_of(copy, csi)
   if copy.a or not copy.below then return copy.a end
-  local a, code = send.find(copy.ty, copy.below, copy.lnk, csi)
-  return a, away(code) and AWAY or nil
+  local found, code = send.find(copy.ty, copy.below, copy.lnk, csi)
+  return found[1] and only(found, found[1]), away(code) and AWAY or nil
 end
 
 local function withdraw(item, csi, copy)

@@ -157,14 +157,18 @@ function send.delete(to)
   return code, reason(pc, msg)
 end
 
---- The address of a copy of type ty below `below` by its `lnk`, nil when there is none; then the
--- code.  Yields.
+--- The addresses of copies of type ty below `below` by their `lnk` (there is one at most, but for
+-- a CREATE that was carried out after its end); then the code.  Yields.
 function send.find(ty, below, lnk, csi)
   local code, pc = request(RETRIEVE, below,
     { query = ("fu=1&drt=2&ty=%d&lnk=%s"):format(ty, lnk) })
   local ok, v = pcall(json.decode, pc or "")
   local list = code == rsc.OK and ok and type(v) == "table" and v["m2m:uril"]
-  return type(list) == "table" and address(csi, list[1]) or nil, code
+  local found = {}
+  for _, id in ipairs(type(list) == "table" and list or {}) do
+    found[#found + 1] = address(csi, id)
+  end
+  return found, code
 end
 
 --- Where a CSE's CSEBase is: what it registered with, else the name that stands for any.  Yields.
