@@ -292,7 +292,8 @@ local function anew(l, T, parent)
     or parent.creator and core.quote(parent.creator)
   local code, pc = perform { op = 1, ty = T.ty, fr = fr, to = path.structured(parent.path),
     pc = ('{"%s":{%s}}'):format(T.root, table.concat(parts, ",")),
-    restored = { rn = T.attr.rn.create == "-" and values.rn or nil, ct = values.ct, lt = values.lt, cr = raw.cr ~= "null" and raw.cr, _cr = cr } }
+    restored = { rn = T.attr.rn.create == "-" and values.rn or nil,
+      ct = values.ct, lt = values.lt, cr = raw.cr ~= "null" and raw.cr, _cr = cr } }
   if code ~= rsc.CREATED then refused(code, pc) end
 end
 
