@@ -42,7 +42,7 @@ end
 -- Waits, within the time of the request, until the copies at these CSEs are as they should be.
 local function settle(req, item, places)
   if not req or wait == 0 then return end
-  local left = math.min(wait, (times.deadline(req) - sys.now()) / 1e6 - MARGIN)
+  local left = math.min(wait, times.left(req) / 1e6 - MARGIN)
   local till = sys.mono() + left * 1e6
   for csi in pairs(places) do lane.settle(item, csi, till) end
 end

@@ -35,14 +35,14 @@ end
 
 -- Seconds that are left until the originator of req gives up.
 local function remaining(req)
-  local now, rqet = sys.now(), req.rqet
+  local rqet, passed = req.rqet, req.mono and sys.mono() - req.mono or sys.now() - req.now
   local due = req.now + wait_time * 1e6
   if rqet then
     due = tonumber(rqet) and req.now + tonumber(rqet) * 1000 or sys.parse_stamp(rqet) or due
   end
-  local left = (due - now) / 1e6 - SPARE
+  local left = (due - req.now - passed) / 1e6 - SPARE
   if not req.patience then return left end
-  return math.min(left, (req.now - now) / 1e6 + req.patience + 0.001)    -- of a script's handler
+  return math.min(left, req.patience - passed / 1e6 + 0.001)    -- of a script's handler
 end
 
 -- ---- the lock -----------------------------------------------------------------------------------

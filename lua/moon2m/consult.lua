@@ -124,7 +124,7 @@ end
 -- Asks one consultation's servers, in their order, until one answers.  rules, till, text | nil.
 -- Yields.
 local function ask(r, op, req, dac)
-  local left = (times.deadline(req) - sys.now()) / 1e6 - SPARE
+  local left = times.left(req) / 1e6 - SPARE
   for _, server in ipairs(tree.value(dac, "dap")) do
     local to = targets.of(server)
     local seconds = math.min(answer_time, left)
@@ -134,7 +134,7 @@ local function ask(r, op, req, dac)
       if code ~= 0 and code ~= rsc.TARGET_NOT_REACHABLE then return nil end
       sys.log("info", "consult", ("%s: %s gave no answer"):format(dac.path, server))
     end
-    left = (times.deadline(req) - sys.now()) / 1e6 - SPARE
+    left = times.left(req) / 1e6 - SPARE
   end
 end
 
@@ -188,7 +188,7 @@ end
 local function wait(key, req)
   local gate = timers.gate()
   table.insert(asking[key], gate)
-  timers.wait(gate, math.max(0, (times.deadline(req) - sys.now()) / 1e6 - SPARE))
+  timers.wait(gate, math.max(0, times.left(req) / 1e6 - SPARE))
 end
 
 -- Whether the consultations of r let req.who do `op`.  Yields.

@@ -5,7 +5,6 @@
 
 local json = require "moon2m.core.json"
 local store = require "moon2m.core.store"
-local sys = require "moon2m.core.sys"
 local access = require "moon2m.access"
 local discovery = require "moon2m.discovery"
 local inactive = require "moon2m.inactive"
@@ -93,7 +92,7 @@ local function ask(req, ae)
   local text = ('{"m2m:sgn":{"idr":{"or":%s,"fc":%s}}}'):format(json.quote(
     path.sp_relative(req.who)), query.criteria(req.params.fc))
   local code, pc = polling.ask(ae.key, text, nil,
-    math.max(0, times.deadline(req) - sys.now()) / 1e6, req)
+    math.max(0, times.left(req)) / 1e6, req)
   if code == 0 then
     return rsc.err(rsc.TARGET_NOT_REACHABLE, "fu: the AE %s gave no answer", ae.key)
   end

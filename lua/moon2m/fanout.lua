@@ -224,7 +224,7 @@ end
 
 -- When the answer must be there, by sys.mono().
 local function deadline(req)
-  local left = times.deadline(req) - sys.now()
+  local left = times.left(req)
   return sys.mono() + left - math.min(SPARE, left / 4)
 end
 

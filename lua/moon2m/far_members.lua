@@ -37,7 +37,7 @@ end
 local function request(who, to, deadline)
   last = last + 1
   return { op = RETRIEVE, to = to, fr = who, who = who, via = "script", rqi = "member." .. last,
-    now = sys.now(), times = { rqet = deadline }, params = {} }
+    now = sys.now(), mono = sys.mono(), times = { rqet = deadline }, params = {} }
 end
 
 -- What became of asking for a member: kind, or err, or nil when it was not reached.

@@ -205,7 +205,7 @@ local function flex(req, execute)
   local room = check_room(req) == nil
   if room then enter(job) end
   start(job)
-  local left = math.min(room and patience or 1e9, (times.deadline(req) - sys.now()) / 1e6)
+  local left = math.min(room and patience or 1e9, times.left(req) / 1e6)
   timers.wait(job.gate, math.max(0, left))
   if room and not job.done then
     local r = record(job)
@@ -278,7 +278,7 @@ end
 
 local function resume(r, execute)
   local req = resource.restore(r)
-  req.now = sys.now()
+  req.now, req.mono = sys.now(), sys.mono()
   local e = times.read(req)
   local params, why = request.parameters(req)
   req.times, req.params, req.rt = req.times or {}, params or {}, params and params.rt

@@ -24,8 +24,8 @@ end
 
 local function elsewhere(req, lnk)
   local code, pc, extra = transit.perform { op = RETRIEVE, to = lnk, fr = req.who, who = req.who,
-    ae = req.ae, via = "script", rqi = req.rqi, now = req.now, times = req.times, known = req.known,
-    params = {} }
+    ae = req.ae, via = "script", rqi = req.rqi, now = req.now, mono = req.mono, times = req.times,
+    known = req.known, params = {} }
   if not code then return nil, pc end
   if code == rsc.OK then return pc, extra end
   return nil, rsc.err(code, "lnk: %s: %s", lnk, reason(pc))

@@ -172,7 +172,7 @@ local function long_poll(req, pch, owner)
   table.insert(ch.polls, poll)
   serve(ch)
   if not poll.list then
-    timers.wait(poll.gate, math.max(0, (times.deadline(req) - sys.now()) / 1e6 - MARGIN))
+    timers.wait(poll.gate, math.max(0, times.left(req) / 1e6 - MARGIN))
   end
   if poll.list then
     rest(ch)
@@ -325,7 +325,7 @@ end
 function polling.ask(target, pc, ec, seconds, from)
   local ae = poller(target)
   if not ae then return core.ask(target, pc, ec, seconds) end
-  local deadline = from and times.deadline(from) or sys.now() + seconds * 1e6
+  local deadline = sys.now() + (from and times.left(from) or seconds * 1e6)
   return forward(ae, target, #pc, deadline, from, function(rqi)
     return primitive(target, rqi, pc, ec, from, deadline)
   end)

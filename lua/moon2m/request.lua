@@ -212,7 +212,8 @@ end
 
 --- nil, or the error that refuses the request.  Yields.
 function request.admit(req)
-  req.now = sys.now()
+  times.renew(req)
+  req.now, req.mono = sys.now(), sys.mono()
   local e = times.read(req) or check_tags(req)
   if e then return e end
   if not req.to or req.to == "" then return bad("to: missing") end

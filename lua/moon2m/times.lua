@@ -1,6 +1,8 @@
 -- The times of a request (TS-0001 8.1.2, TS-0004 7.3.2.1): when it expires (rqet), until when its
 -- result is of use (rset), when it is executed (oet), how long its result is kept (rp).  A
--- timestamp, or milliseconds from now; all become microseconds of the wall clock.
+-- timestamp, or milliseconds from now; all become microseconds of the wall clock.  What is left of
+-- one is counted from the admission of the request by the monotonic clock: a wall clock that is set
+-- meanwhile ends nothing early.
 --
 -- What contradicts itself is 4000, what is over is 4008.  Pure: nothing here waits.
 
@@ -85,17 +87,35 @@ function times.deadline(req)
   return t.rset and t.rset < at and t.rset or at
 end
 
+-- Microseconds until `at`, a time of req.
+local function remaining(req, at)
+  return req.mono and at - req.now - (sys.mono() - req.mono) or at - sys.now()
+end
+
+--- Before a request that waited is admitted again: its times, by the wall clock as it is now.
+function times.renew(req)
+  local now = sys.now()
+  for name, at in pairs(req.mono and req.times or NONE) do
+    req[name] = sys.stamp(now + remaining(req, at))
+  end
+end
+
+--- Microseconds until times.deadline(req); below 0: it is over.
+function times.left(req)
+  return remaining(req, times.deadline(req))
+end
+
 --- nil, or the 4008 of a request whose execution begins too late, or whose result came too late.
 function times.expired(req)
   local t = req.times
-  if t and t.rqet and sys.now() >= t.rqet then
+  if t and t.rqet and remaining(req, t.rqet) <= 0 then
     return rsc.err(rsc.REQUEST_TIMEOUT, "rqet: the request expired before it was executed")
   end
 end
 
 function times.late(req)
   local t = req.times
-  if t and t.rset and sys.now() > t.rset then
+  if t and t.rset and remaining(req, t.rset) < 0 then
     return rsc.err(rsc.REQUEST_TIMEOUT, "rset: the result came too late")
   end
 end

@@ -112,12 +112,12 @@ local function send(req, to, attr, hop)
   if not text then return nil, e end
   if text.http and needs_http(hop) then return nil, text.http end
   mark = mark or sys.random(8)
-  local deadline = times.deadline(req)
+  local left = times.left(req)
   text.rqi, text.safe = mark .. "/" .. tostring(req.rqi), req.op == RETRIEVE
   if hop.csr and polling.uses(hop.csr) then
-    return answer(to, "answered", polling.pass(hop.csr, to, text, deadline, req))
+    return answer(to, "answered", polling.pass(hop.csr, to, text, sys.now() + left, req))
   end
-  text.seconds = math.max(0.01, (deadline - sys.now()) / 1e6 - MARGIN)
+  text.seconds = math.max(0.01, left / 1e6 - MARGIN)
   return answer(to, core.pass(remote.key_of(to), text))
 end
 

@@ -1,7 +1,8 @@
 -- A wall clock that jumps: luajit tests/faults/clock.lua, with libfaketime
 -- A day ahead, then a day behind: nothing crashes, no timer runs wild (CPU time while nothing is
 -- asked), what expires in two days stays, what has expired by the clock is gone, a rate limit and a
--- batch keep their length, a closed schedule stays closed, and notices come in order.
+-- batch keep their length, a closed schedule stays closed, notices come in order, a script's timers
+-- keep their time, and requests under way (delayed, slow, a poll) end as they would have.
 
 package.path = "tests/wire/?.lua;" .. package.path
 
@@ -13,7 +14,18 @@ local FAKETIME = "/usr/lib/" .. h.sh "gcc -print-multiarch" .. "/faketime/libfak
 local IDLE = 2            -- seconds in which nothing is asked
 local CPU = 0.5           -- of them, at most: a busy loop takes all
 local DAY = 86400
-local EARLY, LATE = 3, 30   -- seconds that a window of 5 s may take
+local EARLY, LATE = 6, 40   -- seconds that a window of 9 s may take
+
+local SCRIPT = [[
+local cse = require "moon2m"
+local ticks = 0
+cse.every(0.5, function() ticks = ticks + 1 end)
+cse.virtual("/plain/ticks", function() return { con = tostring(ticks) } end)
+cse.virtual("/plain/slow", function()
+  cse.sleep(1)
+  return { con = "slept" }
+end)
+]]
 
 local function stamp(seconds) return os.date("!%Y%m%dT%H%M%S", os.time() + seconds) end
 
@@ -63,32 +75,63 @@ end
 local function prepare(server)
   local w = {}
   w.plain = subscriber(server, "plain")
-  w.limited = subscriber(server, "limited", { rl = { mnn = 1, tww = "PT5S" } })
-  w.batched = subscriber(server, "batched", { bn = { num = 100, dur = "PT5S" } })
+  w.limited = subscriber(server, "limited", { rl = { mnn = 1, tww = "PT9S" } })
+  w.batched = subscriber(server, "batched", { bn = { num = 100, dur = "PT9S" } })
   w.shut = subscriber(server, "shut", { pn = 2 })
   expect(2001, server:create(w.shut.path .. "/shut", w.shut.ae.aei, 18,
     { ["m2m:sch"] = { se = { sce = { "* * * * * * 2001" } } } }))
+  server:register("poll", { rr = false })
+  expect(2001, server:create("/moon/poll", "Cpoll", 15, { ["m2m:pch"] = { rn = "pch" } }))
   expect(2001, server:create("/moon/plain", "Cplain", 3, { rn = "stays", et = stamp(2 * DAY) }))
   expect(2001, server:create("/moon/plain", "Cplain", 3, { rn = "goes", et = stamp(DAY / 2) }))
   return w
 end
 
+local function ticks(server)
+  return tonumber(expect(2000, server:retrieve("/moon/plain/ticks", "Cplain")).con)
+end
+
+-- Requests that take 1 to 3 s while fn runs, none longer than it may.
+local function requests_beside(server, fn)
+  local cq = cqueues.new()
+  local function ask(code, path, origin, o)
+    cq:wrap(function() expect(code, server:retrieve(path, origin, o)) end)
+  end
+  local within = { ["x-m2m-ret"] = "20000" }
+  ask(2000, "/moon/plain/slow", "Cplain", { headers = within })
+  ask(2000, "/moon/plain", "Cplain", { headers = { ["x-m2m-ret"] = "20000",
+    ["x-m2m-oet"] = "2000" } })
+  ask(4008, "/moon/poll/pch/pcu", "Cpoll", { headers = { ["x-m2m-ret"] = "3000" } })
+  cq:wrap(fn)
+  assert(cq:loop())
+end
+
 -- What is under way when the clock jumps keeps its length.
 local function jump_under_way(server, w, offset, n)
-  for _, s in ipairs { w.limited, w.batched, w.shut, w.plain } do add(s, n, n + 1) end
-  content(w.limited, tostring(n))
+  add(w.limited, n, n + 1)
+  content(w.limited, tostring(n))       -- its window begins
+  for _, s in ipairs { w.batched, w.shut, w.plain } do add(s, n, n + 1) end
   local began = cqueues.monotime()
-  jump(server, offset)
+  local ticked = ticks(server)
+  requests_beside(server, function()
+    cqueues.sleep(0.3)
+    jump(server, offset)
+  end)
+  local passed = cqueues.monotime() - began
+  ticked = ticks(server) - ticked
+  if ticked > passed / 0.5 + 2 or ticked < passed / 0.5 / 4 - 1 then
+    error(("a timer of 0.5 s ran %d times in %.1f s"):format(ticked, passed), 0)
+  end
   add(w.plain, n + 2)
   for i = n, n + 2 do content(w.plain, tostring(i)) end
   silent(w.shut, 0.2)
   silent(w.limited, 0.2)
   silent(w.batched, 0.2)
   content(w.limited, tostring(n + 1))
-  local list = assert(w.batched.ws:notification(10)).pc["m2m:agn"]["m2m:sgn"]
+  local list = assert(w.batched.ws:notification(20)).pc["m2m:agn"]["m2m:sgn"]
   if #list ~= 2 then error("a batch was cut", 0) end
   local took = cqueues.monotime() - began
-  if took < EARLY or took > LATE then error(("windows of 5 s took %.1f s"):format(took), 0) end
+  if took < EARLY or took > LATE then error(("windows of 9 s took %.1f s"):format(took), 0) end
   expect(2000, server:retrieve("/moon/plain/stays", "Cplain"))
 end
 
@@ -102,7 +145,8 @@ end
 
 local function run(dir)
   h.write_file(dir .. "/clock", "+0\n")
-  local server = h.start { dir = dir, env = ("LD_PRELOAD=%s FAKETIME_TIMESTAMP_FILE=%s/clock"
+  local server = h.start { dir = dir, scripts = { timers = SCRIPT },
+    env = ("LD_PRELOAD=%s FAKETIME_TIMESTAMP_FILE=%s/clock"
     .. " FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1"):format(FAKETIME, dir) }
   local w = prepare(server)
   jump_under_way(server, w, "+1d", 1)
@@ -111,8 +155,9 @@ local function run(dir)
   jump_under_way(server, w, "-1d", 11)
   local behind = idle(server)
   if server:stop() ~= 0 then error("it did not end well", 0) end
-  print(("clock: +1 d, then -1 d: nothing expired early, windows of 5 s kept their length, notices"
-    .. " in order; %.2f and %.2f s of CPU in %d s without requests"):format(ahead, behind, IDLE))
+  print(("clock: +1 d, then -1 d: nothing expired early, windows of 9 s kept their length, timers"
+    .. " their time, requests under way ended as ever, notices in order; %.2f and %.2f s of CPU in"
+    .. " %d s without requests"):format(ahead, behind, IDLE))
 end
 
 local dir = h.directory()

@@ -8,7 +8,6 @@ local group = require "moon2m.group"
 local members = require "moon2m.members"
 local null = require("moon2m.json").null
 local rsc = require "moon2m.rsc"
-local sys = require "moon2m.core.sys"
 local times = require "moon2m.times"
 local tree = require "moon2m.tree"
 local types = require "moon2m.types"
@@ -58,7 +57,7 @@ local function ask(req, list)
     if m.target.remote then far[#far + 1] = m end
   end
   if not far[1] then return end
-  local left = (times.deadline(req) - sys.now()) / 1e6 - SPARE
+  local left = times.left(req) / 1e6 - SPARE
   far_members.ask(req.who, far, math.max(0, math.min(PATIENCE, left)))
 end
 
