@@ -81,6 +81,36 @@ describe("announcement", function()
     expect(4004, copy(parent.at[1]))
   end)
 
+  it("is the same for every type", function()
+    local function told(to, who, ty, pc, root)
+      local entry = expect(2001, a:create(to, who, ty, pc)).at[1]
+      local got = copy(entry)
+      local c = expect(2000, got)
+      assert.same({ root, 10000 + ty }, { (next(got.body)), c.ty })
+      return c
+    end
+    local at = { "/b" }
+    local function set() return { acr = { { acor = { "Cme" }, acop = 63 } } } end
+    told("/abase", "Cyou", 2, { rn = "you", api = "Ny", rr = true, srv = { "3" }, at = at,
+      aa = { "aei" } }, "m2m:aeA")
+    assert.is_true(told("/abase/you", "Cyou", 28, { ["cod:binSh"] = { rn = "sw", state = true,
+      cnd = "org.onem2m.common.moduleclass.binarySwitch", at = at, aa = { "state" } } },
+      "cod:binShA").state)
+    expect(2004, a:update("/abase/you/sw", "Cyou", { ["cod:binSh"] = { state = false } }))
+    local entry = expect(2000, a:retrieve("/abase/you/sw", "Cyou")).at[1]
+    assert.is_false(expect(2000, copy(entry)).state)
+    told("/abase", "CAdmin", 14, { ["m2m:nod"] = { rn = "n", ni = "n1", at = at } }, "m2m:nodA")
+    assert.equal(4, told("/abase/n", "CAdmin", 13, { ["m2m:bat"] = { mgd = 1006, btl = 4, bts = 1,
+      at = at, aa = { "btl" } } }, "m2m:batA").btl)
+    assert.same(set(), told("/abase/you", "Cyou", 1, { pv = set(), pvs = set(), at = at },
+      "m2m:acpA").pvs)
+    told("/abase/you", "Cyou", 29, { rn = "ts", at = at }, "m2m:tsA")
+    assert.equal(5, told("/abase/you/ts", "Cyou", 30, { dgt = "20260101T000000", con = 5, at = at,
+      aa = { "con" } }, "m2m:tsiA").con)
+    expect(2002, a:delete("/abase/you", "Cyou"))
+    wait_for("the class's copy to go", entry, function(_, rsc) return rsc == 4004 end)
+  end)
+
   it("takes the copies of what a container evicts", function()
     expect(2001, container("", "e", { mni = 1 }))
     local function add(con)
