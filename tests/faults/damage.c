@@ -136,7 +136,7 @@ static void fill(struct store *s, int64_t from)
 		struct store_tx *tx = store_tx_new(s);
 
 		for (int64_t cid = 2; cid < 2 + CONTAINERS; cid++) {
-			char con[200], path[16];
+			char con[200], path[24];
 			struct store_inst i = { .cid = cid,
 						.st = st,
 						.ct = st,
@@ -165,7 +165,7 @@ static void make(struct file *db, struct file *db2, struct file *log)
 		die(e.msg);
 	put(s, 1, 0, 5, "");
 	for (int64_t cid = 2; cid < 2 + CONTAINERS; cid++) {
-		char path[16];
+		char path[24];
 
 		snprintf(path, sizeof(path), "c%lld", (long long)cid);
 		put(s, cid, 1, 3, path);
