@@ -100,6 +100,7 @@ local function request(op, to, o)
   last = last + 1
   local me, now = path.configured(), sys.now()
   o.op, o.to, o.fr, o.who, o.via, o.now = op, to, me, me, "script", now
+  o.mono = sys.mono()
   o.rqi, o.params, o.times = "announce." .. last, {}, { rqet = now + PATIENCE * 1e6 }
   local code, pc = transit.perform(o)
   if code then return code, pc end
