@@ -18,6 +18,7 @@ local context = require "moon2m.context"
 
 local band, bor = bit.band, bit.bor
 local CREATE = 1
+local DOMAIN = "^//[^/]+$"        -- a service provider: all originators in its domain
 
 local privileges = {}
 
@@ -28,9 +29,9 @@ local function compile(world, acr)
   for _, name in ipairs(acr.acor) do
     if name == "all" then
       rule.all = true
-    elseif name:find("*", 1, true) then
+    elseif name:find("*", 1, true) or name:find(DOMAIN) then
       local p = name:gsub("[^%w*]", "%%%0"):gsub("%*", "[^/]*")
-      rule.patterns[#rule.patterns + 1] = "^" .. p .. "$"
+      rule.patterns[#rule.patterns + 1] = "^" .. p .. (name:find(DOMAIN) and "/" or "$")
     else
       local plain = world.name(name)
       local group = world.group(plain)

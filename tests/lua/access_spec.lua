@@ -158,10 +158,13 @@ describe("a rule", function()
     end)
   end
 
-  it("names everybody, an AE in any form, or a pattern", function()
+  it("names everybody, an AE in any form, a service provider, or a pattern", function()
     for acor, granted in pairs { all = true, Cbob = true, ["/moon/Cbob"] = true,
       ["//sp.example/moon/Cbob"] = true, ["C*"] = true, ["/moon/*"] = true, ["*b"] = true,
-      ["Cb"] = false, ["/other/Cbob"] = false, ["D*"] = false, ["/other/*"] = false } do
+      ["Cb"] = false, ["/other/Cbob"] = false, ["D*"] = false, ["/other/*"] = false,
+      ["//sp.example"] = true, ["//*.example"] = true, ["//sp.example/*"] = false,
+      ["//sp.example/*/*"] = true, ["//sp.exampl"] = false, ["//other.example"] = false,
+      ["//*"] = true } do
       w = world.new(true)
       guarded { rule({ acor }, 2) }
       assert.equal(granted and 2000 or 4103, try("retrieve", "Cbob"), acor)
