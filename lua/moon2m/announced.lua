@@ -30,20 +30,21 @@ end
 local CHILDREN = {
   acp = "subscription",
   ae = "subscription container+ flex_container+ group+ acp+ semantic_descriptor+ time_series+ "
-    .. "action+",
+    .. "action+ dynamic_authorization_consultation",
   container = "subscription container+ flex_container+ content_instance_annc semantic_descriptor+ "
     .. "time_series+ action+",
   content_instance = "semantic_descriptor+",
   cse_base = "subscription container+ flex_container+ group+ acp+ time_series+ schedule_annc "
     .. "semantic_descriptor_annc remote_cse_annc node_annc mgmt_obj_annc ae_annc "
-    .. "location_policy_annc action+ time_sync_beacon_annc dependency_annc",
+    .. "location_policy_annc action+ time_sync_beacon_annc dependency_annc "
+    .. "dynamic_authorization_consultation",
   group = "subscription semantic_descriptor+ action+",
-  location_policy = "",
+  location_policy = "subscription",
   node = "subscription mgmt_obj_annc semantic_descriptor+ schedule_annc action+",
   remote_cse = "subscription container+ flex_container+ group+ acp+ time_series+ schedule_annc "
     .. "semantic_descriptor_annc remote_cse_annc node_annc mgmt_obj_annc ae_annc "
-    .. "location_policy_annc action+ time_sync_beacon_annc",
-  schedule = "",
+    .. "location_policy_annc action+ time_sync_beacon+ dynamic_authorization_consultation",
+  schedule = "subscription",
   semantic_descriptor = "subscription",
   time_series = "subscription time_series_instance_annc semantic_descriptor+ action+",
   time_series_instance = "",

@@ -69,6 +69,20 @@ describe("an announced resource", function()
     assert.equal(2001, (w:create("/one", cnt.ri, 23, { nu = { "http://127.0.0.1:1/x" } })))
   end)
 
+  it("has subscriptions, consultations and beacons where the standard has them", function()
+    local _, lcp = announce("/one", cba, 10010, "m2m:lcpA", { los = 2 })
+    local _, sch = announce("/one", cba, 10018, "m2m:schA", { se = { sce = { "* * * * * * *" } } })
+    for _, at in ipairs { lcp.ri, sch.ri } do
+      assert.equal(2001, (w:create("/one", at, 23, { nu = { "http://127.0.0.1:1/x" } })))
+    end
+    local _, ae = announce("/one", cba, 10002, "m2m:aeA", { srv = { "3" } })
+    local _, csrA = announce("/one", cba, 10016, "m2m:csrA", { srv = { "3" } })
+    for _, at in ipairs { cba, ae.ri, csrA.ri } do
+      assert.equal(2001, (w:create("/one", at, 34, { dae = true, dap = { "/one/d" } })))
+    end
+    assert.equal(2001, (w:create("/one", csrA.ri, 60, { bcnc = 1, bcnu = { "/one/x" } })))
+  end)
+
   it("has lnk, et and the marked attributes of its original, no others", function()
     local function cnt(attrs) return announce("/one", cba, 10003, "m2m:cntA", attrs) end
     refused(4000, "st: unknown attribute of m2m:cntA", cnt { st = 1 })

@@ -71,7 +71,7 @@ local ROOT = { [1] = "m2m:acp", [3] = "m2m:cnt", [4] = "m2m:cin", [14] = "m2m:no
   [15] = "m2m:pch", [16] = "m2m:csr", [17] = "m2m:req", [18] = "m2m:sch",
   [23] = "m2m:sub", [29] = "m2m:ts",
   [30] = "m2m:tsi", [60] = "m2m:tsb", [25] = "m2m:ntpr", [26] = "m2m:ntp", [27] = "m2m:pdr",
-  [48] = "m2m:crs" }
+  [34] = "m2m:dac", [48] = "m2m:crs" }
 
 function world:create(fr, to, ty, attrs, more)
   local req = { op = 1, to = to, fr = fr, ty = ty,

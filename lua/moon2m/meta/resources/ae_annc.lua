@@ -4,9 +4,9 @@
 -- ---- ae_annc -----------------------------------------------------------------------------------
 
 ---Type 10002, `m2m:aeA`. Below it: `acp_annc`, `acp`, `action_annc`, `action`, `container_annc`,
----`container`, `flex_container_annc`, `flex_container`, `group_annc`, `group`,
----`semantic_descriptor_annc`, `semantic_descriptor`, `subscription`, `time_series_annc`,
----`time_series`.
+---`container`, `dynamic_authorization_consultation`, `flex_container_annc`, `flex_container`,
+---`group_annc`, `group`, `semantic_descriptor_annc`, `semantic_descriptor`, `subscription`,
+---`time_series_annc`, `time_series`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`ast` `loc`.

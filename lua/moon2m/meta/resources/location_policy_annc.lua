@@ -3,7 +3,7 @@
 
 -- ---- location_policy_annc ----------------------------------------------------------------------
 
----Type 10010, `m2m:lcpA`.
+---Type 10010, `m2m:lcpA`. Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`ast`.

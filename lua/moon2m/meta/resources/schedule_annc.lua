@@ -3,7 +3,7 @@
 
 -- ---- schedule_annc -----------------------------------------------------------------------------
 
----Type 10018, `m2m:schA`.
+---Type 10018, `m2m:schA`. Below it: `subscription`.
 ---
 ---Of the attributes that all types know: `rn` `ty` `ri` `pi` `ct` `lt` `et` `lbl` `acpi` `daci`
 ---`ast`.
