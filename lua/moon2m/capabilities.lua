@@ -41,7 +41,7 @@ local GIVEN = {
     .. 'LzIyLXJkZi1zeW50YXgtbnMjIi8+"' },       -- an empty rdf:RDF
 }
 local FILTERS = { "lbl=x", "ty=3", "crb=20990101T000000", "cra=20000101T000000",
-  "ms=20000101T000000", "us=20990101T000000", "sts=0", "stb=9", "exb=20990101T000000",
+  "ms=20000101T000000", "us=20990101T000000", "sts=9", "stb=9", "exb=20990101T000000",
   "exa=20000101T000000", "sza=0", "szb=9", "cty=text/plain:0", "lim=1", "ofst=1", "lvl=1", "fo=1",
   "fo=2", "fo=3", "arp=x", "lbq=x", "pty=3", "palb=x", "chty=3", "clbl=x", "rn=x", "mni=1",
   "c.rn=x", "p.rn=x", "cfq=$.x&cfs=1", "smf=x", "gmty=1&geom=[1,2]&gsf=1" }
@@ -253,6 +253,10 @@ local function probe_rcn(cnt)
       out[op][tostring(rcn)] = ask(op, to, o)
     end
   end
+  out.discovery = {}
+  for rcn = 0, 12 do
+    out.discovery[tostring(rcn)] = ask("retrieve", cnt, { query = "fu=1&rcn=" .. rcn })
+  end
   return out
 end
 
@@ -377,6 +381,7 @@ function capabilities.markdown(c)
   local function add(what, text) out[#out + 1] = ("| %s | %s |"):format(what, text) end
   out[#out + 1] = "\n| | accepted |\n|---|---|"
   for _, l in ipairs(LETTER) do add("`rcn` of " .. l[1], accepted(c.rcn[l[1]])) end
+  add("`rcn` of discovery", accepted(c.rcn.discovery))
   add("filters", accepted(c.filters))
   add("`drt`", accepted(c.drt))
   add("response types", accepted(c.response_types))

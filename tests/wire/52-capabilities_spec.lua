@@ -37,6 +37,12 @@ describe("moon2m capabilities", function()
       if row.type == "m2m:cnt" then cnt = row end
     end
     assert.same({ 2000, 4000 }, { rcn["1"], rcn["2"] })
+    for n = 0, 12 do
+      assert.equal((n == 6 or n == 11) and 2000 or 4000, found.rcn.discovery[tostring(n)], n)
+    end
+    for filter, code in pairs(found.filters) do
+      assert.equal(filter == "smf=x" and 5001 or 2000, code, filter)
+    end
     assert.same({ create = 2001, retrieve = 2000, update = 2004, delete = 2002 }, cnt.operations)
     assert.same({ "CU", "C", "R", "CU" }, { cnt.attributes.mni, cnt.attributes.rn,
       cnt.attributes.cni, cnt.attributes.daci })
