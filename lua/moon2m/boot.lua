@@ -60,7 +60,8 @@ local function configure()
   require("moon2m.announced").configure(cfg.announcement)
   require("moon2m.announce").configure(cfg.announcement.wait)
   require("moon2m.announce_send").configure(cfg.default_et)
-  require("moon2m.types").configure(cfg.flex_children == "any")
+  require("moon2m.types").configure { any_class = cfg.flex_children == "any",
+    bad_request = cfg.flex_unknown == "bad_request" }
   require("moon2m.earlier").configure(cfg.limits.earlier)
   require("moon2m.op_notify").configure(cfg.notification.answer_time)
   require("moon2m.beacon").configure(cfg.notification.answer_time)

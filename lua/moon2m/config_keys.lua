@@ -256,6 +256,8 @@ keys.list = {
 
   { "flex_children", one_of("listed", "any"), "listed",
     "classes of TS-0023 below one of TS-0023: those that it lists, or any" },
+  { "flex_unknown", one_of("standard", "bad_request"), "standard",
+    "what a flexContainer of an unknown class is refused with: 4125, or 4000 as other CSEs do" },
 
   { "notification", section, nil, "notifications and the service that delivers them" },
   { "notification.url", bool, true, "tell an AE its notification service URL at registration" },

@@ -235,6 +235,13 @@ describe("flexContainers of the standard's classes", function()
     expect(4000, s:update("/moon/home/lamp/c", ME, '{"cod:color":{"green":"7"}}'))
   end)
 
+  it("flex_unknown \"bad_request\" refuses unknown specialisations with 4000", function()
+    local lax = h.start { config = 'return { flex_unknown = "bad_request" }' }
+    lax:register("home")
+    expect(4000, lax:create("/moon/home", ME, 28, '{"x:none":{"cnd":"org.none"}}'), "org.none")
+    expect(4000, lax:create("/moon/home", ME, 28, '{"x:none":{"red":1}}'), "x:none")
+  end)
+
   it("flex_children \"any\" lets any class be below any other", function()
     local any = h.start { config = 'return { flex_children = "any" }' }
     any:register("home")

@@ -45,7 +45,7 @@ local function unknown(root, inner, by_root)
     end
   end
   if cnd then
-    return rsc.err(rsc.SPECIALIZATION_SCHEMA_NOT_FOUND,
+    return rsc.err(types.unknown_class,
       "cnd: %s is no specialisation of flexContainer that this CSE knows", cnd)
   end
   return rsc.err(rsc.BAD_REQUEST, "pc: %s is no specialisation of flexContainer", root)

@@ -366,9 +366,14 @@ end
 
 local any_class
 
---- any: the classes of the standard may be below any other.
-function types.configure(any)
-  any_class = any
+--- What an unknown specialisation of flexContainer is refused with (TS-0004 7.4.37).
+types.unknown_class = rsc.SPECIALIZATION_SCHEMA_NOT_FOUND
+
+--- o.any_class: the classes of the standard may be below any other; o.bad_request: unknown ones are
+-- refused with 4000.
+function types.configure(o)
+  any_class = o.any_class
+  types.unknown_class = o.bad_request and rsc.BAD_REQUEST or rsc.SPECIALIZATION_SCHEMA_NOT_FOUND
 end
 
 --- Whether a specialisation T may be created below P: nil, or the err that refuses it (4108).  The
