@@ -97,19 +97,20 @@ function world:delete(fr, to, query)
   return self:request { op = 4, to = to, fr = fr, query = query }
 end
 
---- Moves the clock by seconds.
+--- Moves both clocks by seconds.
 function world.advance(seconds)
-  local now = sys.now
-  local by = seconds * 1e6
-  local old = sys.real_now or now
-  sys.real_now = old
-  sys.shift = (sys.shift or 0) + by
-  sys.now = function() return old() + sys.shift end
+  local real = sys.real or { now = sys.now, mono = sys.mono }
+  sys.real, sys.shift = real, (sys.shift or 0) + seconds * 1e6
+  for name, clock in pairs(real) do
+    sys[name] = function() return clock() + sys.shift end
+  end
 end
 
---- The clock is the real one again.
+--- The clocks are the real ones again.
 function world.real_time()
-  if sys and sys.real_now then sys.now, sys.real_now, sys.shift = sys.real_now, nil, nil end
+  if not sys or not sys.real then return end
+  sys.now, sys.mono = sys.real.now, sys.real.mono
+  sys.real, sys.shift = nil, nil
 end
 
 return world
