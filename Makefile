@@ -167,6 +167,9 @@ NOTIFY_TESTS := notify notify_away notify_ways notify_lane notify_parked notify_
 UNIT += $(NOTIFY_TESTS)
 $(foreach t,$(NOTIFY_TESTS),$(eval UNIT_$(t) := $(GROUND) $(NOTIFY)) \
 	$(eval UNIT_EXTRA_$(t) := tests/unit/fake_net.c tests/unit/fake_store.c))
+UNIT += notify_check
+UNIT_notify_check := $(GROUND) $(NOTIFY) notify_check
+UNIT_EXTRA_notify_check := tests/unit/fake_net.c tests/unit/fake_store.c
 UNIT += lua_notices
 UNIT_lua_notices := $(GROUND) $(NOTIFY) $(LUA_CORE) task lua_field lua_notify lua_notices lua_store_ops
 UNIT_EXTRA_lua_notices := tests/unit/fake_net.c tests/unit/fake_store.c
@@ -196,7 +199,8 @@ UNIT_EXTRA_net_raw := $(LLOBJ)
 UNIT += lua_gateway
 UNIT_lua_gateway := $(GROUND) $(LUA_CORE) task lua_field lua_gateway
 
-UNIT += profile console_link
+UNIT += profile console_link progress
+UNIT_progress := $(GROUND) progress
 UNIT_profile := $(GROUND) $(LUA_CORE) task lua_profile
 UNIT_console_link := $(GROUND) console_link cmd_ask
 
