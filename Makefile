@@ -199,7 +199,9 @@ UNIT_EXTRA_net_raw := $(LLOBJ)
 UNIT += lua_gateway
 UNIT_lua_gateway := $(GROUND) $(LUA_CORE) task lua_field lua_gateway
 
-UNIT += profile console_link progress
+UNIT += profile console_link progress lua_child lua_ask
+UNIT_lua_child := $(GROUND) $(LUA_CORE) task lua_child
+UNIT_lua_ask := $(GROUND) $(LUA_CORE) cmd_ask lua_ask
 UNIT_progress := $(GROUND) progress
 UNIT_profile := $(GROUND) $(LUA_CORE) task lua_profile
 UNIT_console_link := $(GROUND) console_link cmd_ask
