@@ -281,7 +281,9 @@ local function verbs(cse, scope, script)
     guarded()
     if type(fn) ~= "function" then argument("cse.spawn", "fn", "a function", fn) end
     local _, at = mistake.frame()
-    script.run(scope, fn, "cse.spawn", at and ("%s:%d"):format(at.short_src, at.currentline))
+    local ok, why = script.run(scope, fn, "cse.spawn",
+      at and ("%s:%d"):format(at.short_src, at.currentline))
+    if not ok then fail("cse.spawn: %s", why) end
   end
 end
 

@@ -6,7 +6,6 @@
 local guard = require "moon2m.core.guard"
 local sys = require "moon2m.core.sys"
 local rsc = require "moon2m.rsc"
-local timers = require "moon2m.timers"
 
 local rule = {}
 
@@ -352,18 +351,13 @@ function rule.next_hop(to)
   return hop, chain
 end
 
---- Runs user code of a scope that is no declared rule, in a task of its own (cse.spawn).  at:
--- "file:line" of the call, nil when it has none.
-function rule.spawn(scope, fn, name, at)
-  local r = rule.new(scope, "on", name, fn, at)
+--- A rule for what a scope runs beside its handlers; its function changes from call to call (`fn`).
+-- All of them are metered as one.
+function rule.beside(scope, name, at)
+  local r = rule.new(scope, "on", name, nil, at)
   scope.spawned = scope.spawned or meter_of(r)
   r.meter = scope.spawned
-  local current = running
-  local hop, chain = current and current.hop or 0, current and current.chain
-  timers.spawn(function()
-    local ok, what = rule.call(r, hop, chain)
-    if not ok then rule.report(r, what, "spawned", "nothing else is affected") end
-  end)
+  return r
 end
 
 return rule

@@ -4,6 +4,7 @@
 
 local guard = require "moon2m.core.guard"
 local sys = require "moon2m.core.sys"
+local beside = require "moon2m.beside"
 local env = require "moon2m.env"
 local mistake = require "moon2m.mistake"
 local options = require "moon2m.options"
@@ -15,7 +16,7 @@ local waiters = require "moon2m.waiters"
 
 local scope = {}
 
-scope.run = rules.spawn          -- for the public module, with declare, settings and may_read
+scope.run = beside.spawn         -- for the public module, with declare, settings and may_read
 
 -- ---- what the operator decides ------------------------------------------------------------------
 

@@ -215,6 +215,33 @@ describe("a broken script", function()
     s:logs("bad: in cse%.spawn %(%S+bad%.lua:3%), spawned")
   end)
 
+  it("whose functions beside handlers have no end does not stop the server", function()
+    local s = start [[
+      cse.on("create", "/home/temp", function(ev)
+        local function f() cse.spawn(f); cse.spawn(f) end
+        f()
+      end)]]
+    s:add(TEMP, ME, "1")
+    s:logs("bad%.lua:3: cse%.spawn: 1000 functions wait or run, no more are started")
+    s:logs("cse%.spawn %(%S+bad%.lua:3%) failed 5 times in a row and rests for 30 s")
+    for _ = 1, 20 do s:add(TEMP, "CAdmin", "2") end
+    local _, lines = s:text():gsub("nothing else is affected", "")
+    assert.is_true(lines < 1100, "the log is flooded")
+  end)
+
+  it("whose functions beside handlers run for ever holds others up for five of them", function()
+    local s = start [[
+      cse.on("create", "/home/temp", function(ev)
+        for _ = 1, 900 do cse.spawn(function() while true do end end) end
+      end)]]
+    s:add(TEMP, ME, "1")
+    s:logs("cse%.spawn %(%S+bad%.lua:3%) failed 5 times in a row and rests for 30 s")
+    local begin = cqueues.monotime()
+    s:add(TEMP, ME, "2")
+    assert.is_true(cqueues.monotime() - begin < 10)
+    s:logs("bad%.lua:3: cse%.spawn: 5 functions from here failed in a row, the next one may start in")
+  end)
+
   it("whose memory is gone gives it back", function()
     local s = start [[
       cse.check("create", "/home/temp", function(req)
