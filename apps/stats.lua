@@ -17,9 +17,10 @@ local function summary(path)
 end
 
 cse.on("create", "/home/*/temp", function(ev)
-  local out = ev.to .. "-stats"
+  local out, now = ev.to .. "-stats", summary(ev.to)
+  if not now then return end              -- a subscription, say, before the first reading
   cse.ensure(out, "container", { mni = 24 })
-  cse.add(out, summary(ev.to))
+  cse.add(out, now)
 end)
 
 cse.virtual("/home/*/temp/stats", function(req)

@@ -27,3 +27,11 @@ t.test("24 summaries are kept", function()
   t.equal(t.ok(h:retrieve("/home/kitchen/temp-stats")).cni, 24)
   t.same(h:latest("/home/kitchen/temp-stats"), { min = 1, max = 30, avg = 15.5, n = 30 })
 end)
+
+t.test("what is created before the first reading, as a subscription, is no failure", function()
+  local h = t.host { scripts = { "apps/stats.lua" },
+                     tree = { ["/home/kitchen/temp"] = { ty = "container" } } }
+  t.ok(h:create("/home/kitchen/temp", "subscription", { rn = "s", nu = { h:url("log") } }))
+  h:create("/home/kitchen/temp", "20")
+  t.same(h:latest("/home/kitchen/temp-stats"), { min = 20, max = 20, avg = 20, n = 1 })
+end)

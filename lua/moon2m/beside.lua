@@ -1,7 +1,7 @@
--- Functions that run beside handlers (cse.spawn): each in a task of its own, started in the order in
--- which they were spawned, few in a turn of the loop, so that the server goes on whatever they do.
--- Those of one line of a script are one rule: it rests when five in a row fail.
--- Never: more than MOST of a script at a time; an end that is not told (what is left out is logged).
+-- Functions that run beside handlers (cse.spawn): each in a task of its own, started in the order
+-- in which they were spawned, few in a turn of the loop, so that the server goes on whatever they
+-- do.  Those of one line of a script are one rule: it rests when five in a row fail.
+-- Never: more than MOST of a script at a time; one that is left out without a word in the log.
 
 local sys = require "moon2m.core.sys"
 local rule = require "moon2m.rule"

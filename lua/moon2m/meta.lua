@@ -57,7 +57,8 @@ function cse.budget(limits) end
 ---`policies = "restrict"`), `false` and a reason (refused, 4103), or nothing: no opinion, the next
 ---policy and then the resource's own decide. It may wait (2 s in all), for example for `cse.http`.
 ---
----If it fails, or gives another verdict than these, the request is refused: 4103.
+---If it fails, or gives another verdict than these, the request is refused: 4103. The verbs of
+---scripts are asked too (but for lists of `cse.latest`): their `req.fr` is the CSE-ID, `"/moon"`.
 ---
 ---```lua
 ---cse.policy("/home/**", function(req, res)
@@ -363,8 +364,8 @@ function cse.wait(key, seconds) end
 function cse.wake(key, ...) end
 
 ---Runs a function beside the handler, at once; the handler does not wait for it. It has the budget
----of `cse.on`. Its failure is in the log; after five in a row nothing is started from this place for
----30 s. 1,000 functions of a script may wait or run.
+---of `cse.on`. Its failure is in the log; after five in a row nothing is started from this place
+---for 30 s. 1,000 functions of a script may wait or run.
 ---
 ---```lua
 ---cse.spawn(function() cse.http.post(url, body) end)

@@ -276,20 +276,22 @@ end
 
 -- ---- what becomes of it -------------------------------------------------------------------------
 
--- The text of an error value: its first line; a script may raise anything.
-local function first_line(what)
+-- The text of an error value: its first line; a script may raise anything.  at: where its code
+-- begins, for a text that names no place (a call in `return f()` leaves none).
+local function first_line(what, at)
   if type(what) ~= "string" then
     what = what == nil and "error without a message (nil)" or
       ("error with a %s instead of a text: %s"):format(type(what), tostring(what))
   end
-  return (what:match("^[^\n]*"))
+  local line = what:match("^[^\n]*")
+  return line:find("^.-:%d+: ") and line or at .. ": " .. line
 end
 
 --- One error, three facts: where and what; which rule and event (`about`); what happened to the
 -- data (`fate`).  In the log, in scope.last_error, counted.  Opens the breaker at the fifth in a
 -- row.
 function rule.report(r, what, about, fate)
-  local scope, text = r.scope, first_line(what)
+  local scope, text = r.scope, first_line(what, r.where_declared)
   scope.errors, r.errors = scope.errors + 1, r.errors + 1
   scope.last_error = { text = text, at = sys.now(), rule = r.name, about = about, fate = fate }
   r.failures = r.failures + 1

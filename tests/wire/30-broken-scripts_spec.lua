@@ -52,6 +52,11 @@ local BROKEN = {
     "3: not enough memory: %d+ MiB more wanted, 4 MiB allowed" },
   ["a string of a billion, in a tail call"] = { 'return ("x"):rep(1e9)',
     "%d+: not enough memory: %d+ MiB more wanted, 4 MiB allowed" },
+  ["a value that is no JSON, in a tail call"] = { "local t = {} t.t = t return cse.json(t)",
+    "%d+: cse%.json: cannot encode a table nested deeper than 64" },
+  ["coroutines inside each other without end"] = {
+    "local function f() return coroutine.wrap(f)() end f()",
+    "%d+: too many coroutines inside each other" },
   ["a bad pattern in a tail call"] = { 'return ("x"):find("%")', "%d+: [^\n]*malformed pattern" },
   ["an assignment to a function of the server"] = { "cse.config = 5",
     "3: cse%.config cannot be assigned: it is the server's" },
@@ -239,7 +244,7 @@ describe("a broken script", function()
     local begin = cqueues.monotime()
     s:add(TEMP, ME, "2")
     assert.is_true(cqueues.monotime() - begin < 10)
-    s:logs("bad%.lua:3: cse%.spawn: 5 functions from here failed in a row, the next one may start in")
+    s:logs("bad%.lua:3: cse%.spawn: 5 functions from here failed in a row, the next one may start")
   end)
 
   it("whose memory is gone gives it back", function()
