@@ -182,6 +182,20 @@ describe("cse.tcp as a client", function()
   end)
 end)
 
+-- Whether a server listens on a port.  That somebody else does is possible: the port is free.
+local function listens(s, port)
+  local own = h.sh("ls -l /proc/%d/fd", s.pid)
+  for line in io.lines "/proc/net/tcp" do
+    local fields = {}
+    for word in line:gmatch "%S+" do fields[#fields + 1] = word end
+    if fields[4] == "0A" and fields[2]:match ":(%x+)$" == ("%04X"):format(port)
+      and own:find(("socket:[%s]"):format(fields[10]), 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
 describe("cse.tcp as a server", function()
   teardown(h.stop_all)
 
@@ -237,11 +251,12 @@ describe("cse.tcp as a server", function()
     local other = d.tcp(port)
     other.write "new\n"
     assert.equal("v2 new", other.line())
+    assert.is_true(listens(s, port))
     assert.is_nil(s:text():find(" error ", 1, true))
     text, rc = d.reload(s, "")
     assert.equal(0, rc, text)
     assert.equal("", c.all() or "")
-    assert.is_nil(d.tcp(port))
+    assert.is_false(listens(s, port))
   end)
 
   it("a client's connection goes over at a reload, between two messages", function()
