@@ -146,7 +146,8 @@ void notify_on_lane(void (*fn)(void *arg, struct str key), void *arg);
 /* ---- targets --------------------------------------------------------------------------------- */
 
 /* Where an AE may be reached when it has no connection: its poa URLs in order (http, https, ws, wss;
- * "ws://default" is never dialled).  n 0: kept until it connects. */
+ * "ws://default" is never dialled), CBOR to one that ends with "?ct=cbor" or "&ct=cbor".  n 0: kept
+ * until it connects. */
 void notify_target_routes(struct str target, const struct str *url, size_t n);
 /* A target that is not of this CSE is SP-relative ("/other", "/other/Cpump1") and behind a CSE that
  * speaks for it: `via`, whose connection, or whose polling, is the target's too.  Told with the routes,

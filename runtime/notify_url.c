@@ -117,8 +117,12 @@ void url_routes(struct target *t, const struct str *url, size_t n)
 		return;
 	target_cool(t);
 	drop_routes(t);
-	for (size_t i = 0; i < n; i++)
-		add_route(t, url[i], false);
+	for (size_t i = 0; i < n; i++) {
+		struct str u = url[i];
+		bool cbor = strip_ct(&u);
+
+		add_route(t, u, cbor);
+	}
 	t->routes_known = true;
 	t->routes_asked = false;
 	t->retry_at = 0;

@@ -137,13 +137,32 @@ end
 
 -- ---- routes ------------------------------------------------------------------------------------
 
+-- Whether an AE or a CSE would rather have CBOR than JSON: the first of the two in its csz.
+local function likes_cbor(r)
+  for _, name in ipairs(r.raw.csz and tree.value(r, "csz") or {}) do
+    local short = name:lower():match("%a+$")
+    if short == "cbor" or short == "json" then return short == "cbor" end
+  end
+  return false
+end
+
+-- The URLs to an AE or a CSE, with "ct" where it wants CBOR.
+local function marked(r, urls)
+  if not likes_cbor(r) then return urls end
+  local list = {}
+  for i, url in ipairs(urls) do
+    list[i] = url .. (url:find("?", 1, true) and "&" or "?") .. "ct=cbor"
+  end
+  return list
+end
+
 --- Tells the notification engine how an AE is reached: its polling channel when it has one and
 -- cannot be reached otherwise (rr false), else its poa while it has no connection.  What is behind
 -- a CSE asks for its way anew.  Yields.
 function register.routes(r)
   if r.ty == REMOTE_CSE then return remote.changed(r) end
   if polling.uses(r) then return core.routes(r.ri, polling.ROUTE) end
-  core.routes(r.ri, remote.dialled(tree.value(r, "poa")))
+  core.routes(r.ri, marked(r, remote.dialled(tree.value(r, "poa"))))
 end
 
 --- An AE or a remoteCSE is on disk.  Yields.
@@ -181,7 +200,8 @@ local function route_remote(key)
   local hop = remote.hop(key)
   if not hop then return core.forget_target(key) end
   local polls = hop.csr and polling.uses(hop.csr)
-  core.routes(key, polls and polling.ROUTE or hop.urls, hop.via, hop.token)
+  local urls = hop.csr and marked(hop.csr, hop.urls) or hop.urls
+  core.routes(key, polls and polling.ROUTE or urls, hop.via, hop.token)
 end
 
 --- Entry of the C core: something waits for a target whose routes are unknown.  Yields.

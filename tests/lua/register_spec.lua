@@ -156,6 +156,18 @@ describe("routes", function()
     assert.same({ { "routes", "Calice", { "http://c" } } }, w.fake.called("routes"))
   end)
 
+  it("say CBOR when csz prefers it to JSON", function()
+    for csz, tail in pairs { ["CBOR"] = "ct=cbor",
+      ["application/vnd.onem2m-res+cbor"] = "ct=cbor", ["application/json"] = "" } do
+      w.fake.calls = {}
+      assert.equal(2001, (w:ae("Cae" .. #csz, "ae" .. #csz, {
+        poa = { "http://a:1", "ws://b/?x=1" }, csz = { "xml", csz, "json", "cbor" } })))
+      local a, b = "http://a:1", "ws://b/?x=1"
+      if tail ~= "" then a, b = a .. "?" .. tail, b .. "&" .. tail end
+      assert.same({ a, b }, w.fake.called("routes")[1][3])
+    end
+  end)
+
   it("are told again on demand; an unknown AE is forgotten", function()
     w:ae("Calice", "alice", { poa = { "http://a:1/x" } })
     w.fake.calls = {}

@@ -77,7 +77,8 @@ static void test_url_back_off_grows(void **state)
 static void test_poa(void **state)
 {
 	struct audience *a = audience_of(1, "Ca");
-	struct str urls[3] = { STR("ws://default"), STR("http://one/"), STR("http://two/p") };
+	struct str urls[3] = { STR("ws://default"), STR("http://one/?ct=cbor"),
+			       STR("http://two/p") };
 	struct conn *c;
 
 	(void)state;
@@ -87,6 +88,7 @@ static void test_poa(void **state)
 	notify_target_routes(STR("Ca"), urls, 3);
 	settle();
 	assert_string_equal(fake_requests->url, "http://one/Ca");
+	assert_non_null(strstr(fake_requests->head, "Content-Type: application/cbor\r\n"));
 	fake_answer(fake_requests, 0, NULL, NULL);
 	assert_string_equal(fake_requests->url, "http://two/p/Ca");
 	c = connect_as("Ca", SESSION_JSON); /* comes while the POST is under way: waits for it */
