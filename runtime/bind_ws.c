@@ -452,11 +452,18 @@ static int accept_hello(void *arg, struct ws_hello *h, char *protocol, size_t si
 	if (status)
 		return status;
 	protocol[0] = '\0';
-	if (h->protocols.n == 0)
-		return notify ? 0 : 400;
-	if (!ws_text_protocol(h->protocols, conf.format, conf.arg, &name, &serial) ||
-	    name.n >= size)
+	if (h->protocols.n == 0 && notify)
+		return 0;
+	if (h->protocols.n == 0) {
+		h->refusal = "no subprotocol is offered: oneM2M.json or oneM2M.cbor is needed here";
 		return 400;
+	}
+	if (!ws_text_protocol(h->protocols, conf.format, conf.arg, &name, &serial) ||
+	    name.n >= size) {
+		h->refusal = "no subprotocol offered is known: oneM2M.json, oneM2M.cbor or a "
+			     "notification format";
+		return 400;
+	}
 	memcpy(protocol, name.p, name.n);
 	protocol[name.n] = '\0';
 	return 0;

@@ -103,6 +103,7 @@ struct ws_hello { /* the handshake, valid during `open` */
 	bool tls;
 	const char *const *tls_names; /* see TLS below */
 	unsigned retry_after; /* s; set by accept where it refuses with 429 */
+	const char *refusal; /* set by accept where it refuses and says why; else NULL */
 };
 
 struct ws_cb {

@@ -42,7 +42,7 @@ int net_ws_check(struct net *n, const struct net_accepted *a, const struct http1
 	hello->tls_names = net_tls_names(a->tls);
 	protocol[0] = 0;
 	status = a->h.ws->accept(a->h.arg, hello, protocol, size);
-	*reason = "the connection was refused";
+	*reason = hello->refusal ? hello->refusal : "the connection was refused";
 	return status;
 }
 

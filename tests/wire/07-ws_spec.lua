@@ -56,6 +56,8 @@ describe("WebSocket", function()
       for _, headers in ipairs { "Sec-WebSocket-Protocol: oneM2M.xml\r\n", "" } do
         local c, r = raw.websocket(s.ws_port, headers)
         assert.equal(400, r.status)
+        assert.matches(headers == "" and "^no subprotocol is offered: oneM2M.json"
+          or "^no subprotocol offered is known: .* notification format", r.body)
         c:close()
       end
     end)
