@@ -144,11 +144,13 @@ end
 -- What examples call the tables that handlers are handed.
 local USUAL = { req = "request", ev = "event", n = "notice", res = "resource" }
 
+-- The entry of a name, and a second one when a function of cse and a table are both called so.
 local function find(model, name)
   name = name:gsub("%s*%(%s*%)$", ""):gsub("^moon2m%.", "")
   if USUAL[name] then return model.types["moon2m." .. USUAL[name]] end
-  local entry = model.names[name] or model.names["cse." .. name] or by_type_name(model, name)
-  if entry then return entry end
+  if model.names[name] then return model.names[name] end
+  local named, typed = model.names["cse." .. name], by_type_name(model, name)
+  if named or typed then return named or typed, named and typed end
   for known, one in pairs(model.names) do
     if known:gsub(":", ".") == name:gsub(":", ".") then return one end
   end
@@ -209,7 +211,8 @@ function help.text(what, world)
     name = world and path_of(what, world, "", 3)
     if not name then return nil, "no text about that " .. type(what) .. "; ask by its name" end
   end
-  local entry = find(model, name)
+  local entry, other = find(model, name)
+  if other then return text_of(model, entry) .. "\n\n" .. text_of(model, other) end
   if entry then return text_of(model, entry) end
   local near = similar(model, name)
   return nil, ("no text about %s%s"):format(name,

@@ -187,6 +187,11 @@ describe("help", function()
     assert.is_nil(text)
     assert.equal("no text about cse.http.fetch", why)
     assert.matches("there is .*conn:write", select(2, help.text "foo.write"))
+    for name, field in pairs { request = "peer", type = "parents", udp = "send" } do
+      local both = assert(help.text(name))
+      assert.matches("^cse%." .. name .. "%(", both)     -- the function, then the table
+      assert.matches("\n\n" .. name .. "\n.*" .. field, both)
+    end
     for name, known in pairs { req = "request", ev = "event", n = "notice", res = "resource" } do
       assert.matches("^" .. known .. "\n", help.text(name))
     end
