@@ -60,6 +60,14 @@ function test.test(name, fn)
   tests[#tests + 1] = { name = name, fn = fn }
 end
 
+-- What a test file did that requires the library of scripts; nil when it is something else.
+local function only_scripts(trace, file)
+  if not trace:find("module 'moon2m.core.", 1, true) then return nil end
+  local at = trace:match("\n%s*(" .. file:gsub("%p", "%%%0") .. ":%d+): in main chunk") or file
+  return at .. ': "moon2m" is what scripts require; a test has require "moon2m.test", and ' ..
+    "t.host { scripts = { ... } } runs the script"
+end
+
 --- Runs a file; the tests that it declares, in order: { name, fn }.  nil, text when it does not
 -- load.
 function test.collect(file)
@@ -69,7 +77,7 @@ function test.collect(file)
   local ok, what = xpcall(chunk, debug.traceback)
   local found = tests
   tests = {}
-  if not ok then return nil, what end
+  if not ok then return nil, only_scripts(what, file) or what end
   return found
 end
 
