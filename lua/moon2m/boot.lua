@@ -217,6 +217,17 @@ local function load_scripts()
   end
 end
 
+-- Settings for a script that is not there are allowed, and most often a name written wrong.
+local function check_settings()
+  local script, there = require "moon2m.script", {}
+  for _, file in ipairs(cfg.apps) do there[script.name_of(file)] = true end
+  for name in pairs(cfg.scripts) do
+    if not there[name] then
+      sys.log("warn", "boot", ("scripts.%s: settings of a script that is not loaded"):format(name))
+    end
+  end
+end
+
 -- A default format that no script declares would park every notice.
 local function check_format()
   local name = cfg.notification.format
@@ -283,6 +294,7 @@ function boot.start(prepare)
   if prepare then prepare() end
   require("moon2m.park").open()
   load_scripts()
+  check_settings()
   check_format()
   require("moon2m.nonblocking").open(dispatch.execute)
   if cfg.startup then require("moon2m.startup").apply(cfg.startup, admin or cfg.cse.id) end

@@ -390,6 +390,8 @@ describe("verbs", function()
     with(script, { config = 'scripts = { s = { window = "5" } }\n' }):logs(
       "scripts.s.window: expected a number, got a string")
     with(script, { config = "scripts = { s = { windw = 5 } }\n" }):logs("no such setting")
+    with(script, { config = "scripts = { other = { window = 5 } }\n" }):logs(
+      "scripts.other: settings of a script that is not loaded")
   end)
 end)
 
