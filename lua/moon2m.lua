@@ -388,9 +388,10 @@ local function declarations(cse, scope, script)
   function cse.type(spec)
     staging()
     check_table("cse.type", "spec", spec)
-    local info = debug.getinfo(2, "Sl")
+    local _, at = mistake.frame()                 -- none: returned by the script as a tail call
     table.insert(scope.types, spec)
-    scope.type_places[#scope.types] = ("%s:%d"):format(info.short_src, info.currentline)
+    scope.type_places[#scope.types] = at and ("%s:%d"):format(at.short_src, at.currentline)
+      or scope.file
   end
 
   function cse.every(seconds, fn)

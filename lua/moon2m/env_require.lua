@@ -40,10 +40,12 @@ local function read(file)
   return text
 end
 
-local function copy(t)
+local function copy(t, name)
   local c = {}
   for k, v in pairs(t) do c[k] = v end
-  return setmetatable(c, getmetatable(t))
+  return setmetatable(c, getmetatable(t) or { __index = function(_, k)
+    error(("%s has no function '%s'"):format(name, tostring(k)), 2)
+  end })
 end
 
 local function find_rock(name)
@@ -107,7 +109,7 @@ function loader.new(scope, world, full)
     if name == "bit" then return world.bit end
     if loaded[name] ~= nil then return loaded[name] end
     if PUBLISHED[name] then
-      loaded[name] = copy(require(name))
+      loaded[name] = copy(require(name), name)
       return loaded[name]
     end
     local file, text, rock = find(scope, name, full)
@@ -116,7 +118,8 @@ function loader.new(scope, world, full)
       loaded[name] = require(name)
       return loaded[name]
     end
-    error(("module %q is not available to scripts"):format(name), 2)
+    error(("module %q is not available to scripts: it is not in the script's folder, nor a rock " ..
+      "that `rocks` lists"):format(name), 2)
   end
 end
 

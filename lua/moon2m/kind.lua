@@ -326,7 +326,8 @@ function kind.known(k)
     if type(k[1]) == "string" then return choice(copy(k)) end
     if type(k[1]) == "number" then return kind.enum("a number", copy(k)) end
   end
-  return named[k] or error(format("no attribute kind %q", tostring(k)), 0)
+  return named[k] or error(format(
+    "no attribute kind %q; `moon2m help type.attribute` names them", tostring(k)), 0)
 end
 
 --- The same, or a kind itself.

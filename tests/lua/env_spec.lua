@@ -130,6 +130,7 @@ describe("the world of a script", function()
     assert.is_function(require("bit").bor)
     run 'require("moon2m.rsc").NOT_FOUND = 1'
     assert.equal(4004, require("moon2m.rsc").NOT_FOUND)
+    fails("moon2m.kinds has no function 'rnge'", 'return require("moon2m.kinds").rnge')
     for _, name in ipairs { "ffi", "io", "cjson", "moon2m.core.store", "moon2m.dispatch", "pl.List",
       "../x", "..", "/etc/passwd", "a..b" } do
       fails("is not available to scripts", ("return require %q"):format(name))

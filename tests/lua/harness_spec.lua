@@ -272,6 +272,10 @@ describe("a host", function()
     fails("harness_spec%.lua:%d+: .*no/such%.lua: No such file", function()
       t.host { scripts = { "no/such.lua" } }
     end)
+    fails("cse.type: c: .*no attribute kind .boolean.; `moon2m help type.attribute`", function()
+      t.host { scripts = { s = 'return require("moon2m").type { ty = 28, name = "c", ' ..
+        'short = "x:c", cnd = "org.c", attrs = { { "a", "boolean" } } }' } }
+    end)
     fails("scripts%.s%.x: the script has no such setting", function()
       t.host { scripts = { s = 'require("moon2m").config { y = 1 }' }, config = { s = { x = 1 } } }
     end)
