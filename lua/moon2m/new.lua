@@ -31,8 +31,8 @@ cse.on("create", "/NAME/*", function(ev)
   if ev.res.ty ~= 4 or ev[1]:match("%-count$") then return end
   local n = (state.counts[ev[1]] or 0) + 1
   state.counts[ev[1]] = n
-  cse.ensure(ev.to .. "-count", "container", { mni = cfg.keep })
-  cse.add(ev.to .. "-count", n)
+  assert(cse.ensure(ev.to .. "-count", "container", { mni = cfg.keep }))
+  assert(cse.add(ev.to .. "-count", n))          -- what fails is logged, and the event kept
 end)
 
 -- Runs every minute.
