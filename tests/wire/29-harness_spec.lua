@@ -256,6 +256,6 @@ describe("the files of `moon2m test` under busted", function()
     local text, rc = sh("%s lua tests/lua/run.lua --pattern=_test apps/stats_test.lua " ..
       "apps/hello_test.lua", bin)
     assert.equal(0, rc, text)
-    assert.matches("4 successes / 0 failures", text)
+    assert.matches("5 successes / 0 failures", text)
   end)
 end)
