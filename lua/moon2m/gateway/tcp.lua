@@ -29,6 +29,9 @@ function tcp.read(o)
   local server = type(o) == "table" and o.listen ~= nil
   local opts, why = options.read(o, server and SERVER or CLIENT)
   if opts and server then opts.host = opts.host or gateway.limit("host") end
+  if not opts and type(o) == "table" and not server and o.host == nil then
+    why = why .. "; of a server: host, listen, max"
+  end
   return opts, why
 end
 
