@@ -211,6 +211,7 @@ local function store(req, parent, r, ops, before)
     script.prepare(ops, r.reaction)
   end
   local ok
+  if quiet and req.restored.queued then req.restored.queued() end
   ok, e = write.commit(ops, events, r, parent)
   if ok then return body end
   tree.remove(r)
@@ -235,12 +236,13 @@ local function finish(req, parent, r)
   return store(req, parent, r, ops)
 end
 
---- Stores r as it was once, complete, with its path: nothing is checked, nobody is notified.  true,
--- or nil, err.  Yields.
+--- Stores r as it was once, complete, with its path: nothing is checked, nobody is notified.
+-- req.restored as below.  true, or nil, err.  Yields.
 function op.restore(req, parent, r)
   tree.add(r)
   local ops = { { "put", tree.row(r) } }
   if r.raw.at then announce.prepare(ops, r, true) end
+  if req.restored.queued then req.restored.queued() end
   local ok, e = write.commit(ops, nil, r, parent)
   if not ok then
     tree.remove(r)
@@ -252,9 +254,10 @@ function op.restore(req, parent, r)
   return true
 end
 
---- CREATE.  req.restored = { rn, ct, lt, cr, _cr }: its name where a CREATE cannot give one, times
--- (microseconds) and creator (texts) that the resource had elsewhere; then no target is verified
--- and nobody is notified.  rsc, pc, extra | false: try again | nil, err.  Yields.
+--- CREATE.  req.restored = { rn, ct, lt, cr, _cr, queued }: its name where a CREATE cannot give
+-- one, times (microseconds) and creator (texts) that the resource had elsewhere; then no target is
+-- verified and nobody is notified; queued() (may be nil) is called when the transaction is about to
+-- be queued.  rsc, pc, extra | false: try again | nil, err.  Yields.
 function op.perform(req, parent)
   local e = check_place(req, parent)
   if e then return nil, e end

@@ -163,10 +163,10 @@ function operator.export(args)
   return lines
 end
 
---- Imports args.rows (texts), which the CSE args.from wrote: what restore.rows tells.
+--- Imports args.rows (texts), which the CSE args.from wrote: what intake.rows tells.
 function operator.import(args)
   if type(args.rows) ~= "table" then return nil, "rows: expected a list" end
-  return { require("moon2m.restore").rows(args.rows, args.from or {}) }
+  return { require("moon2m.intake").rows(args.rows, args.from or {}) }
 end
 
 -- ---- backup -------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@
 -- A line of an export comes back with its identifier, times, stateTag and the CSE's own texts when
 -- its identifier is free here; any other is created by the administrator as a request would, with
 -- the identifier that comes next, its times and its creator (that of its parent when it names
--- none).  Nobody is notified, no target verified. Guarantees: what is there already stays as it is,
--- so that an import that broke off is begun again.
+-- none).  Nobody is notified, no target verified.  How many lines at a time: intake.lua.
+-- Guarantees: what is there already stays as it is, so that an import that broke off is begun
+-- again.
 
 local core = require "moon2m.core.json"
 local announce = require "moon2m.announce"
@@ -13,13 +14,14 @@ local json = require "moon2m.json"
 local kinds = require "moon2m.kind"
 local path = require "moon2m.path"
 local rsc = require "moon2m.rsc"
+local sql_life = require "moon2m.sql_life"
+local store = require "moon2m.core.store"
 local sys = require "moon2m.core.sys"
 local tree = require "moon2m.tree"
 local types = require "moon2m.types"
 local write = require "moon2m.write"
 
 local AE, CSE_BASE, REQUEST, REMOTE_CSE = 2, 5, 17, 16
-local BATCH = 500                -- instances of one transaction
 local PATIENCE, PAUSE = 1200, 0.05           -- times, seconds: until what was deleted is wiped
 
 local restore = {}
@@ -87,8 +89,16 @@ local function stamp_in(t, name)
   return s and (sys.parse_stamp(s) or fail(name, "not a timestamp"))
 end
 
--- A line as { to, root, given = texts, own = `_` or nil, raw = its raw, replace }.
-local function read(text, ctx)
+-- The numbers in the identifier that a line's resource or instance had: its own or its container's,
+-- and the stateTag of an instance.
+local function numbers(l)
+  return path.parse_ri(text_in(l.own, "ri") or text_in(l.given, "ri") or "")
+end
+
+--- A line of the CSE `from` as { to, root, given = texts, own = `_` or nil, raw = its raw, replace,
+-- path or nil, id or nil, st or nil: the numbers that it had }, or without root { to, st, lt }:
+-- what a container is after its last instance.  Raises { attr, why }.
+function restore.parse(text, from)
   local ok, bad = core.check(text)
   if not ok then fail(nil, "%s", tostring(bad)) end
   local line, names = core.members(text)
@@ -105,7 +115,10 @@ local function read(text, ctx)
   l.given = members_of(line[l.root], l.root)
   l.own = line._ and members_of(line._, "_")
   l.raw = l.own and l.own.raw and members_of(l.own.raw, "_") or {}
-  l.rename = renamer(ctx.from, line.refs and json.decode(line.refs))
+  local rn = text_in(l.given, "rn")
+  l.path = rn and (l.to == "" and rn or l.to .. "/" .. rn)
+  if l.own then l.id, l.st = numbers(l) end
+  l.rename = renamer(from, line.refs and json.decode(line.refs))
   return l
 end
 
@@ -123,6 +136,33 @@ local function type_of(l, parent)
   return T
 end
 
+--- Finds the parent of a line with root, and the type of what it is about: l.parent and l.T.
+-- Raises { attr, why }.  Yields when the parent is not cached.
+function restore.place(l)
+  l.parent = l.to == "" and tree.by_id(1) or tree.by_path(l.to)
+  if not l.parent then fail("to", "there is nothing at %s", l.to) end
+  l.T = type_of(l, l.parent)
+end
+
+--- Looks up at once what is taken of the addresses and numbers of these lines, for
+-- restore.resource: l.known.  Yields.
+function restore.look_up(lines)
+  local paths, ids = json.array {}, json.array {}
+  for _, l in ipairs(lines) do
+    local T = l.path and types.find(l.root)
+    if T and not T.instance then
+      paths[#paths + 1], ids[#ids + 1] = l.path, not l.st and l.id or nil
+    end
+  end
+  if not paths[1] then return end
+  local known = {}
+  for _, row in ipairs(store.find(sql_life.taken, { json.encode(paths), json.encode(ids) },
+    #paths + #ids)) do
+    known[row.path], known[row.id] = true, true
+  end
+  for _, l in ipairs(lines) do l.known = known end
+end
+
 -- The attributes of a line, checked and renamed: texts and values.
 local function attributes(l, T)
   local raw, values = {}, {}
@@ -137,33 +177,26 @@ local function attributes(l, T)
   return raw, values
 end
 
-local function join(p, rn)
-  return p == "" and rn or p .. "/" .. rn
-end
-
 -- ---- instances ----------------------------------------------------------------------------------
 
-local function flush(ctx)
-  local batch = ctx.batch
-  if not batch then return end
-  ctx.batch = nil
-  local r = batch.container
-  local ok, e = write.commit(batch.ops, nil, r)
-  tree.forget_newest(r)
-  if not ok then
-    r.st = batch.before
-    fail(nil, "%s", e.msg)
-  end
-  ctx.done, ctx.made = ctx.done + batch.n, ctx.made + batch.n
+-- Its name, whether that may be taken, and the stateTag that it had.
+local function identify(l, i, parent)
+  local rn = i.values.rn
+  if rn and not path.parse_ri(rn) then i.rn = rn end
+  i.was = l.st
+  i.ask = i.rn and (not l.st or l.id ~= parent.id)
 end
 
-local function instance_object(l, T, parent)
+--- A line of an instance that has its place, checked: what restore.instances takes.  Raises
+-- { attr, why }.
+function restore.instance(l)
+  local T, parent = l.T, l.parent
   local raw, values = attributes(l, T)
   for _, name in ipairs(T.mandatory) do
     if not raw[name] then fail(name, "missing") end
   end
   local i = { cid = parent.id, ty = T.ty, type = T, parent = parent, pi = parent.ri, raw = raw,
-    values = values, ct = values.ct or sys.now(), size = tonumber(raw.cs) or 0, rn = values.rn }
+    values = values, ct = values.ct or sys.now(), size = tonumber(raw.cs) or 0 }
   if T.create then
     local ok, e = T.create({ req = { now = i.ct }, tree = tree }, parent, i)
     if not ok then fail(nil, "%s", e.msg) end
@@ -171,52 +204,73 @@ local function instance_object(l, T, parent)
   for name, text in pairs(l.raw) do raw[name] = text end
   i.et = stamp_in(l.own or l.given, "et")
   i.cr = raw.cr and core.string(raw.cr)
+  identify(l, i, parent)
   for _, name in ipairs { "rn", "ri", "pi", "ty", "ct", "lt", "et", "st", "cs" } do
     raw[name] = nil
   end
   return i
 end
 
--- Its stateTag, or nil when it is there already or the container has gone on without it.
-local function place(l, i, parent)
-  local cid, st
-  if l.own then cid, st = path.parse_ri(text_in(l.given, "ri") or "") end
-  local named = i.rn and path.parse_ri(i.rn) == nil and i.rn or nil
-  i.rn = named
-  if not st or not l.own then
-    if named and tree.named(parent, named) then return nil, "there" end
-    return parent.st + 1
+-- Which of these instances' names are taken in their container: name -> true.  Yields.
+local function names_taken(parent, list)
+  local taken, names = {}, json.array {}
+  for _, i in ipairs(list) do
+    if i.ask then names[#names + 1] = i.rn end
   end
-  if cid ~= parent.id and named and tree.named(parent, named) then return nil, "there" end
-  if st > parent.st then return st end
-  return nil, tree.instance(parent, st) and "there" or "left"
+  if parent.st == 0 or not names[1] then return taken end
+  for _, row in ipairs(store.find(sql_life.names, { parent.id, json.encode(names) }, #names)) do
+    taken[row.rn] = tree.named(parent, row.rn) ~= nil
+  end
+  return taken
 end
 
-local function instance(ctx, l, T, parent)
-  local batch = ctx.batch
-  if batch and (batch.container ~= parent or batch.n >= BATCH) then
-    flush(ctx)
-    batch = nil
-  end
-  local i = instance_object(l, T, parent)
-  local st, why = place(l, i, parent)
-  if not st then
-    flush(ctx)
-    ctx[why], ctx.done = ctx[why] + 1, ctx.done + 1
-    return
-  end
-  if not batch then
-    batch = { container = parent, ops = {}, n = 0, before = parent.st }
-    ctx.batch = batch
-  end
-  parent.st, parent.lt = st, i.ct
-  batch.n = batch.n + 1
-  batch.ops[#batch.ops + 1] = { "inst", parent.id, st, i.ct, i.et, i.size, parent.path, i.rn, i.cr,
-    i.raw.lbl, require("moon2m.op_instance").further(T, i.raw), i.raw.con or "null", i.mark }
+local function add_instance(ops, parent, i)
+  ops[#ops + 1] = { "inst", parent.id, i.st, i.ct, i.et, i.size, parent.path, i.rn, i.cr,
+    i.raw.lbl, require("moon2m.op_instance").further(i.type, i.raw), i.raw.con or "null", i.mark }
   if i.raw.at then
-    i.st, i.ri = st, path.ri_inst(parent.id, st)
-    announce.prepare(batch.ops, i, true)
+    i.ri = path.ri_inst(parent.id, i.st)
+    announce.prepare(ops, i, true)
   end
+end
+
+-- Gives those that find a place their stateTags: what is to be stored.  Never yields.
+local function placed(parent, list, taken, outcomes)
+  local ops = {}
+  for k, i in ipairs(list) do
+    i.st = i.was or parent.st + 1
+    if i.ask and taken[i.rn] then
+      outcomes[k] = "there"
+    elseif i.st > parent.st then
+      parent.st, parent.lt = i.st, i.ct
+      add_instance(ops, parent, i)
+      outcomes[k] = "made"
+    end
+  end
+  return ops
+end
+
+--- Stores instances of one container in one transaction; queued() (may be nil) is called when what
+-- follows may begin.  For each "made", "there" or "left" (its container has gone on without it).
+-- Raises { why }, then none of them is stored.  Yields.
+function restore.instances(parent, list, queued)
+  local taken, outcomes = names_taken(parent, list), {}
+  if parent.gone then fail("to", "%s was deleted meanwhile", parent.path) end
+  local st, lt = parent.st, parent.lt
+  local ops = placed(parent, list, taken, outcomes)
+  local last = parent.st
+  if ops[1] then
+    if queued then queued() end
+    local ok, e = write.commit(ops, nil, parent)
+    tree.forget_newest(parent)
+    if not ok then
+      if parent.st == last then parent.st, parent.lt = st, lt end
+      fail(nil, "%s", e.msg)
+    end
+  end
+  for k, i in ipairs(list) do
+    outcomes[k] = outcomes[k] or (tree.instance(parent, i.st) and "there" or "left")
+  end
+  return outcomes
 end
 
 -- ---- resources ----------------------------------------------------------------------------------
@@ -233,19 +287,23 @@ local function refused(code, pc)
   fail(attr, "%s (%d)", rest or why, code)
 end
 
--- The number of a resource of an export, when it is free here.
-local function free_id(l)
-  if not l.own then return nil end
-  local id, st = path.parse_ri(text_in(l.own, "ri") or text_in(l.given, "ri") or "")
-  if not id or st or tree.by_id(id) then return nil end
-  return id
+-- What is at the address of a line, and whether its number is taken.  known: what the store had
+-- before, now the cache tells; else both are asked, which yields.
+local function at_path(l, known)
+  if known and not known[l.path] then return tree.peek_path(l.path) end
+  return tree.by_path(l.path)
 end
 
--- As it was, with its identifier.
-local function exact(l, T, parent, id, p)
+local function taken(id, known)
+  if known and not known[id] then return tree.peek_id(id) end
+  return tree.by_id(id)
+end
+
+-- The resource as it was, with its number.  Yields.
+local function as_it_was(l, T, parent)
   local raw, values = attributes(l, T)
-  local r = { id = id, pid = parent.id, ty = T.ty, type = T, rn = values.rn, path = p,
-    ri = path.ri(id), pi = parent.ri, ct = values.ct or sys.now(), et = values.et,
+  local r = { id = l.id, pid = parent.id, ty = T.ty, type = T, rn = values.rn, path = l.path,
+    ri = path.ri(l.id), pi = parent.ri, ct = values.ct or sys.now(), et = values.et,
     st = tonumber(l.own.st) or 0, raw = {} }
   r.lt = values.lt or r.ct
   for name, text in pairs(raw) do
@@ -261,20 +319,29 @@ local function exact(l, T, parent, id, p)
   end
   if T.container then r.cni, r.cbs, r.oldest = 0, 0, 0 end
   if tree.holds(r) then r.st = 0 end          -- its instances raise it
-  tree.claim(id)
-  for _ = 1, PATIENCE do
-    local ok, e = require("moon2m.op_create").restore({ who = admin, now = sys.now(), op = 1,
-      ty = T.ty, params = {} }, parent, r)
+  return r
+end
+
+-- As it was, with its identifier.
+local function exact(l, T, parent, queued)
+  local r = as_it_was(l, T, parent)
+  if tree.peek_path(l.path) then fail("rn", "%s was created meanwhile", l.path) end
+  local req = { who = admin, now = sys.now(), op = 1, ty = T.ty, params = {},
+    restored = { queued = queued } }
+  tree.claim(l.id)
+  for _ = 1, queued and 1 or PATIENCE do
+    local ok, e = require("moon2m.op_create").restore(req, parent, r)
     if ok then return end
     if e.rsc ~= rsc.NOT_FOUND then fail(nil, "%s", e.msg) end
-    sys.sleep(PAUSE)
+    if parent.gone then fail("to", "%s was deleted meanwhile", parent.path) end
+    if not queued then sys.sleep(PAUSE) end
     r.gone = nil
   end
   fail("rn", "what was deleted here is not wiped yet, try again")
 end
 
 -- As a request would, with the times and the creator that the line names.
-local function anew(l, T, parent)
+local function anew(l, T, parent, queued)
   local raw, values = attributes(l, T)
   local parts, fr = {}, nil
   for name, text in pairs(raw) do
@@ -292,71 +359,43 @@ local function anew(l, T, parent)
     or parent.creator and core.quote(parent.creator)
   local code, pc = perform { op = 1, ty = T.ty, fr = fr, to = path.structured(parent.path),
     pc = ('{"%s":{%s}}'):format(T.root, table.concat(parts, ",")),
-    restored = { rn = T.attr.rn.create == "-" and values.rn or nil,
-      ct = values.ct, lt = values.lt, cr = raw.cr ~= "null" and raw.cr, _cr = cr } }
+    restored = { rn = T.attr.rn.create == "-" and values.rn or nil, ct = values.ct, lt = values.lt,
+      cr = raw.cr ~= "null" and raw.cr, _cr = cr, queued = queued } }
   if code ~= rsc.CREATED then refused(code, pc) end
 end
 
-local function resource(ctx, l, T, parent)
-  local rn = text_in(l.given, "rn") or fail("rn", "missing")
-  if not path.is_name(rn) then fail("rn", "not a resource name") end
-  local p = join(parent.path, rn)
-  local there = tree.by_path(p)
+--- Stores what a line that has its place is about: "made", "there", or "new" when it was made with
+-- a new identifier.  queued() is called when what follows may begin; nil: nobody waits, what was
+-- deleted here has time to be wiped.  Raises { attr, why }.  Yields.
+function restore.resource(l, queued)
+  local T, parent, known = l.T, l.parent, queued and l.known
+  if not l.path then fail("rn", "missing") end
+  if not path.is_name(l.path:match "[^/]*$") then fail("rn", "not a resource name") end
+  local there = at_path(l, known)
   if there and l.replace then
-    local code, pc = perform { op = 4, to = path.structured(p) }
+    local code, pc = perform { op = 4, to = path.structured(l.path) }
     if code ~= rsc.DELETED then refused(code, pc) end
   elseif there then
-    if there.ty ~= T.ty then fail("rn", "%s is here another type's", p) end
-    ctx.there, ctx.done = ctx.there + 1, ctx.done + 1
-    return
+    if there.ty ~= T.ty then fail("rn", "%s is here another type's", l.path) end
+    return "there"
   end
-  local id = free_id(l)
-  if id then exact(l, T, parent, id, p) else anew(l, T, parent) end
-  if not id then ctx.new_ids = ctx.new_ids + 1 end
-  ctx.made, ctx.done = ctx.made + 1, ctx.done + 1
+  if l.id and not l.st and not taken(l.id, known) then
+    exact(l, T, parent, queued)
+    return "made"
+  end
+  anew(l, T, parent, queued)
+  return "new"
 end
 
--- A container as it was after its last instance.
-local function finish(ctx, l)
+--- Makes a container what a line without root says: as it was after its last instance.  Raises
+-- { why }.  Yields.
+function restore.finish(l, queued)
   local r = tree.by_path(l.to)
-  if r and tree.holds(r) and l.st >= r.st then
-    r.st, r.lt = l.st, l.lt
-    local ok, e = write.commit({ { "touch", r.id, l.st, l.lt } }, nil, r)
-    if not ok then fail(nil, "%s", e.msg) end
-  end
-  ctx.done = ctx.done + 1
-end
-
-local function one(ctx, text)
-  local l = read(text, ctx)
-  if not l.root then
-    flush(ctx)
-    return finish(ctx, l)
-  end
-  local parent = l.to == "" and tree.by_id(1) or tree.by_path(l.to)
-  if not parent then fail("to", "there is nothing at %s", l.to) end
-  local T = type_of(l, parent)
-  if T.instance then return instance(ctx, l, T, parent) end
-  flush(ctx)
-  return resource(ctx, l, T, parent)
-end
-
---- Imports lines: rows, a list of texts; from: { csi, csn, spi } of the CSE that wrote them, fields
--- may be missing.  { done, made, there, left, new_ids } and, when a line was refused (the one after
--- `done`), attr (or nil) and why.  Yields.
-function restore.rows(rows, from)
-  local ctx = { done = 0, made = 0, there = 0, left = 0, new_ids = 0, from = from }
-  local ok, e = pcall(function()
-    for _, text in ipairs(rows) do one(ctx, text) end
-    flush(ctx)
-  end)
-  if not ok then
-    if type(e) ~= "table" then error(e, 0) end
-    if ctx.batch then pcall(flush, ctx) end   -- what stands before the bad line
-    ctx.attr, ctx.why = e.attr, e.why
-  end
-  ctx.batch, ctx.from = nil, nil
-  return ctx
+  if not (r and tree.holds(r) and l.st >= r.st) then return end
+  r.st, r.lt = l.st, l.lt
+  if queued then queued() end
+  local ok, e = write.commit({ { "touch", r.id, l.st, l.lt } }, nil, r)
+  if not ok then fail(nil, "%s", e.msg) end
 end
 
 return restore

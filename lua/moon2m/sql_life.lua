@@ -30,6 +30,15 @@ sql_life.below_of = BELOW .. "ty = ?3 AND path > ?1 AND path < ?2 ORDER BY path"
 -- Parameters: the resource's id, the id to stay below.
 sql_life.newest_children = "SELECT id FROM res WHERE pid = ?1 AND id < ?2 ORDER BY id DESC"
 
+--- Which of some names instances of a container have, wiped or not: column rn.  Parameters: the
+-- container's id, a JSON list of names.
+sql_life.names = "SELECT rn FROM cin WHERE cid = ?1 AND rn IN (SELECT value FROM json_each(?2))"
+
+--- Resources with some paths, or with some ids: columns path id.  Parameters: JSON lists of them.
+sql_life.taken = [[
+SELECT path, id FROM res WHERE path IN (SELECT value FROM json_each(?1)) UNION ALL
+SELECT path, id FROM res WHERE id IN (SELECT value FROM json_each(?2))]]
+
 --- Subscriptions with a storage priority, by id: columns id nsp.  Parameter: the id to start after.
 sql_life.ranked = [[
 SELECT id, json_extract(doc, '$.nsp') AS nsp FROM res WHERE ty = 23 AND id > ?1

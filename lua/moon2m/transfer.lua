@@ -9,7 +9,7 @@ local core = require "moon2m.core.json"
 local ask = require "moon2m.core.ask"
 local json = require "moon2m.json"
 
-local ROWS, BYTES = 500, 1048576     -- of one question
+local ROWS, BYTES = 256, 1048576     -- of one question
 local SHOW = 0.2                 -- seconds between two looks at the progress
 
 local transfer = {}
@@ -190,13 +190,23 @@ end
 
 -- ---- import -------------------------------------------------------------------------------------
 
+-- Lines that the server was handed and did not answer for: nobody knows what became of them.
+local function unanswered(s, at, why)
+  refuse(s, at[1], ("%s; lines %d to %d may be stored or not, what is before them is: repeat the"
+    .. " import"):format(tostring(why), at[1], at[#at]))
+end
+
 local function hand_over(s, rows, at)
-  local r = question(s.data, { cmd = "import", rows = json.array(rows), from = s.from })[1]
+  local ok, r = pcall(question, s.data, { cmd = "import", rows = json.array(rows), from = s.from })
+  if not ok then unanswered(s, at, r) end
+  r = r[1]
   for _, name in ipairs { "made", "there", "left", "new_ids" } do
     s[name] = s[name] + r[name]
   end
   if r.why then
-    refuse(s, at[r.done + 1] or at[#at], (r.attr and r.attr .. ": " or "") .. r.why)
+    local beyond = r.beyond > 0
+      and ("; %d of the lines behind it are stored already"):format(r.beyond) or ""
+    refuse(s, at[r.done + 1] or at[#at], (r.attr and r.attr .. ": " or "") .. r.why .. beyond)
   end
 end
 

@@ -333,6 +333,10 @@ function tree.peek_path(p)
   return by_path[p]
 end
 
+function tree.peek_id(id)
+  return by_id[id]
+end
+
 function tree.peek_aei(aei)
   return by_aei[aei]
 end

@@ -327,6 +327,24 @@ function find.below_of(p)
   return below(p, function(row) return row.ty == p[3] and row.path > p[1] end)
 end
 
+local function given(p, text)
+  for _, v in ipairs(require("moon2m.json").decode(text)) do
+    if v == p then return true end
+  end
+end
+
+function find.taken(p)
+  return by_id(function(row) return given(row.path, p[1]) or given(row.id, p[2]) end)
+end
+
+function find.names(p)
+  local list = {}
+  for _, i in ipairs(sorted(p[1])) do
+    if i.rn and given(i.rn, p[2]) then list[#list + 1] = i end
+  end
+  return list
+end
+
 function find.newest_children(p)
   local list = by_id(function(row) return row.pid == p[1] and row.id < p[2] end)
   table.sort(list, function(a, b) return a.id > b.id end)

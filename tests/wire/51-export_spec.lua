@@ -74,6 +74,7 @@ describe("export and import", function()
     local ws = t:primitives "Cplant"
     t:add("/moon/plant/c", "Cplant", "told")
     assert.truthy(ws:notification(5))
+    ws:close()
     assert.truthy(t:retrieve("/moon/plant/g/fopt/la", "Cplant").text:find "told")
     expect(4105, t:create("/moon/plant/ts", "Cplant", 30, { dgt = "20260101T000000", con = 8 }))
     t:stop()
@@ -179,8 +180,33 @@ describe("export and import", function()
     assert.truthy(text:find("moon/nix: no resource that can be exported", 1, true), text)
   end)
 
+  it("leaves room for others, in the same container too, and loses nothing of either", function()
+    local s = h.start()
+    s:register "busy"
+    expect(2001, s:create("/moon/busy", "Cbusy", 3, { rn = "c" }))
+    local rows = {}
+    for i = 1, 3000 do
+      rows[i] = ('{"to":"busy/c","m2m:cin":{"rn":"i%d","con":"%d"}}'):format(i, i)
+      if i % 10 == 0 then rows[i] = ('{"to":"busy","m2m:cnt":{"rn":"k%d"}}'):format(i) end
+    end
+    local file = h.write_file(s.dir .. "/rows", '{"csi":"/moon","csn":"moon","moon2m":1}\n'
+      .. table.concat(rows, "\n") .. '\n{"end":true}\n')
+    h.sh("( %s import --data %s %s >%s/out 2>&1; echo over >>%s/out ) &", h.bin, s.data, file,
+      s.dir, s.dir)
+    local mine = 0
+    for _ = 1, 10000 do
+      s:add("/moon/busy/c", "Cbusy", "mine")
+      mine = mine + 1
+      if h.read_file(s.dir .. "/out"):find "over" then break end
+    end
+    assert.equal("3000 made, 0 there already, 300 with new identifiers\nover\n",
+      h.read_file(s.dir .. "/out"))
+    local c = expect(2000, s:retrieve("/moon/busy/c", "Cbusy"))
+    assert.same({ 2700 + mine, 2700 + mine }, { c.cni, c.st })
+  end)
+
   describe("with 10,000 instances", function()
-    local N = 10000
+    local N, K = 10000, 100                      -- instances; containers among them
 
     local function many(s)
       s:register "big"
@@ -190,11 +216,15 @@ describe("export and import", function()
         rows[i] = ('{"to":"big/c","m2m:cin":{"rn":"i%d","con":"%d \\"%s\\" \\\\",'
           .. '"cnf":"text/plain:0"}}')
           :format(i, i, ("x"):rep(i % 40))
+        if i % (N / K) == 0 then
+          rows[i] = rows[i] .. ('\n{"to":"big","m2m:cnt":{"rn":"k%d"}}'):format(i)
+        end
       end
       local file = h.write_file(s.dir .. "/rows", '{"csi":"/moon","csn":"moon","moon2m":1}\n'
         .. table.concat(rows, "\n") .. '\n{"end":true}\n')
       local text, rc = moon2m(s, "import", file)
-      assert.same({ 0, N .. " made, 0 there already" }, { rc, text })
+      assert.same({ 0, ("%d made, 0 there already, %d with new identifiers"):format(N + K, K) },
+        { rc, text })
     end
 
     it("--replace puts all of it back, while what was there is still being wiped", function()
@@ -215,7 +245,7 @@ describe("export and import", function()
       local s = h.start()
       many(s)
       local a = export(s, s.dir .. "/a")
-      assert.equal(N + 5, #a)
+      assert.equal(N + 2 * K + 5, #a)           -- a container ends with a line of its own
       local t = h.start()
       -- the importer is killed
       h.sh("timeout -s KILL 0.15 %s import --data %s %s >/dev/null", h.bin, t.data, s.dir .. "/a")
