@@ -77,6 +77,8 @@ int64_t now_ns(void)
 
 static void add(struct bytes *b, const void *p, size_t n)
 {
+	if (n == 0)
+		return;
 	if (b->n + n > b->cap) {
 		b->cap = (b->n + n) * 2 + 256;
 		b->p = realloc(b->p, b->cap);
@@ -89,6 +91,8 @@ static void add(struct bytes *b, const void *p, size_t n)
 
 static void drop(struct bytes *b, size_t n)
 {
+	if (n == 0)
+		return;
 	memmove(b->p, b->p + n, b->n - n);
 	b->n -= n;
 }

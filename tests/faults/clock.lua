@@ -1,4 +1,4 @@
--- A wall clock that jumps: luajit tests/faults/clock.lua, with libfaketime
+-- A wall clock that jumps: luajit tests/faults/clock.lua [WINDOW [IDLE]], with libfaketime
 -- A day ahead, then a day behind: nothing crashes, no timer runs wild (CPU time while nothing is
 -- asked), what expires in two days stays, what has expired by the clock is gone, a rate limit and a
 -- batch keep their length, a closed schedule stays closed, notices come in order, a script's timers
@@ -11,21 +11,23 @@ local h = require "harness"
 local expect = h.expect
 
 local FAKETIME = "/usr/lib/" .. h.sh "gcc -print-multiarch" .. "/faketime/libfaketimeMT.so.1"
-local IDLE = 2            -- seconds in which nothing is asked
-local CPU = 0.5           -- of them, at most: a busy loop takes all
+local WINDOW = tonumber(arg[1]) or 9       -- seconds of a rate limit and of a batch; whole ones
+local IDLE = tonumber(arg[2]) or 2         -- seconds in which nothing is asked
+local CPU = IDLE / 4                       -- of them, at most: a busy loop takes all
 local DAY = 86400
-local EARLY, LATE = 6, 40   -- seconds that a window of 9 s may take
+local EARLY, LATE = WINDOW * 2 / 3, WINDOW + 31   -- seconds that such a window may take
+local REQUEST = WINDOW / 9                 -- seconds of the shortest request that is under way
 
-local SCRIPT = [[
+local SCRIPT = ([[
 local cse = require "moon2m"
 local ticks = 0
 cse.every(0.5, function() ticks = ticks + 1 end)
 cse.virtual("/plain/ticks", function() return { con = tostring(ticks) } end)
 cse.virtual("/plain/slow", function()
-  cse.sleep(1)
+  cse.sleep(%g)
   return { con = "slept" }
 end)
-]]
+]]):format(REQUEST)
 
 local function stamp(seconds) return os.date("!%Y%m%dT%H%M%S", os.time() + seconds) end
 
@@ -67,16 +69,21 @@ local function content(s, want)
   if got ~= want then error(("%s: %s came, not %s"):format(s.path, tostring(got), want), 0) end
 end
 
-local function silent(s, seconds)
-  local m = s.ws:receive(seconds)
+-- Nothing comes, as far as that can be told before the time `till`.
+local function silent(s, till)
+  local now = cqueues.monotime()
+  if till and now + 0.2 > till then return end
+  local m = s.ws:receive(0.2)
   if m then error(s.path .. ": a notice came early", 0) end
 end
+
+local TIME = ("PT%dS"):format(WINDOW)
 
 local function prepare(server)
   local w = {}
   w.plain = subscriber(server, "plain")
-  w.limited = subscriber(server, "limited", { rl = { mnn = 1, tww = "PT9S" } })
-  w.batched = subscriber(server, "batched", { bn = { num = 100, dur = "PT9S" } })
+  w.limited = subscriber(server, "limited", { rl = { mnn = 1, tww = TIME } })
+  w.batched = subscriber(server, "batched", { bn = { num = 100, dur = TIME } })
   w.shut = subscriber(server, "shut", { pn = 2 })
   expect(2001, server:create(w.shut.path .. "/shut", w.shut.ae.aei, 18,
     { ["m2m:sch"] = { se = { sce = { "* * * * * * 2001" } } } }))
@@ -91,7 +98,7 @@ local function ticks(server)
   return tonumber(expect(2000, server:retrieve("/moon/plain/ticks", "Cplain")).con)
 end
 
--- Requests that take 1 to 3 s while fn runs, none longer than it may.
+-- Requests that take one to three times REQUEST while fn runs, none longer than it may.
 local function requests_beside(server, fn)
   local cq = cqueues.new()
   local function ask(code, path, origin, o)
@@ -100,38 +107,42 @@ local function requests_beside(server, fn)
   local within = { ["x-m2m-ret"] = "20000" }
   ask(2000, "/moon/plain/slow", "Cplain", { headers = within })
   ask(2000, "/moon/plain", "Cplain", { headers = { ["x-m2m-ret"] = "20000",
-    ["x-m2m-oet"] = "2000" } })
-  ask(4008, "/moon/poll/pch/pcu", "Cpoll", { headers = { ["x-m2m-ret"] = "3000" } })
+    ["x-m2m-oet"] = ("%d"):format(REQUEST * 2000) } })
+  ask(4008, "/moon/poll/pch/pcu", "Cpoll", { headers = {
+    ["x-m2m-ret"] = ("%d"):format(REQUEST * 3000) } })
   cq:wrap(fn)
   assert(cq:loop())
 end
 
 -- What is under way when the clock jumps keeps its length.
 local function jump_under_way(server, w, offset, n)
-  add(w.limited, n, n + 1)
-  content(w.limited, tostring(n))       -- its window begins
-  for _, s in ipairs { w.batched, w.shut, w.plain } do add(s, n, n + 1) end
   local began = cqueues.monotime()
+  add(w.limited, n, n + 1)
+  content(w.limited, tostring(n))       -- its window has begun
+  for _, s in ipairs { w.batched, w.shut, w.plain } do add(s, n, n + 1) end
+  local since = cqueues.monotime()
   local ticked = ticks(server)
   requests_beside(server, function()
-    cqueues.sleep(0.3)
+    cqueues.sleep(REQUEST / 3)
     jump(server, offset)
   end)
-  local passed = cqueues.monotime() - began
+  local passed = cqueues.monotime() - since
   ticked = ticks(server) - ticked
   if ticked > passed / 0.5 + 2 or ticked < passed / 0.5 / 4 - 1 then
     error(("a timer of 0.5 s ran %d times in %.1f s"):format(ticked, passed), 0)
   end
   add(w.plain, n + 2)
   for i = n, n + 2 do content(w.plain, tostring(i)) end
-  silent(w.shut, 0.2)
-  silent(w.limited, 0.2)
-  silent(w.batched, 0.2)
+  silent(w.shut)
+  silent(w.limited, began + EARLY)
+  silent(w.batched, began + EARLY)
   content(w.limited, tostring(n + 1))
   local list = assert(w.batched.ws:notification(20)).pc["m2m:agn"]["m2m:sgn"]
   if #list ~= 2 then error("a batch was cut", 0) end
   local took = cqueues.monotime() - began
-  if took < EARLY or took > LATE then error(("windows of 9 s took %.1f s"):format(took), 0) end
+  if took < EARLY or took > LATE then
+    error(("windows of %d s took %.1f s"):format(WINDOW, took), 0)
+  end
   expect(2000, server:retrieve("/moon/plain/stays", "Cplain"))
 end
 
@@ -155,9 +166,9 @@ local function run(dir)
   jump_under_way(server, w, "-1d", 11)
   local behind = idle(server)
   if server:stop() ~= 0 then error("it did not end well", 0) end
-  print(("clock: +1 d, then -1 d: nothing expired early, windows of 9 s kept their length, timers"
+  print(("clock: +1 d, then -1 d: nothing expired early, windows of %d s kept their length, timers"
     .. " their time, requests under way ended as ever, notices in order; %.2f and %.2f s of CPU in"
-    .. " %d s without requests"):format(ahead, behind, IDLE))
+    .. " %g s without requests"):format(WINDOW, ahead, behind, IDLE))
 end
 
 local dir = h.directory()
