@@ -81,6 +81,33 @@ describe("a backup", function()
     assert.equal(3, expect(2000, s:retrieve("/moon/app/c", "Capp")).cni)
   end)
 
+  it("tells of kept notifications that cannot be read, and how far it is on a terminal", function()
+    local s = h.start()
+    fill(s, 1)
+    local a = s:register "away"
+    expect(2001, s:create("/moon/away", a.aei, 3, { rn = "c" }))
+    expect(2001, s:create("/moon/away/c", a.aei, 23,
+      { nu = { a.aei }, enc = { net = { 3 }, chty = { 4 } } }))
+    for i = 1, 3 do s:add("/moon/away/c", a.aei, tostring(i)) end
+    s:stop()
+    local file = s.data .. "/moon2m.db"
+    assert.matches("3 notices: good", (moon2m("verify %s", file)))
+    local seen = h.sh("script -qec '%s verify %s' /dev/null", h.bin, file)
+    assert.matches("\r[^\r\n]+, %d+ s\27%[K.*\r\27%[K.*3 notices: good", seen)
+    change(file, "UPDATE ntf SET members=x'01' WHERE id=(SELECT min(id) FROM ntf)")
+    local text, rc = moon2m("verify %s", file)
+    assert.equal(1, rc, text)
+    assert.matches("notices: %d+: .* is damaged, a start leaves it out\n", text)
+    assert.matches("1 found, 0 repaired", text)
+    change(file, "DELETE FROM tgt; INSERT INTO aud VALUES(999999, x'ff')")
+    text, rc = moon2m("verify %s", file)
+    assert.equal(1, rc, text)
+    assert.matches("notices: 1 damaged lists of members", text)
+    assert.matches("note: 2 notices whose targets are gone, 1 lists of no notice", text)
+    s:run()
+    assert.equal(3, expect(2000, s:retrieve("/moon/away/c", a.aei)).cni)
+  end)
+
   it("is there whole or not at all, whoever is killed in the middle", function()
     local s = h.start()
     fill_much(s)
