@@ -118,9 +118,10 @@ local function waited(seconds, ok, ...)
   return nil, rsc.err(rsc.REQUEST_TIMEOUT, "not woken in %g s", seconds or 0)
 end
 
-local function verbs(cse, scope, script)
-  -- part: of a verb that another one counts.
-  local function guarded(part)
+-- What each verb calls first: raises when it must not be used here.  part: of a verb that another
+-- one counts.
+local function guarding(scope)
+  return function(part)
     if scope.staging then
       fail("verbs work inside a handler or cse.start, not while a script loads")
     end
@@ -132,16 +133,20 @@ local function verbs(cse, scope, script)
     why = not part and rule.refuse_verb()
     if why then fail("%s", why) end
   end
+end
 
-  -- The general form.  Returns rsc, content text.
-  local function perform(req)
+-- The general form: sends a request of the script, gives rsc and the text of the content.
+local function performing(guarded)
+  return function(req)
     guarded()
     local hop, chain = rule.next_hop("/" .. tostring(req.to):gsub("^%-/?", ""))
     if not hop then return chain.rsc, json.encode({ ["m2m:dbg"] = chain.msg }) end
     req.hop, req.chain, req.patience = hop, chain, rule.time_left()
     return require("moon2m.dispatch").perform(req)
   end
+end
 
+local function requests(cse, perform)
   function cse.request(r)
     check_table("cse.request", "r", r)
     check_request(r)
@@ -175,7 +180,9 @@ local function verbs(cse, scope, script)
     if code ~= rsc.CREATED then return failed(code, pc) end
     return unwrap(pc)
   end
+end
 
+local function changes(cse, perform)
   function cse.retrieve(to)
     local code, pc = perform { op = 2, to = address("cse.retrieve", "to", to) }
     if code ~= rsc.OK then return failed(code, pc) end
@@ -198,7 +205,9 @@ local function verbs(cse, scope, script)
     if code ~= rsc.DELETED then return failed(code, pc) end
     return true
   end
+end
 
+local function readings(cse, guarded)
   -- An instance of what the container holds; in a timeSeries of now when dgt does not say (a
   -- timestamp, or seconds since 1970).
   function cse.add(container, content, attrs)
@@ -224,7 +233,9 @@ local function verbs(cse, scope, script)
     guarded()
     return require("moon2m.dispatch").newest(to, math.floor(n))
   end
+end
 
+local function ensuring(cse)
   function cse.ensure(path, kind, attrs)
     address("cse.ensure", "path", path)
     type_of("cse.ensure", kind)
@@ -244,17 +255,19 @@ local function verbs(cse, scope, script)
     if not made and why.rsc == rsc.CONFLICT then return cse.retrieve(path) end
     return made, why
   end
+end
 
+local function check_key(what, key)
+  if key == nil or key ~= key then argument(what, "key", "a value", key) end
+end
+
+local function waits(cse, scope, guarded)
   function cse.sleep(seconds)
     guarded()
     if not mistake.is_number(seconds, 0) then
       argument("cse.sleep", "seconds", "a number from 0 on", seconds)
     end
     return sys.sleep(math.max(0, math.min(seconds, rule.time_left() + 0.001)))
-  end
-
-  local function check_key(what, key)
-    if key == nil or key ~= key then argument(what, "key", "a value", key) end
   end
 
   -- The others go on meanwhile; true and what cse.wake hands over | nil, err when it did not come.
@@ -274,7 +287,16 @@ local function verbs(cse, scope, script)
     if scope.staging then guarded() end
     return waiters.wake(scope.waiters, key, ...)
   end
+end
 
+local function verbs(cse, scope, script)
+  local guarded = guarding(scope)
+  local perform = performing(guarded)
+  requests(cse, perform)
+  changes(cse, perform)
+  readings(cse, guarded)
+  ensuring(cse)
+  waits(cse, scope, guarded)
   cse.http = sealed.new(require("moon2m.gateway.http").new(guarded), "cse.http")
 
   function cse.spawn(fn)
@@ -340,11 +362,14 @@ local function check_serial(device, o)
   check_table("cse.serial", "o", o, "a table of options")
 end
 
-local function declarations(cse, scope, script)
-  local function staging()
+-- Raises when no script is being loaded.
+local function at_top(scope)
+  return function()
     if not scope.staging then fail("declarations belong at the top level of a script") end
   end
+end
 
+local function limits(cse, scope, script, staging)
   function cse.config(defaults) staging() return settings(scope, script, defaults) end
 
   function cse.state(defaults)
@@ -362,14 +387,18 @@ local function declarations(cse, scope, script)
     if b.memory ~= nil then scope.memory = bytes(b.memory) end
     scope.slice, scope.verbs = b.time or scope.slice, b.verbs or scope.verbs
   end
+end
 
+local function handlers(cse, scope, script)
   function cse.policy(where, fn) script.declare(scope, "policy", nil, where, fn) end
   function cse.check(op, where, fn) script.declare(scope, "check", op, where, fn) end
   function cse.on(op, where, fn, opts) script.declare(scope, "on", op, where, fn, opts) end
   function cse.virtual(where, fn) script.declare(scope, "virtual", nil, where, fn) end
   function cse.start(fn) script.declare(scope, "start", nil, nil, fn) end
   function cse.stop(fn) script.declare(scope, "stop", nil, nil, fn) end
+end
 
+local function kinds(cse, scope, script, staging)
   function cse.format(name, fn, opts)
     staging()
     format.check(name, fn, opts)
@@ -393,7 +422,9 @@ local function declarations(cse, scope, script)
     scope.type_places[#scope.types] = at and ("%s:%d"):format(at.short_src, at.currentline)
       or scope.file
   end
+end
 
+local function periods(cse, scope, script)
   function cse.every(seconds, fn)
     if type(seconds) ~= "number" or not (seconds > 0 and seconds <= LONGEST) then
       argument("cse.every", "seconds", ("a number above 0, %d at most,"):format(LONGEST), seconds)
@@ -408,7 +439,9 @@ local function declarations(cse, scope, script)
     end
     script.declare(scope, "at", nil, nil, fn, nil, hhmm).hhmm = hhmm
   end
+end
 
+local function gateways(cse, scope, script, staging)
   -- What a gateway's arguments ask for; the caller adds the rule of its function.
   local function socket(kind, ...)
     staging()
@@ -436,9 +469,18 @@ local function declarations(cse, scope, script)
   end
 end
 
+local function declarations(cse, scope, script)
+  local staging = at_top(scope)
+  limits(cse, scope, script, staging)
+  handlers(cse, scope, script)
+  kinds(cse, scope, script, staging)
+  periods(cse, scope, script)
+  gateways(cse, scope, script, staging)
+end
+
 -- ---- helpers ------------------------------------------------------------------------------------
 
-local function helpers(cse, scope, script)
+local function values(cse)
   --- A Lua value as JSON text; keys sorted, cse.array(t) and sequences as arrays.
   function cse.json(v) return encoded("cse.json", v) end
   --- A Lua value as CBOR bytes (RFC 8949), for binary formats.  What a format fills in per target
@@ -465,6 +507,9 @@ local function helpers(cse, scope, script)
     local us = sys.parse_stamp(ct)
     return us and us / 1e6 or nil
   end
+end
+
+local function reading(cse, script)
   --- A small file that the operator allowed (`read` in the configuration); text | nil, err.
   function cse.read(file)
     if type(file) ~= "string" then argument("cse.read", "file", "a path", file) end
@@ -476,7 +521,9 @@ local function helpers(cse, scope, script)
     if not text then return nil, rsc.err(rsc.NOT_FOUND, "%s", why) end
     return text
   end
+end
 
+local function logging(cse, scope)
   local log = {}
   for _, level in ipairs { "debug", "info", "warn", "error" } do
     log[level] = function(fmt, ...)
@@ -487,6 +534,12 @@ local function helpers(cse, scope, script)
     end
   end
   cse.log = sealed.new(log, "cse.log")
+end
+
+local function helpers(cse, scope, script)
+  values(cse)
+  reading(cse, script)
+  logging(cse, scope)
 end
 
 --- A script's own view of the server.

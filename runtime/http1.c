@@ -585,7 +585,6 @@ enum http1_event http1_end(struct http1 *p)
 {
 	switch (p->state) {
 	case ST_DONE:
-		return HTTP1_DONE;
 	case ST_UNTIL_END:
 		p->state = ST_DONE;
 		return HTTP1_DONE;

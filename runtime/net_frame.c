@@ -454,6 +454,14 @@ static void hang_up(struct conn *c)
 	net_conn_kill(c, c->shut ? c->code : 1001);
 }
 
+static void close_stalled(struct conn *c)
+{
+	limit_hit(LIMIT_READ_STALL);
+	log_info("ws", "peer does not read, closing conn=%llu peer=%s", (unsigned long long)c->id,
+		 c->peer ? c->peer->text : "");
+	net_conn_kill(c, 1008);
+}
+
 void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct conn *c = container_of(w, struct conn, timer);
@@ -472,10 +480,7 @@ void net_conn_timer(struct ev_loop *loop, ev_timer *w, int events)
 		return;
 	}
 	if (c->stuck > 0 && stalled(c, now)) {
-		limit_hit(LIMIT_READ_STALL);
-		log_info("ws", "peer does not read, closing conn=%llu peer=%s",
-			 (unsigned long long)c->id, c->peer ? c->peer->text : "");
-		net_conn_kill(c, 1008);
+		close_stalled(c);
 		return;
 	}
 	if (c->paused) /* its silence is ours */

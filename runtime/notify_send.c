@@ -284,6 +284,18 @@ static enum sent send_some(struct target *t, unsigned burst)
 	return r;
 }
 
+/* The next turn goes on with t, which found no room. */
+static void go_on_with(struct link *l, struct target *t)
+{
+	while (TAILQ_FIRST(&l->targets) != t) {
+		struct target *first = TAILQ_FIRST(&l->targets);
+
+		TAILQ_REMOVE(&l->targets, first, on_link);
+		TAILQ_INSERT_TAIL(&l->targets, first, on_link);
+	}
+	l->want = true;
+}
+
 void notify_fill(struct session *s)
 {
 	struct link *l = ng.open ? session_user(s) : NULL;
@@ -317,13 +329,7 @@ void notify_fill(struct session *s)
 	tick_need();
 	return;
 full:
-	while (TAILQ_FIRST(&l->targets) != t) { /* it goes on with the one that found no room */
-		struct target *first = TAILQ_FIRST(&l->targets);
-
-		TAILQ_REMOVE(&l->targets, first, on_link);
-		TAILQ_INSERT_TAIL(&l->targets, first, on_link);
-	}
-	l->want = true;
+	go_on_with(l, t);
 	conn_want_write(session_conn(s));
 	tick_need();
 }

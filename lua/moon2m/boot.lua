@@ -268,18 +268,8 @@ end
 
 -- ---- entries ------------------------------------------------------------------------------------
 
---- The server's start, in a task.  An error ends the process with its text.  prepare (tests): runs
--- when the tree is open and no script is loaded yet.
-function boot.start(prepare)
-  core = require "moon2m.core.cse"
-  timers = require "moon2m.timers"
-  dispatch = require "moon2m.dispatch"
-  local base, expire = require "moon2m.base", require "moon2m.expire"
-  local identity = require "moon2m.identity"
-  identity.check_listen(cfg)
-  local admin = identity.administrator(cfg)
-  configure_admin(admin)
-  configure()
+-- What is stored, and the modules that keep something of it in memory.
+local function open_store()
   require("moon2m.tree").open()
   require("moon2m.orphans").drop()
   require("moon2m.opening").open()
@@ -287,10 +277,39 @@ function boot.start(prepare)
   require("moon2m.remote").open()
   require("moon2m.far_policy").open()
   require("moon2m.node").open()
-  base.ensure { releases = cfg.cse.releases, boot = cfg.startup ~= nil }
+  require("moon2m.base").ensure { releases = cfg.cse.releases, boot = cfg.startup ~= nil }
   require("moon2m.monitor").open()
   require("moon2m.inactive").open()
   require("moon2m.polling").open()
+end
+
+-- What acts without being asked; when the sockets are open.
+local function open_activities()
+  require("moon2m.expire").start()
+  require("moon2m.cross").start()
+  require("moon2m.window").open()
+  require("moon2m.missing").open()
+  require("moon2m.series").open()
+  require("moon2m.beacon").open()
+  require("moon2m.action").open()
+  require("moon2m.location").open()
+  require("moon2m.announce").open()
+  require("moon2m.group_check").open()
+  require("moon2m.lane").open()
+end
+
+--- The server's start, in a task.  An error ends the process with its text.  prepare (tests): runs
+-- when the tree is open and no script is loaded yet.
+function boot.start(prepare)
+  core = require "moon2m.core.cse"
+  timers = require "moon2m.timers"
+  dispatch = require "moon2m.dispatch"
+  local base, identity = require "moon2m.base", require "moon2m.identity"
+  identity.check_listen(cfg)
+  local admin = identity.administrator(cfg)
+  configure_admin(admin)
+  configure()
+  open_store()
   if prepare then prepare() end
   require("moon2m.park").open()
   load_scripts()
@@ -306,17 +325,7 @@ function boot.start(prepare)
   require("moon2m.register").configure { service = cfg.notification.url,
     url = cfg.url ~= "" and cfg.url or nil, listen = sockets }
   base.ensure { releases = cfg.cse.releases, poa = points_of_access(sockets) }
-  expire.start()
-  require("moon2m.cross").start()
-  require("moon2m.window").open()
-  require("moon2m.missing").open()
-  require("moon2m.series").open()
-  require("moon2m.beacon").open()
-  require("moon2m.action").open()
-  require("moon2m.location").open()
-  require("moon2m.announce").open()
-  require("moon2m.group_check").open()
-  require("moon2m.lane").open()
+  open_activities()
   start_scripts()
   require("moon2m.core.blame").ready()
   open_reload()

@@ -109,6 +109,14 @@ local function give_back(r, i)
   i.earlier, i.refused = nil, true
   if r.coming == i then r.coming = nil end
   if r.st == i.st and r.raw == i.held then r.st, r.lt = i.st - 1, i.replaced end
+  if r.type.refused then r.type.refused(r, i) end
+end
+
+-- rsc, pc, extra: the answer to the creation of i, stored as `body`.
+local function answer(req, i, body, members)
+  local pc = req.rcn == 1 and body or result.created(req.rcn, i, body, members)
+  local location = result.location(req.rcn, i)
+  return rsc.CREATED, pc, location and { location = location } or nil
 end
 
 --- Creates an instance of type req.ty in container r.  rsc, pc, extra; false: r went out of the
@@ -117,9 +125,8 @@ function op.create(req, r)
   local T = types.by_ty[req.ty]
   local members, e = content.members(req.pc, T)
   if not members then return nil, e end
-  local i
-  i, e = prepare(req, r, T, members)
-  if not i then return nil, e end
+  local i, wrong = prepare(req, r, T, members)
+  if not i then return nil, wrong end
   local index = not r.hold and r.events or event.entry(r)
   if r.gone then return false end
 
@@ -136,14 +143,12 @@ function op.create(req, r)
     values.cr and req.who, raw.lbl, op.further(T, raw), raw.con, i.mark } }
   if r.type.arrives then ops[2] = r.type.arrives(r, i) end
   if raw.at then announce.prepare(ops, i, req.restored ~= nil) end
-  local ok
   local reaction = script.has.on and script.event("create", view.path(r), req, body)
   if reaction then script.prepare(ops, reaction) end
-  ok, e = write.commit(ops, events, r)
+  local ok, why = write.commit(ops, events, r)
   if not ok then
     give_back(r, i)
-    if r.type.refused then r.type.refused(r, i) end
-    return nil, e
+    return nil, why
   end
   settle(r, i)
   committed(req, r, i, body)
@@ -153,9 +158,7 @@ function op.create(req, r)
     i = tree.instance(r, st) or i             -- with where its copies are
     body = schema.encode(i.type, i)
   end
-  local pc = req.rcn == 1 and body or result.created(req.rcn, i, body, members)
-  local location = result.location(req.rcn, i)
-  return rsc.CREATED, pc, location and { location = location } or nil
+  return answer(req, i, body, members)
 end
 
 return op

@@ -72,10 +72,8 @@ local function some_detail(world, acod, r, child_ty)
   return false
 end
 
---- The functions that evaluate rules in a world.
-function privileges.new(world)
-  local my = {}
-
+-- Adds what a set of rules says of an originator: rules, judge.
+local function add_judging(my, world)
   --- The rules of a set of access control rules (decoded), ready to be judged; their `grouped`:
   -- one of them names a group.  Yields when one does.
   function my.rules(set)
@@ -101,7 +99,10 @@ function privileges.new(world)
     end
     return mask, open
   end
+end
 
+-- Adds what it says of one operation: holds, granted.
+local function add_granting(my, world)
   --- Whether a rule lets req.who do `op` (one operation) on r now; child_ty for CREATE.
   function my.holds(rule, op, req, r, child_ty)
     return band(rule.acop, op) ~= 0 and is_for(world, rule, req.who)
@@ -120,7 +121,13 @@ function privileges.new(world)
     end
     return false
   end
+end
 
+--- The functions that evaluate rules in a world.
+function privileges.new(world)
+  local my = {}
+  add_judging(my, world)
+  add_granting(my, world)
   return my
 end
 

@@ -40,6 +40,17 @@ end
 -- Address text -> resource or virtual, as long as that is not gone.
 local resolved, nresolved = {}, 0
 
+-- The virtual child of r that an address `a` names; nil, err.
+local function virtual_of(r, a, address)
+  local t = r.type
+  if a.virtual == "sfop" and t.virtual and t.virtual.fopt then
+    return nil, rsc.err(rsc.NOT_IMPLEMENTED,
+      "to: the semanticFanOutPoint (sfop) of a group is not supported by this CSE")
+  end
+  if r.parent or not (t.virtual and t.virtual[a.virtual]) then return not_found(address) end
+  return { virtual = a.virtual, rest = a.rest, parent = r }
+end
+
 --- What an address names (all six forms of TS-0001 9.3.1; hybrid ones too): a resource, an instance
 -- (`parent` set), or a virtual { virtual = "la", parent = container } (with
 -- rest, what follows "fopt"); and the attribute of
@@ -65,15 +76,8 @@ function resolve.resolve(address)
   r = r and walk(r, a.names)
   if not r or r.et and r.et <= sys.now() then return not_found(address) end
   if a.virtual then
-    local t = r.type
-    if a.virtual == "sfop" and t.virtual and t.virtual.fopt then
-      return nil, rsc.err(rsc.NOT_IMPLEMENTED,
-        "to: the semanticFanOutPoint (sfop) of a group is not supported by this CSE")
-    end
-    if r.parent or not (t.virtual and t.virtual[a.virtual]) then
-      return not_found(address)
-    end
-    r = { virtual = a.virtual, rest = a.rest, parent = r }
+    r, err = virtual_of(r, a, address)
+    if not r then return nil, err end
   end
   if not r.parent or r.virtual then
     if nresolved >= MAX_REMEMBERED then resolved, nresolved = {}, 0 end

@@ -180,6 +180,15 @@ local function first_of(holders)
   return list
 end
 
+-- How far below the scope a container may be.
+local function within_level(q, must, scope, lvl)
+  if lvl == 1 then must[#must + 1] = "c.id=" .. bind(q, scope.id) end
+  if lvl and lvl > 1 then
+    must[#must + 1] = "(c.id=" .. bind(q, scope.id) .. " OR "
+      .. depth(q, "c.path", scope.path, lvl - 1) .. ")"
+  end
+end
+
 -- holders: the kinds of containers, as of types.containers; one unless the labels drive the search.
 local function instances(q, scope, fc, holders)
   local by_label = leads(fc, scope)
@@ -208,12 +217,7 @@ local function instances(q, scope, fc, holders)
   if not by_label and not scope.only then
     for _, test in ipairs(time.instances(q, fc)) do must[#must + 1] = test end
   end
-  local lvl = not scope.only and fc.lvl
-  if lvl == 1 then must[#must + 1] = "c.id=" .. bind(q, scope.id) end
-  if lvl and lvl > 1 then
-    must[#must + 1] = "(c.id=" .. bind(q, scope.id) .. " OR "
-      .. depth(q, "c.path", scope.path, lvl - 1) .. ")"
-  end
+  within_level(q, must, scope, not scope.only and fc.lvl)
   for _, test in ipairs(match.alive(q, "c", "s", "i")) do must[#must + 1] = test end
   add_view(must, q, "c", scope.view)
   local key = by_label and "l.path AS path,l.st" or "c.path AS path,i.st"
