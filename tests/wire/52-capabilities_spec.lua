@@ -57,7 +57,8 @@ describe("moon2m capabilities", function()
       ["rt=5"] = 2000 }, found.response_types)
     assert.same({ oet = 2001, ["oet with rt=1"] = 1001 }, found.delayed)
     assert.same({ create = 2001, retrieve = 2000, update = 2004, delete = 2002, discovery = 2000,
-      ["fan-out"] = 2000, ["rt=1"] = 1001 }, found.passed_on)
+      ["fan-out"] = 2000, ["rt=1"] = 1001, original = 2000, announcement = 2001 },
+      found.passed_on)
     for _, name in ipairs { "fo=3", "c.rn=x", "p.rn=x", "cfq=$.x&cfs=1",
       "gmty=1&geom=[1,2]&gsf=1" } do
       assert.equal(2000, found.filters[name], name)

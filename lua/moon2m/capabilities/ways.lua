@@ -77,8 +77,8 @@ end
 -- The two servers know each other, and the second has a container for the first's administrator.
 local function acquaint(port)
   local function csr(csi, number)
-    return ('{"m2m:csr":{"cb":"%s/x","rr":true,"srv":["3"],"poa":["http://127.0.0.1:%d"]}}')
-      :format(csi, number)
+    return ('{"m2m:csr":{"cb":"%s%s","rr":true,"srv":["3"],"poa":["http://127.0.0.1:%d"]}}')
+      :format(csi, csi, number)
   end
   ask("create", "moon", { ty = 16, fr = "/peer", pc = csr("/peer", port) })
   ask("create", "peer", { port = port, ty = 16, fr = "/moon", pc = csr("/moon", scratch.port) })
@@ -98,6 +98,31 @@ local function fan_out()
   return list[1] and list[1].rsc or code
 end
 
+-- A container that is announced: 2001 once its answer names the copy at the second server.
+local function announced()
+  local code, body = ask("create", "moon", { ty = 3,
+    pc = '{"m2m:cnt":{"rn":"told","at":["/peer"]}}' })
+  local at = code == 2001 and (decoded(body)["m2m:cnt"] or {}).at
+  return (not at or at[1]:find("^/peer/.")) and code or nil
+end
+
+-- The original, at the second server, of a copy here (rcn 7).
+local function original()
+  local function copy(to, ty, root, lnk)
+    local code, body = ask("create", to, { ty = ty, fr = "/peer",
+      pc = ('{"%s":{"lnk":"%s","et":"20990101T000000"}}'):format(root, lnk) })
+    return code, (decoded(body)[root] or {}).ri
+  end
+  local code, base = copy("moon", 10005, "m2m:cbA", "/peer/peer")
+  if code ~= 2001 then return code end
+  local ri
+  code, ri = copy(base, 10003, "m2m:cntA", "/peer/peer/c")
+  if code ~= 2001 then return code end
+  local body
+  code, body = ask("retrieve", ri, { query = "rcn=7" })
+  return (code ~= 2000 or decoded(body)["m2m:cnt"]) and code or nil
+end
+
 --- Requests to the first server for what the second hosts.
 function ways.passed_on()
   acquaint(scratch.beside())
@@ -108,6 +133,7 @@ function ways.passed_on()
   out.discovery = ask("retrieve", to, { query = "fu=1&ty=4" })
   out["fan-out"] = fan_out()
   out["rt=1"] = ask("retrieve", to, { query = "rt=1" })
+  out.original, out.announcement = original(), announced()
   out.delete = ask("delete", to .. "/i")
   return out
 end
