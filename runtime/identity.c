@@ -270,7 +270,8 @@ static enum identity_verdict wrong(const struct identity *i, struct str address)
 	metric_add(&results[R_WRONG], 1);
 	log_info("identity", "wrong credential address=%s name=%s", log_quote(address),
 		 i ? i->name : "(unknown)");
-	brake_bad(address, i ? i->serial : 0);
+	if (id.list.n) /* else the file cannot be read, and who was right before guesses nothing */
+		brake_bad(address, i ? i->serial : 0);
 	return IDENTITY_WRONG;
 }
 

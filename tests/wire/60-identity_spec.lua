@@ -250,6 +250,18 @@ describe("who guesses", function()
     local metrics = s:http("GET", "/metrics", nil, { rqi = false, headers = bearer(token) }).text
     assert.truthy(metrics:find('moon2m_limit_total{limit="failures"} 1', 1, true))
   end)
+
+  it("is nobody whom a file that cannot be read keeps out", function()
+    local function reload() return select(2, h.sh("%s reload --data %s", h.bin, data)) end
+    h.sh("chmod 644 %s/credentials", data)
+    reload()
+    for _ = 1, 12 do
+      assert.equal(401, s:retrieve("/moon/pump", "Cpump", { headers = bearer(token) }).status)
+    end
+    h.sh("chmod 600 %s/credentials", data)
+    assert.equal(0, reload())
+    expect(2000, s:retrieve("/moon/pump", "Cpump", { headers = bearer(token) }))
+  end)
 end)
 
 describe("without credentials", function()
