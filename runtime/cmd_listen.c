@@ -310,6 +310,8 @@ static int read_options(int argc, char **argv)
 	if (argc - optind != 1)
 		return cmd_usage(&cmd_listen, optind < argc ? "one URL only" : "which URL?");
 	cl.url = argv[optind];
+	if (!cl.protocol && cl.head.n)
+		cl.protocol = "oneM2M.json"; /* which a connection without a token has to offer */
 	return -1;
 }
 
@@ -336,7 +338,8 @@ static const char help[] =
     "NOTIFY requests are acknowledged.  A lost connection is dialled again after 1 to 60 s.\n"
     "\n"
     "  --subprotocol P  offer this subprotocol, for example oneM2M.json or oneM2M.cbor\n"
-    "  --origin AE      send this AE-ID as X-M2M-Origin with the handshake\n"
+    "  --origin AE      send this AE-ID as X-M2M-Origin with the handshake, to ws://HOST/ for one\n"
+    "                   whose notification service URL is not at hand (offers oneM2M.json)\n"
     "  --ca FILE        verify the server of a wss URL by the authorities in this PEM file,\n"
     "                   instead of the system's\n"
     "  --count N        exit 0 after N notifications\n"

@@ -344,6 +344,14 @@ describe("the command line", function()
       assert.matches('"con":"twice"', l.lines()[1])
     end)
 
+    it("names itself with --origin, where the token is not known", function()
+      local base = ae.url:match "^(ws://[^/]+/)"
+      local l = listen(dir, "--count 1 --origin Cobs " .. base)
+      add("by name")
+      h.wait("its end", l.gone)
+      assert.matches('"con":"by name"', l.lines()[1])
+    end)
+
     it("exits 1 on a URL that cannot be", function()
       local text, rc = sh("timeout 10 %s listen nonsense", bin)
       assert.equal(1, rc)
