@@ -152,6 +152,11 @@ static void url_tick_now(struct target *t)
 	url_tick(t, clock_mono());
 }
 
+int64_t age_clock(void)
+{
+	return ng.wall + clock_mono();
+}
+
 static void age(void)
 {
 	for (unsigned i = 0; i < AGED_PER_TICK; i++) {
@@ -288,6 +293,7 @@ bool notify_open(const struct notify_opts *o, struct err *e)
 	fresh(generation);
 	ng.seed = random_u64();
 	ng.boot = random_u64() >> 32;
+	ng.wall = clock_wall() - clock_mono();
 	set_opts(o);
 	set_heads(o);
 	ng.flush = net_timer_new(o->net, flush, NULL);

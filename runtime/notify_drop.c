@@ -118,7 +118,7 @@ bool drop_expired(const struct event *e, int64_t now)
 
 bool target_expire(struct target *t)
 {
-	int64_t now = clock_wall();
+	int64_t now = age_clock();
 	bool any = false;
 
 	while (t->late.n && drop_expired(ring_at(&t->late, 0)->e, now)) {

@@ -481,7 +481,7 @@ void event_store(struct event *e, struct store_tx *tx)
 		return;
 	e->at = clock_wall();
 	if (ng.o.max_age > 0)
-		e->et = e->at + (int64_t)(ng.o.max_age * 1e6);
+		e->et = age_clock() + (int64_t)(ng.o.max_age * 1e6);
 	e->id = keep_id();
 	TAILQ_INSERT_TAIL(&ng.live, e, on_live);
 	if (!ng.pending)

@@ -92,7 +92,7 @@ struct aud { /* an audience row */
 struct event {
 	TAILQ_ENTRY(event) on_live; /* from event_store until the row is gone, id ascending */
 	int64_t id; /* 0: not stored yet */
-	int64_t et; /* us, wall clock; STORE_NULL: none */
+	int64_t et; /* us, of age_clock; STORE_NULL: none */
 	int64_t at; /* us, wall clock: when it was stored */
 	struct kind *kind;
 	struct aud *aud;
@@ -398,6 +398,8 @@ void queue_tidy(struct target *t); /* q's first is a notice, or q is empty */
 void drop_at(struct target *t, size_t i, enum drop_reason why);
 /* False: all that waits matters more than what comes, which is to be dropped. */
 bool drop_for_room(struct target *t, size_t bytes, unsigned priority) MUSTCHECK;
+/* us: the wall clock of the start and the time since, so that a clock that is set ages nothing. */
+int64_t age_clock(void);
 bool drop_expired(const struct event *e, int64_t now);
 /* Drops what waits in t and matches; returns how many. */
 size_t drop_where(struct target *t, bool (*match)(const struct notice *n, void *arg), void *arg,
@@ -504,6 +506,7 @@ struct engine {
 	double tick_time;
 	uint64_t seed, boot;
 	int64_t now; /* us, monotonic: when this fill began */
+	int64_t wall; /* us: the wall clock at the start, less the monotonic one */
 	unsigned gaps;
 	uint64_t raw_sent;
 	struct map targets, ids, subs;

@@ -99,7 +99,7 @@ static void make_room(void)
 
 void parked_age(void)
 {
-	int64_t now = clock_wall();
+	int64_t now = age_clock();
 	struct parked *p, *next;
 
 	for (p = TAILQ_FIRST(&all); p && p->et != STORE_NULL && p->et <= now; p = next) {

@@ -412,7 +412,7 @@ struct notice *target_front(struct target *t)
 			target_warm(t);
 		return ring_at(&t->q, 0);
 	}
-	now = ng.o.max_age > 0 ? clock_wall() : 0;
+	now = ng.o.max_age > 0 ? age_clock() : 0;
 
 	for (;;) {
 		struct notice *n;

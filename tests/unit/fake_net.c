@@ -27,7 +27,7 @@ struct request *fake_requests;
 static struct conn *conns;
 static struct net_timer *timers;
 static void (*on_turn)(void *arg), (*on_rest)(void *arg);
-static int64_t now = 1700000000000000;
+static int64_t now = 1700000000000000, ahead; /* monotonic; how much more the wall clock shows */
 
 /* ---- loop ------------------------------------------------------------------------------------ */
 
@@ -121,12 +121,18 @@ void fake_advance(double seconds)
 		if (!t)
 			break;
 		now = t->due > now ? t->due : now;
-		clock_freeze(now, now);
+		clock_freeze(now + ahead, now);
 		t->due = 0;
 		t->fn(t->arg);
 	}
 	now = until;
-	clock_freeze(now, now);
+	clock_freeze(now + ahead, now);
+}
+
+void fake_clock_set(double seconds)
+{
+	ahead = (int64_t)(seconds * 1e6);
+	clock_freeze(now + ahead, now);
 }
 
 /* ---- connections ----------------------------------------------------------------------------- */

@@ -56,4 +56,5 @@ void fake_answer(struct request *r, int status, const char *head, const char *bo
 
 void fake_turn(void); /* the end of a turn of the loop */
 void fake_advance(double seconds); /* turns and timers on the way */
+void fake_clock_set(double seconds); /* the wall clock, by so much more than it was at first */
 void fake_net_reset(void);

@@ -195,6 +195,32 @@ static void test_overflow_bytes_and_age(void **state)
 	audience_unref(a);
 }
 
+static void test_age_when_the_clock_is_set(void **state)
+{
+	static const double day = 86400;
+	struct audience *a;
+
+	(void)state;
+	notify_close();
+	opts.max_age = 60;
+	start();
+	a = audience_of(1, "Ca");
+	publish(a, "1");
+	fake_clock_set(day);
+	publish(a, "2");
+	fake_advance(50);
+	assert_int_equal(stats().queued, 2);
+	fake_clock_set(-day);
+	publish(a, "3");
+	fake_advance(20);
+	assert_int_equal(stats().queued, 1);
+	assert_int_equal(stats().dropped, 2);
+	fake_advance(50);
+	assert_int_equal(stats().queued, 0);
+	fake_clock_set(0);
+	audience_unref(a);
+}
+
 static void test_newest_only(void **state)
 {
 	struct audience *a = audience_of(1, "Ca"), *b = audience_of(2, "Ca");
@@ -518,6 +544,7 @@ int main(void)
 		T(test_large_audience),
 		T(test_overflow),
 		T(test_overflow_bytes_and_age),
+		T(test_age_when_the_clock_is_set),
 		T(test_newest_only),
 		T(test_keep_newest),
 		T(test_forget),
