@@ -14,13 +14,13 @@ local tree = require "moon2m.tree"
 
 local BEACON, PERIODIC = 60, 1
 local AGAIN = 60                 -- s between notices of one loss of synchronization
-local HOUR = 3600                -- s: a clock that is set is noticed within the hour
+local HOUR = 3600                -- s: a clock that is set is noticed within it, or a period
 local MARGIN = 0.002             -- s, so that a timer is not early
 
 local beacon = {}
 
 local answer_time = 10
-local periods = {}               -- number of a beacon -> { timer, at = us of the next notice }
+local periods = {}               -- number of a beacon -> { timer, at, every }, at: us
 local watched = {}               -- originator -> { id, threshold, told = sys.mono() or nil }
 local busy = {}                  -- target that has not answered yet -> true
 
@@ -53,13 +53,14 @@ end
 
 local function next_at(r, now)
   local every = sys.parse_duration(tree.value(r, "bcni"))
-  return r.ct + (math.floor((now - r.ct) / every) + 1) * every
+  return r.ct + (math.floor((now - r.ct) / every) + 1) * every, every
 end
 
 local turn
 
+-- At most a period: a clock that was set back does not make it longer.
 local function arm(id, p)
-  local wait = math.min((p.at - sys.now()) / 1e6 + MARGIN, HOUR)
+  local wait = math.min((p.at - sys.now()) / 1e6, p.every / 1e6, HOUR) + MARGIN
   p.timer = timers.after(math.max(wait, MARGIN), function() return turn(id, p) end)
 end
 
@@ -116,7 +117,8 @@ function beacon.set(r)
   end
   local old = periods[r.id]
   if old and old.timer then timers.cancel(old.timer) end
-  local p = { at = next_at(r, sys.now()) }
+  local p = {}
+  p.at, p.every = next_at(r, sys.now())
   periods[r.id] = p
   arm(r.id, p)
 end

@@ -109,8 +109,9 @@ end
 
 local turn
 
+-- At most a period: a clock that was set back does not make it longer.
 local function arm(id, p)
-  local wait = math.min((p.at - sys.now()) / 1e6 + MARGIN, HOUR)
+  local wait = math.min((p.at - sys.now()) / 1e6, p.every / 1e6, HOUR) + MARGIN
   p.timer = timers.after(math.max(wait, MARGIN), function() return turn(id, p) end)
 end
 
@@ -127,7 +128,7 @@ function turn(id, p)
     return
   end
   local due = sys.now() >= p.at
-  p.at = next_at(r, every)
+  p.at, p.every = next_at(r, every), every
   if due then look(r) end
   if periods[id] == p then arm(id, p) end
 end
@@ -155,7 +156,7 @@ function location.set(r, first)
   end
   local every = period(r)
   if every then
-    local p = { at = next_at(r, every) }
+    local p = { at = next_at(r, every), every = every }
     periods[r.id] = p
     arm(r.id, p)
   elseif tonumber(r.raw.lit) == GEOFENCE and r.creator then

@@ -56,7 +56,9 @@ function missing.points(id, md, list, count)
   local out, s, now = {}, state_of(id, md), sys.now()
   count = count or #list
   if count == 0 then return out end
-  if not s.ends or now >= s.ends then s.ends, s.count, s.list = now + s.dur, 0, {} end
+  if not s.ends or now >= s.ends or now < s.ends - s.dur then   -- the last: the clock was set back
+    s.ends, s.count, s.list = now + s.dur, 0, {}
+  end
   if count > CROWD then
     for _, t in ipairs(list) do list_point(s, t) end
     out[1] = counted(s, count)

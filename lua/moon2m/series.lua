@@ -5,7 +5,9 @@
 --
 -- Guarantees: what was expected, and what has arrived of it, is stored with the instance that
 -- arrived, so a restart or kill -9 neither forgets a time nor asks again for one; times that passed
--- while the CSE was down are missing.  Instances may be evicted or deleted: they have arrived.
+-- while the CSE was down are missing.  When this host's clock is set, by more than JUMP, nothing is
+-- known of what is late: detection begins anew with the next instance.  Instances may be evicted or
+-- deleted: they have arrived.
 -- Bounds: mdlt lists LISTED times at most, mdc goes on to mdn; an instance more than AHEAD
 -- intervals early is not remembered.
 
@@ -24,14 +26,15 @@ local floor, max, min = math.floor, math.max, math.min
 local PREFIX = "ts."             -- and the number of the timeSeries: name of a state in the store
 local LISTED, AHEAD = 1000, 1024
 local SOON, HOUR = 0.02, 3600    -- s: a clock that is set is noticed within the hour
+local JUMP = 1e6                 -- us
 local AGAIN = 5                  -- s until the next try after the store failed
 local PAGE = 500
 
 local series = {}
 
--- Number of a timeSeries -> { first, next, pei, tolerance, mdt, got, timer }: times in us; next:
--- the index of the earliest expected time that is neither there nor missing; got: { index = true }
--- of later ones.
+-- Number of a timeSeries -> { first, next, pei, tolerance, mdt, got, timer, lead }: times in us;
+-- next: the index of the earliest expected time that is neither there nor missing; got:
+-- { index = true } of later ones; lead: how much more the wall clock shows than the monotonic one.
 local states = {}
 
 -- ---- states -------------------------------------------------------------------------------------
@@ -45,9 +48,14 @@ function series.tolerance(r)
   return number(r, "peid") or min(floor(number(r, "pei") / 2), most)
 end
 
+local function lead() return sys.now() - sys.mono() end
+
+local function clock_was_set(s) return math.abs(lead() - s.lead) > JUMP end
+
 local function new_state(r, first)
   return { first = first, next = 1, pei = number(r, "pei") * 1000,
-    tolerance = series.tolerance(r) * 1000, mdt = number(r, "mdt") * 1000, got = {} }
+    tolerance = series.tolerance(r) * 1000, mdt = number(r, "mdt") * 1000, got = {},
+    lead = lead() }
 end
 
 -- The operation that stores a state; s nil: that removes it.
@@ -66,7 +74,8 @@ local function parse(text)
   local got = {}
   for k in list:gmatch("%d+") do got[tonumber(k)] = true end
   return { first = tonumber(first), next = tonumber(next_), pei = tonumber(pei),
-    tolerance = tonumber(tolerance), mdt = tonumber(mdt), got = got }
+    tolerance = tonumber(tolerance), mdt = tonumber(mdt), got = got,
+    lead = lead() }
 end
 
 -- What has arrived in order is settled.
@@ -109,6 +118,10 @@ end
 function series.arrives(r, i)
   if r.raw.mdd ~= "true" or not r.raw.pei then return nil end
   local s = states[r.id]
+  if s and clock_was_set(s) then
+    drop(r.id)
+    s = nil
+  end
   if not s then
     s = new_state(r, i.dgt)
     states[r.id], i.expected = s, 0
@@ -203,10 +216,10 @@ end
 function turn(id, s)
   s.timer = nil
   if states[id] ~= s then return end
-  if due_at(s) > sys.now() then return arm(id, s) end
+  if due_at(s) > sys.now() and not clock_was_set(s) then return arm(id, s) end
   local r = tree.by_id(id)
   if states[id] ~= s then return end
-  if not r or r.raw.mdd ~= "true" then
+  if not r or r.raw.mdd ~= "true" or clock_was_set(s) then
     drop(id)
     return write.commit { row(id, nil) }
   end

@@ -68,6 +68,24 @@ describe("series", function()
     assert.same({ 2, { 10, 30 } }, { found() })
   end)
 
+  it("begins anew when the clock was set, ahead or back", function()
+    local r = create { pei = 10000, peid = 100, mdt = 5000, mdd = true }
+    add(0)
+    world.set_clock(86400)
+    fire()
+    assert.same({ 0, {} }, { found() })
+    assert.is_nil(w.fake.meta("ts." .. r.id))
+    T0 = sys.now()
+    add(0)
+    world.set_clock(-86400)
+    T0 = T0 - 86400e6
+    add(1)                                      -- before the timer has seen it
+    assert.truthy(w.fake.meta("ts." .. r.id):match("^" .. ("%.0f"):format(T0 + 1e6) .. ","))
+    world.advance(17)
+    fire()
+    assert.same({ 1, { 11 } }, { found() })
+  end)
+
   it("counts a long silence, and lists its newest thousand", function()
     create { pei = 1000, mdt = 600, mdd = true }
     add(0)

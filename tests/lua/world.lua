@@ -101,16 +101,22 @@ end
 function world.advance(seconds)
   local real = sys.real or { now = sys.now, mono = sys.mono }
   sys.real, sys.shift = real, (sys.shift or 0) + seconds * 1e6
-  for name, clock in pairs(real) do
-    sys[name] = function() return clock() + sys.shift end
-  end
+  sys.ahead = sys.ahead or 0
+  sys.mono = function() return real.mono() + sys.shift end
+  sys.now = function() return real.now() + sys.shift + sys.ahead end
+end
+
+--- Sets the wall clock, by seconds more or less than it shows; the monotonic one goes on.
+function world.set_clock(seconds)
+  world.advance(0)
+  sys.ahead = sys.ahead + seconds * 1e6
 end
 
 --- The clocks are the real ones again.
 function world.real_time()
   if not sys or not sys.real then return end
   sys.now, sys.mono = sys.real.now, sys.real.mono
-  sys.real, sys.shift = nil, nil
+  sys.real, sys.shift, sys.ahead = nil, nil, nil
 end
 
 return world
