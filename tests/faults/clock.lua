@@ -2,7 +2,9 @@
 -- A day ahead, then a day behind: nothing crashes, no timer runs wild (CPU time while nothing is
 -- asked), what expires in two days stays, what has expired by the clock is gone, a rate limit and a
 -- batch keep their length, a closed schedule stays closed, notices come in order, a script's timers
--- keep their time, and requests under way (delayed, slow, a poll) end as they would have.
+-- keep their time, and requests under way (delayed, slow, a poll) end as they would have.  What is
+-- kept for an hour for who is away is there, a timeSeries misses nothing that was not due, a beacon
+-- tells the time in its period, and who guesses credentials is braked as long as ever.
 
 package.path = "tests/wire/?.lua;" .. package.path
 
@@ -17,6 +19,8 @@ local CPU = IDLE / 4                       -- of them, at most: a busy loop take
 local DAY = 86400
 local EARLY, LATE = WINDOW * 2 / 3, WINDOW + 31   -- seconds that such a window may take
 local REQUEST = WINDOW / 9                 -- seconds of the shortest request that is under way
+local BEACON = 1                           -- seconds
+local BRAKE = WINDOW >= 9 and 6            -- seconds; of a short run nothing
 
 local SCRIPT = ([[
 local cse = require "moon2m"
@@ -91,7 +95,41 @@ local function prepare(server)
   expect(2001, server:create("/moon/poll", "Cpoll", 15, { ["m2m:pch"] = { rn = "pch" } }))
   expect(2001, server:create("/moon/plain", "Cplain", 3, { rn = "stays", et = stamp(2 * DAY) }))
   expect(2001, server:create("/moon/plain", "Cplain", 3, { rn = "goes", et = stamp(DAY / 2) }))
+  w.away = server:register("away")
+  expect(2001, server:create("/moon/away", w.away.aei, 3, { rn = "c" }))
+  subscribe(server, w.away, "away")
+  expect(2001, server:create("/moon/plain", "Cplain", 29,
+    { rn = "ts", pei = 3600000, mdt = 1800000, mdd = true }))
+  local told = server:register("told")
+  expect(2001, server:create("/moon", "CAdmin", 60,
+    { bcnc = 1, bcni = ("PT%dS"):format(BEACON), bcnu = { told.aei } }))
+  w.told = server:listen(told)
   return w
+end
+
+local function measure(server, ahead)
+  expect(2001, server:create("/moon/plain/ts", "Cplain", 30, { dgt = stamp(ahead), con = 1 }))
+end
+
+local function nothing_missing(server)
+  local ts = expect(2000, server:retrieve("/moon/plain/ts", "Cplain"))
+  if (ts.mdc or 0) ~= 0 then error(ts.mdc .. " instances are missing that were not due", 0) end
+end
+
+local function beacon_goes_on(w)
+  local began = cqueues.monotime()
+  while w.told:notification(0.01) do end        -- of before
+  if not w.told:notification(LATE) then error("the beacon is silent", 0) end
+  local took = cqueues.monotime() - began
+  if took > LATE then error(("a beacon of %d s took %.1f s"):format(BEACON, took), 0) end
+end
+
+local function kept_for_who_was_away(server, w)
+  local ws = server:listen(w.away)
+  for i = 1, 3 do
+    local got = ws:content()
+    if got ~= tostring(i) then error("what was kept for an hour: " .. tostring(got), 0) end
+  end
 end
 
 local function ticks(server)
@@ -154,21 +192,69 @@ local function idle(server)
   return used
 end
 
-local function run(dir)
+local function start(dir, o)
   h.write_file(dir .. "/clock", "+0\n")
-  local server = h.start { dir = dir, scripts = { timers = SCRIPT },
-    env = ("LD_PRELOAD=%s FAKETIME_TIMESTAMP_FILE=%s/clock"
-    .. " FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1"):format(FAKETIME, dir) }
+  o.dir = dir
+  o.env = ("LD_PRELOAD=%s FAKETIME_TIMESTAMP_FILE=%s/clock"
+    .. " FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1"):format(FAKETIME, dir)
+  return h.start(o)
+end
+
+-- Ten guesses; whoever was not here before is refused for BRAKE seconds, whatever the clock says.
+local function braked(server, dir, token, offset)
+  local function status(secret)
+    return server:retrieve("/moon", "Cother", { headers = { authorization = "Bearer " .. secret } })
+      .status
+  end
+  for i = 1, 10 do status("guess." .. i .. offset) end
+  local began = cqueues.monotime()
+  h.write_file(dir .. "/clock", offset .. "\n")
+  if status(token) ~= 429 and cqueues.monotime() - began < BRAKE / 2 then
+    error("the brake was off at once when the clock was " .. offset, 0)
+  end
+  h.wait("the brake's end", function() return status(token) ~= 429 end, LATE)
+  local took = cqueues.monotime() - began
+  if took < BRAKE - 1 then error(("a brake of %d s took %.1f s"):format(BRAKE, took), 0) end
+end
+
+local function brake(dir)
+  h.sh("mkdir -m 700 %s/data", dir)
+  local function credential(name)
+    return (h.sh("%s credential add %s Cother --data %s/data 2>/dev/null", h.bin, name, dir))
+  end
+  local one, other = credential "one", credential "other"
+  local server = start(dir, { config = ("identity = { brake_time = %d }"):format(BRAKE) })
+  braked(server, dir, one, "+1d")
+  braked(server, dir, other, "-1d")
+  if server:stop() ~= 0 then error("it did not end well", 0) end
+end
+
+local function run(dir)
+  local server = start(dir, { scripts = { timers = SCRIPT },
+    args = "--set notification.max_age=3600" })
   local w = prepare(server)
+  measure(server, 0)
+  server:add("/moon/away/c", w.away.aei, "1")
   jump_under_way(server, w, "+1d", 1)
   local ahead = idle(server)
+  nothing_missing(server)
+  beacon_goes_on(w)
   expect(4004, server:retrieve("/moon/plain/goes", "Cplain"))
+  measure(server, DAY)
+  server:add("/moon/away/c", w.away.aei, "2")
   jump_under_way(server, w, "-1d", 11)
   local behind = idle(server)
+  nothing_missing(server)
+  beacon_goes_on(w)
+  server:add("/moon/away/c", w.away.aei, "3")
+  kept_for_who_was_away(server, w)
   if server:stop() ~= 0 then error("it did not end well", 0) end
+  if BRAKE then brake(h.directory()) end
   print(("clock: +1 d, then -1 d: nothing expired early, windows of %d s kept their length, timers"
-    .. " their time, requests under way ended as ever, notices in order; %.2f and %.2f s of CPU in"
-    .. " %g s without requests"):format(WINDOW, ahead, behind, IDLE))
+    .. " their time, requests under way ended as ever, notices in order,"
+    .. " kept for who was away, no instance missing, beacons in their period%s;"
+    .. " %.2f and %.2f s of CPU in %g s without requests"):format(WINDOW,
+    BRAKE and ", brakes as long as ever" or "", ahead, behind, IDLE))
 end
 
 local dir = h.directory()
