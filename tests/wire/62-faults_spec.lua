@@ -49,7 +49,7 @@ describe("a damaged page of the store", function()
   end)
 end)
 
--- The programs of tests/faults in their short form: with what they are called, and what they print.
+-- The programs of tests/faults, and the soak, in their short form: with what they are called, and what they print.
 -- Together they take as long as the slowest: most of their time is waiting.  PLAIN ones replace the
 -- allocator or the clock, or leave no room for the shadow of a sanitized binary's memory.
 local sanitized = h.sh("ldd %s", h.bin):find("asan") ~= nil
@@ -64,6 +64,7 @@ local SHORT = {
   { "overload", "1 0.4", "peak %d+" },
   { "restart", "60 kill", "delivered in order" },
   { "scripts", "1", "all stopped and told" },
+  { "soak", "3 60", "soak: whole" },
   { "slow", "40 0.3 1 1.5 2.5", "gone after" },
   { "stop", "1", "0 lost" },
   { "sync", "5", "each behind an fdatasync" },
@@ -78,7 +79,7 @@ describe("in short", function()
   setup(function()
     dir = h.directory()
     for _, f in ipairs(SHORT) do
-      local own = ("tests/faults/%s.lua"):format(f[1])
+      local own = ("tests/%s/%s.lua"):format(f[1] == "soak" and "soak" or "faults", f[1])
       local program = h.read_file(own) ~= "" and "luajit " .. own
         or (os.getenv "B" or "build") .. "/faults/" .. f[1]
       h.sh("( timeout 100 %s %s >%s/%s 2>&1; echo rc=$? >>%s/%s ) >/dev/null 2>&1 &", program, f[2],

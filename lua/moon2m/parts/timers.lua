@@ -26,7 +26,7 @@ local function run(rule)
   if ok then
     rules.succeeded(rule)
   else
-    rules.report(rule, what, "timer", "nothing was stored or lost; the timer goes on")
+    rules.report(rule, what, "timer", "what it wrote stays; the timer goes on")
   end
 end
 
