@@ -236,12 +236,26 @@ static int gw_listen(lua_State *L)
 	return give(L, o.arg, g, &e, g ? net_gate_port(g) : 0);
 }
 
+/* The files of tls = true; else NULL. */
+static const struct net_tls_files *tls_files(lua_State *L, struct net_tls_files *t)
+{
+	if (!lua_field_bool(L, 1, "tls", false))
+		return NULL;
+	t->ca = text(L, "ca", NULL);
+	t->cert = text(L, "cert", NULL);
+	t->key = text(L, "key", NULL);
+	if (!t->cert != !t->key)
+		luaL_error(L, "cert and key belong together");
+	return t;
+}
+
 static int gw_dial(lua_State *L)
 {
 	struct raw_opts o = common(L);
 	const char *host = text(L, "host", "127.0.0.1");
 	double timeout = lua_field_number(L, 1, "timeout", 0.1, 3600);
-	bool tls = lua_field_bool(L, 1, "tls", false);
+	struct net_tls_files files;
+	const struct net_tls_files *tls = tls_files(L, &files);
 	int port = port_of(L);
 	struct err e = { 0 };
 
@@ -272,11 +286,12 @@ static int gw_mqtt(lua_State *L)
 			       .user = text(L, "user", NULL),
 			       .password = text(L, "password", NULL),
 			       .will_topic = text(L, "will_topic", NULL) };
+	struct net_tls_files files;
 	struct err e = { 0 };
 
 	m.port = port_of(L);
 	m.keepalive = (int)lua_field_number(L, 1, "keepalive", 5, 65535);
-	m.tls = lua_field_bool(L, 1, "tls", false);
+	m.tls = tls_files(L, &files);
 	m.clean = lua_field_bool(L, 1, "clean", true);
 	m.will = lua_field_str(L, 1, "will");
 	m.will_qos = (int)lua_field_number(L, 1, "will_qos", 0, 2);

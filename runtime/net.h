@@ -196,6 +196,12 @@ bool net_tls_trust(struct net *n, const char *file, struct err *e) MUSTCHECK;
 
 /* ---- outgoing -------------------------------------------------------------------------------- */
 
+/* PEM files of a TLS client; ca NULL: who is trusted by all outgoing TLS; cert (a chain) and key:
+ * both, or NULL: no certificate is shown. */
+struct net_tls_files {
+	const char *ca, *cert, *key;
+};
+
 /* Whom this server may connect to.  Until it is called there is no bound. */
 struct net_outgoing {
 	const char *const *allow; /* rules as in outgoing.allow of the configuration; none: any */

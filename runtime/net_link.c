@@ -117,7 +117,7 @@ static void connected(struct out *o)
 		opened(o);
 		return;
 	}
-	o->tls = net_tls_new(o->pool->net, o->fd, o->pool->u.host, &e);
+	o->tls = net_tls_new(o->pool->net, o->fd, o->pool->u.host, NULL, &e);
 	if (!o->tls) {
 		fail(o, e.msg);
 		return;

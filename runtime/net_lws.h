@@ -278,7 +278,12 @@ void net_dial_open(struct conn *c, struct lws *wsi); /* the server said yes */
 /* net_tls.c: TLS over a non-blocking descriptor */
 struct tls;
 enum tls_wants { TLS_OK, TLS_READ, TLS_WRITE, TLS_END, TLS_FAILED };
-struct tls *net_tls_new(struct net *n, int fd, const char *host, struct err *e);
+/* files: NULL, or those of this session. */
+struct tls *net_tls_new(struct net *n, int fd, const char *host, const struct net_tls_files *files,
+			struct err *e);
+struct net_tls_files *
+net_tls_files_copy(const struct net_tls_files *from); /* a copy; of NULL: NULL */
+void net_tls_files_free(struct net_tls_files *files);
 enum tls_wants net_tls_handshake(struct tls *t, struct err *e);
 enum tls_wants net_tls_read(struct tls *t, char *p, size_t n, size_t *got);
 /* Whether reading again may give something although the descriptor does not become readable. */
@@ -297,9 +302,11 @@ const char *const *net_tls_names(const struct tls *t);
 struct tls_site; /* certificates and rules, replaced as a whole */
 struct tls *net_tls_accept(struct net *n, int fd); /* NULL: TLS is not set up, or no memory */
 void net_tls_serve_end(struct net *n);
-/* A SSL_CTX for sessions with this host that somebody else makes, verified like ours; NULL: no
- * memory. */
-void *net_tls_for(struct net *n, const char *host);
+/* A SSL_CTX for sessions with this host that somebody else makes, verified like ours.  NULL: e. */
+void *net_tls_for(struct net *n, const char *host, const struct net_tls_files *files,
+		  struct err *e);
+/* Reads its certificate and key anew, for the sessions to come. */
+bool net_tls_own(void *ctx, const struct net_tls_files *files, struct err *e) MUSTCHECK;
 void net_tls_done(void *ctx);
 /* Why the peer's certificate was refused; NULL: it was not. */
 const char *net_tls_verdict(void *ssl);

@@ -35,6 +35,7 @@ struct net_mqtt {
 	struct raw_opts o;
 	struct mosquitto *m;
 	void *tls; /* SSL_CTX */
+	struct net_tls_files *files;
 	char *host;
 	int port, keepalive;
 	enum raw_state state;
@@ -281,8 +282,12 @@ static void resolved(void *arg, const struct net_addrs *addrs)
 
 void net_mqtt_reopen(struct net_mqtt *m)
 {
+	struct err e = { 0 };
+
 	if (m->state != RAW_CLOSED || m->query)
 		return;
+	if (m->tls && !net_tls_own(m->tls, m->files, &e))
+		log_warn("gateway", "%s", e.msg);
 	m->state = RAW_OPENING;
 	m->asked = true;
 	m->since = net_now(m->net);
@@ -293,9 +298,10 @@ void net_mqtt_reopen(struct net_mqtt *m)
 
 static bool use_tls(struct net_mqtt *m, struct err *e)
 {
-	m->tls = net_tls_for(m->net, m->host);
-	if (m->tls &&
-	    mosquitto_int_option(m->m, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0) == MOSQ_ERR_SUCCESS &&
+	m->tls = net_tls_for(m->net, m->host, m->files, e);
+	if (!m->tls)
+		return false;
+	if (mosquitto_int_option(m->m, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0) == MOSQ_ERR_SUCCESS &&
 	    mosquitto_void_option(m->m, MOSQ_OPT_SSL_CTX, m->tls) == MOSQ_ERR_SUCCESS)
 		return true;
 	return err_set(e, "%.80s: cannot start TLS", m->host);
@@ -344,6 +350,7 @@ struct net_mqtt *net_mqtt_open(struct net *n, const struct mqtt_opts *c, const s
 
 	m->net = n;
 	m->host = xstrdup(c->host);
+	m->files = net_tls_files_copy(c->tls);
 	m->port = c->port;
 	m->keepalive = c->keepalive;
 	m->state = RAW_CLOSED;
@@ -382,6 +389,7 @@ void net_mqtt_close(struct net_mqtt *m)
 	if (m->m)
 		mosquitto_destroy(m->m);
 	net_tls_done(m->tls);
+	net_tls_files_free(m->files);
 	while (!link_alone(&m->in)) {
 		struct incoming *i = container_of(m->in.next, struct incoming, link);
 

@@ -51,8 +51,10 @@ struct serial_opts {
 	bool rtscts;
 };
 
-/* Begins to connect; tls: verified as all outgoing TLS is.  Never fails at once: the state does. */
-struct net_stream *net_dial(struct net *n, const char *host, int port, bool tls, double timeout,
+/* Begins to connect; tls: NULL, or verified for the host.  Never fails at once: the state does,
+ * also when a file cannot be read. */
+struct net_stream *net_dial(struct net *n, const char *host, int port,
+			    const struct net_tls_files *tls, double timeout,
 			    const struct raw_opts *o);
 /* Opens a terminal device, raw and for itself alone.  NULL: reason in e. */
 struct net_stream *net_serial_open(struct net *n, const char *device, const struct serial_opts *s,
@@ -89,7 +91,9 @@ struct net_mqtt;
 struct mqtt_opts {
 	const char *host, *id, *user, *password; /* id NULL: a random one */
 	int port, keepalive; /* s, at least 5 */
-	bool tls, clean;
+	const struct net_tls_files
+	    *tls; /* NULL: without; its certificate is read for each connection */
+	bool clean;
 	const char *will_topic; /* NULL: none */
 	struct str will;
 	int will_qos;

@@ -25,7 +25,7 @@ struct dialing {
 	struct dns_query *query;
 	struct net_addrs addrs;
 	unsigned next; /* address to try */
-	bool want_tls;
+	struct net_tls_files *files; /* NULL: without TLS */
 	struct tls *tls;
 };
 
@@ -47,6 +47,7 @@ static void dialing_free(void *arg)
 		net_resolve_cancel(d->query);
 	drop_socket(d);
 	ev_timer_stop(d->net->loop, &d->timer);
+	net_tls_files_free(d->files);
 	free(d->host);
 	free(d);
 }
@@ -107,11 +108,11 @@ static void connected(struct dialing *d)
 
 	setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(d->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-	if (!d->want_tls) {
+	if (!d->files) {
 		done(d);
 		return;
 	}
-	d->tls = net_tls_new(d->net, d->fd, d->host, &e);
+	d->tls = net_tls_new(d->net, d->fd, d->host, d->files, &e);
 	if (d->tls)
 		handshake(d);
 	else
@@ -171,7 +172,7 @@ static void resolved(void *arg, const struct net_addrs *addrs)
 {
 	struct dialing *d = arg;
 
-	struct net_whom w = { d->want_tls ? "tls" : "tcp", d->host, (uint16_t)d->port, true };
+	struct net_whom w = { d->files ? "tls" : "tcp", d->host, (uint16_t)d->port, true };
 
 	d->query = NULL;
 	d->addrs = *addrs;
@@ -183,7 +184,8 @@ static void resolved(void *arg, const struct net_addrs *addrs)
 	try_next(d, EADDRNOTAVAIL);
 }
 
-struct net_stream *net_dial(struct net *n, const char *host, int port, bool tls, double timeout,
+struct net_stream *net_dial(struct net *n, const char *host, int port,
+			    const struct net_tls_files *tls, double timeout,
 			    const struct raw_opts *o)
 {
 	struct dialing *d = xcalloc(1, sizeof(*d));
@@ -192,7 +194,7 @@ struct net_stream *net_dial(struct net *n, const char *host, int port, bool tls,
 	d->host = xstrdup(host);
 	d->port = port;
 	d->fd = -1;
-	d->want_tls = tls;
+	d->files = net_tls_files_copy(tls);
 	ev_io_init(&d->io, on_dial, -1, 0);
 	ev_timer_init(&d->timer, on_late, timeout, 0);
 	d->io.data = d->timer.data = d;

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/err.h>
 
@@ -18,18 +19,20 @@ const char *net_tls_why(void)
 	const char *why = code ? ERR_reason_error_string(code) : NULL;
 
 	ERR_clear_error();
+	if (ERR_SYSTEM_ERROR(code))
+		return strerror(ERR_GET_REASON(code));
 	return why ? why : "unknown reason";
 }
 
-static SSL_CTX *new_context(const struct net *n)
+static SSL_CTX *new_context(const char *trust)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
 	if (!ctx)
 		return NULL;
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	if (n->trust ? SSL_CTX_load_verify_file(ctx, n->trust) != 1
-		     : SSL_CTX_set_default_verify_paths(ctx) != 1) {
+	if (trust ? SSL_CTX_load_verify_file(ctx, trust) != 1
+		  : SSL_CTX_set_default_verify_paths(ctx) != 1) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
@@ -42,8 +45,60 @@ static SSL_CTX *new_context(const struct net *n)
 static SSL_CTX *context(struct net *n)
 {
 	if (!n->tls)
-		n->tls = new_context(n);
+		n->tls = new_context(n->trust);
 	return n->tls;
+}
+
+bool net_tls_own(void *ctx, const struct net_tls_files *files, struct err *e)
+{
+	ERR_clear_error();
+	if (!files->cert)
+		return true;
+	if (SSL_CTX_use_certificate_chain_file(ctx, files->cert) != 1)
+		return err_set(e, "cert %.120s: %s", files->cert, net_tls_why());
+	if (SSL_CTX_use_PrivateKey_file(ctx, files->key, SSL_FILETYPE_PEM) != 1)
+		return err_set(e, "key %.120s: %s", files->key, net_tls_why());
+	return true;
+}
+
+static SSL_CTX *own_context(const struct net *n, const struct net_tls_files *files, struct err *e)
+{
+	const char *trust = files->ca ? files->ca : n->trust;
+	SSL_CTX *ctx;
+
+	ERR_clear_error();
+	ctx = new_context(trust);
+	if (!ctx) {
+		err_set(e, "ca %.120s: %s", trust ? trust : "of the system", net_tls_why());
+		return NULL;
+	}
+	if (net_tls_own(ctx, files, e))
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+struct net_tls_files *net_tls_files_copy(const struct net_tls_files *from)
+{
+	struct net_tls_files *t;
+
+	if (!from)
+		return NULL;
+	t = xcalloc(1, sizeof(*t));
+	t->ca = from->ca ? xstrdup(from->ca) : NULL;
+	t->cert = from->cert ? xstrdup(from->cert) : NULL;
+	t->key = from->key ? xstrdup(from->key) : NULL;
+	return t;
+}
+
+void net_tls_files_free(struct net_tls_files *files)
+{
+	if (!files)
+		return;
+	free((char *)(uintptr_t)files->ca);
+	free((char *)(uintptr_t)files->cert);
+	free((char *)(uintptr_t)files->key);
+	free(files);
 }
 
 void net_tls_end(struct net *n)
@@ -61,7 +116,7 @@ bool net_tls_trust(struct net *n, const char *file, struct err *e)
 
 	ERR_clear_error();
 	n->trust = file ? xstrdup(file) : NULL;
-	ctx = new_context(n);
+	ctx = new_context(n->trust);
 	if (!ctx) {
 		err_set(e, "authorities %s: %s", file ? file : "of the system", net_tls_why());
 		free(n->trust);
@@ -85,12 +140,18 @@ static bool expect_host(SSL *ssl, const char *host)
 	return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
 }
 
-struct tls *net_tls_new(struct net *n, int fd, const char *host, struct err *e)
+struct tls *net_tls_new(struct net *n, int fd, const char *host, const struct net_tls_files *files,
+			struct err *e)
 {
-	SSL_CTX *ctx = context(n);
+	bool own = files && (files->ca || files->cert);
+	SSL_CTX *ctx = own ? own_context(n, files, e) : context(n);
 	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
 	struct tls *t;
 
+	if (own && !ctx)
+		return NULL;
+	if (own)
+		SSL_CTX_free(ctx); /* the session has it */
 	if (!ssl || !expect_host(ssl, host) || SSL_set_fd(ssl, fd) != 1) {
 		SSL_free(ssl);
 		err_set(e, "%.80s: cannot start TLS", host);
@@ -248,9 +309,9 @@ static void say_name(const SSL *ssl, int where, int value)
 	SSL_set_tlsext_host_name((SSL *)(uintptr_t)ssl, host);
 }
 
-void *net_tls_for(struct net *n, const char *host)
+void *net_tls_for(struct net *n, const char *host, const struct net_tls_files *files, struct err *e)
 {
-	SSL_CTX *ctx = new_context(n);
+	SSL_CTX *ctx = own_context(n, files, e);
 	X509_VERIFY_PARAM *p = ctx ? SSL_CTX_get0_param(ctx) : NULL;
 	struct in6_addr any;
 	bool number = inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
@@ -260,6 +321,7 @@ void *net_tls_for(struct net *n, const char *host)
 	if ((number ? X509_VERIFY_PARAM_set1_ip_asc(p, host)
 		    : X509_VERIFY_PARAM_set1_host(p, host, strlen(host))) != 1) {
 		SSL_CTX_free(ctx);
+		err_set(e, "%.80s: cannot start TLS", host);
 		return NULL;
 	}
 	SSL_CTX_set_app_data(ctx, xstrdup(host));

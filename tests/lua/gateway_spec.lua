@@ -19,6 +19,15 @@ local function seen(h)
 end
 
 describe("gateways", function()
+  it("refuse TLS files that do not go together", function()
+    local check = require("moon2m.gateway.tls").check
+    local function why(opts) return select(2, check(opts)) end
+    assert.equal("ca needs tls = true", why { ca = "/ca.pem" })
+    assert.equal('key: an absolute path was expected, got "k.pem"', why { tls = true, key = "k.pem" })
+    assert.equal("cert and key belong together", why { tls = true, cert = "/c.pem" })
+    assert.is_true(check { tls = true, ca = "/ca.pem", cert = "/c.pem", key = "/k.pem" })
+  end)
+
   it("hand their handle to their own functions, and are named in errors", function()
     local h = host [[
       cse.udp(5700, function(data, from, sock) sock:send(from, data) end)

@@ -217,11 +217,12 @@ static struct net_stream *new_stream(bool dialled)
 	return s;
 }
 
-struct net_stream *net_dial(struct net *n, const char *host, int port, bool tls, double timeout,
+struct net_stream *net_dial(struct net *n, const char *host, int port,
+			    const struct net_tls_files *tls, double timeout,
 			    const struct raw_opts *o)
 {
 	(void)n;
-	note("dial %s %d tls=%d %.1f", host, port, tls, timeout);
+	note("dial %s %d tls=%d %.1f", host, port, tls != NULL, timeout);
 	last = *o;
 	return new_stream(true);
 }
@@ -325,8 +326,8 @@ struct net_mqtt *net_mqtt_open(struct net *n, const struct mqtt_opts *m, const s
 	(void)n;
 	note("mqtt %s %d %s %s %s %d tls=%d clean=%d %s %.*s %d %d", m->host, m->port,
 	     m->id ? m->id : "-", m->user ? m->user : "-", m->password ? m->password : "-",
-	     m->keepalive, m->tls, m->clean, m->will_topic ? m->will_topic : "-", STRFMT(m->will),
-	     m->will_qos, m->will_retain);
+	     m->keepalive, m->tls != NULL, m->clean, m->will_topic ? m->will_topic : "-",
+	     STRFMT(m->will), m->will_qos, m->will_retain);
 	last = *o;
 	if (strcmp(m->host, "bad") == 0) {
 		(void)!err_set(e, "no broker");

@@ -211,7 +211,7 @@ static int listening(int *port)
 static struct net_stream *opened(int *peer)
 {
 	int port, fd = listening(&port);
-	struct net_stream *s = net_dial(net, "127.0.0.1", port, false, 5, &opts);
+	struct net_stream *s = net_dial(net, "127.0.0.1", port, NULL, 5, &opts);
 
 	assert_int_equal(net_stream_state(s, NULL), RAW_OPENING);
 	assert_true(turn(5));
@@ -353,22 +353,23 @@ static void test_dial_errors(void **state)
 
 	(void)state;
 	close(fd);
-	s = net_dial(net, "127.0.0.1", port, false, 5, &opts);
+	s = net_dial(net, "127.0.0.1", port, NULL, 5, &opts);
 	assert_true(turn(5));
 	assert_int_equal(net_stream_state(s, &why), RAW_CLOSED);
 	assert_non_null(strstr(why, "Connection refused"));
 	assert_false(net_stream_write(s, STR("x")));
 	net_stream_close(s);
-	given_up = net_dial(net, "127.0.0.1", port, false, 5, &opts);
+	given_up = net_dial(net, "127.0.0.1", port, NULL, 5, &opts);
 	net_stream_close(given_up); /* while it opens */
 	fd = listening(&port);
-	s = net_dial(net, "127.0.0.1", port, true, 0.1, &opts); /* the peer says nothing */
+	s = net_dial(net, "127.0.0.1", port, &(struct net_tls_files){ 0 }, 0.1,
+		     &opts); /* the peer says nothing */
 	assert_true(turn(5));
 	assert_int_equal(net_stream_state(s, &why), RAW_CLOSED);
 	assert_non_null(strstr(why, "cannot connect in time"));
 	net_stream_close(s);
 	close(fd);
-	net_dial(net, "127.0.0.1", port, false, 5, &opts); /* the loop ends first */
+	net_dial(net, "127.0.0.1", port, NULL, 5, &opts); /* the loop ends first */
 }
 
 static void test_gate(void **state)

@@ -196,6 +196,46 @@ local function listens(s, port)
   return false
 end
 
+describe("cse.tcp with files of its own", function()
+  local dir
+  setup(function()
+    dir = h.directory()
+    for _, name in ipairs { "server", "client" } do
+      h.sh("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext "
+        .. "subjectAltName=DNS:localhost -keyout %s/%s.key -out %s/%s.pem", dir, name, dir, name)
+    end
+  end)
+  teardown(function()
+    d.stop_all()
+    h.sh("rm -rf %s", dir)
+  end)
+
+  it("trusts their authority, shows their certificate, and says which file is wrong", function()
+    local port = h.free_port()
+    d.spawn("socat OPENSSL-LISTEN:%d,bind=127.0.0.1,reuseaddr,fork,cert=%s/server.pem,"
+      .. "key=%s/server.key,cafile=%s/client.pem,verify=1 SYSTEM:'read l; echo got $l; sleep 1'",
+      port, dir, dir, dir)
+    local function client(n, files)
+      return ([[
+        cse.tcp({ host = "localhost", port = %d, tls = true, reconnect = 0.2, %s }, function(conn)
+          conn:write("secret\n")
+          local line = conn:read("line")
+          if line then seen[#seen + 1] = "%d " .. line end
+        end)
+      ]]):format(port, files:gsub("DIR", dir), n)
+    end
+    local s = h.start { scripts = { gw = d.HEAD .. client(1,
+      'ca = "DIR/server.pem", cert = "DIR/client.pem", key = "DIR/client.key"')
+      .. client(2, 'ca = "DIR/server.pem"')
+      .. client(3, 'ca = "DIR/none.pem"')
+      .. client(4, 'ca = "DIR/server.pem", cert = "DIR/client.pem", key = "DIR/server.key"') } }
+    d.sees(s, "the answer", function(seen) return seen[1] == "1 got secret" end)
+    s:logs "ca .*/none.pem: No such file"
+    s:logs "key .*/server.key: .*mismatch"
+    for _, line in ipairs(d.seen(s)) do assert.equal("1 got secret", line) end
+  end)
+end)
+
 describe("cse.tcp as a server", function()
   teardown(h.stop_all)
 

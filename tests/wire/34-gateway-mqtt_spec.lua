@@ -181,4 +181,24 @@ describe("cse.mqtt", function()
     assert.equal(0, count(unknown, ": connected"))
     assert.equal(0, count(other, ": connected"))
   end)
+
+  it("TLS: a handle's own authority and certificate", function()
+    for _, name in ipairs { "broker", "client" } do
+      h.sh("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext "
+        .. "subjectAltName=DNS:localhost -keyout %s/%s.key -out %s/%s.pem", dir, name, dir, name)
+    end
+    h.sh("chmod 0644 %s/*.key; chmod 0755 %s", dir, dir)
+    local broker = d.broker(dir, (("certfile D/broker.pem\nkeyfile D/broker.key\n"
+      .. "cafile D/client.pem\nrequire_certificate true\n"):gsub("D/", dir .. "/")))
+    local function text(files)
+      return d.HEAD .. (loop(broker.port, ('tls = true, ca = "%s/broker.pem", %s topics = { "t" }')
+        :format(dir, files)):gsub('"127.0.0.1"', '"localhost"'))
+    end
+    local good = h.start { scripts = { gw = text(('cert = "%s/client.pem", key = "%s/client.key",')
+      :format(dir, dir)) } }
+    connected(good)
+    local bare = h.start { scripts = { gw = text "" } }
+    bare:logs "again in 0.4 s"
+    assert.equal(0, count(bare, ": connected"))
+  end)
 end)

@@ -1,23 +1,23 @@
--- cse.mqtt({ host, port, id, user, password, tls, topics, qos, will, keepalive, clean, reconnect },
--- fn(topic, payload, info, handle)): a client of a broker.  Messages are handled one after the
--- other.  It connects again by itself, subscribes again, and what was published with qos 1 or 2 is
--- not lost.
+-- cse.mqtt({ host, port, id, user, password, tls, ca, cert, key, topics, qos, will, keepalive,
+-- clean, reconnect }, fn(topic, payload, info, handle)): a client of a broker.  Messages are
+-- handled one after the other.  It connects again by itself, subscribes again, and what was
+-- published with qos 1 or 2 is not lost.
 
 local gateway = require "moon2m.gateway"
 local options = require "moon2m.options"
 local sys = require "moon2m.core.sys"
 local timers = require "moon2m.timers"
+local tls = require "moon2m.gateway.tls"
 
 local core = gateway.core
-local mqtt = { methods = {}, fixed = { "tls", "user", "password", "keepalive", "clean",
-  "will_topic", "will", "will_qos", "will_retain" } }
+local mqtt = { methods = {}, fixed = { "tls", "ca", "cert", "key", "user", "password",
+  "keepalive", "clean", "will_topic", "will", "will_qos", "will_retain" } }
 
-local OPTIONS = options.declare("moon2m.mqtt.options", {
+local OPTIONS = options.declare("moon2m.mqtt.options", tls.rows {
   host = { "string", max = 255, required = true },
   port = { "number", min = 1, max = 65535, whole = true },
   id = { "string", max = 255 }, user = { "string", max = 255 },
   password = { "string", max = 255 },
-  tls = { "boolean", default = false },
   topics = { "table" },
   qos = { "number", min = 0, max = 2, whole = true, default = 0 },
   will = { "table" },
@@ -77,6 +77,7 @@ function mqtt.read(o)
   if not topics then return nil, wrong end
   local ok
   ok, why = read_will(opts)
+  if ok then ok, why = tls.check(opts) end
   if not ok then return nil, why end
   opts.topics = topics
   opts.port = opts.port or opts.tls and 8883 or 1883

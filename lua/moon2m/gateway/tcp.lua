@@ -1,5 +1,5 @@
--- cse.tcp(opts, fn(conn)): a client { host, port, tls, reconnect } that connects and connects
--- again, or a server { listen = port, host, max }.  fn is the coroutine of each connection
+-- cse.tcp(opts, fn(conn)): a client { host, port, tls, ca, cert, key, reconnect } that connects and
+-- connects again, or a server { listen = port, host, max }.  fn is the coroutine of each connection
 -- (conn.lua).
 
 local conn = require "moon2m.gateway.conn"
@@ -8,14 +8,14 @@ local options = require "moon2m.options"
 local rules = require "moon2m.rule"
 local sys = require "moon2m.core.sys"
 local timers = require "moon2m.timers"
+local tls = require "moon2m.gateway.tls"
 
 local core = gateway.core
-local tcp = { methods = {}, fixed = { "tls" } }
+local tcp = { methods = {}, fixed = { "tls", "ca", "cert", "key" } }
 
-local CLIENT = options.declare("moon2m.tcp.client", {
+local CLIENT = options.declare("moon2m.tcp.client", tls.rows {
   host = { "string", max = 255, required = true },
   port = { "number", min = 1, max = 65535, whole = true, required = true },
-  tls = { "boolean", default = false },
   reconnect = { "number|false", min = 0.05, max = 86400, default = 5 },
   timeout = { "number", min = 0.1, max = 3600, default = 10 },
 })
@@ -31,6 +31,10 @@ function tcp.read(o)
   if opts and server then opts.host = opts.host or gateway.limit("host") end
   if not opts and type(o) == "table" and not server and o.host == nil then
     why = why .. "; of a server: host, listen, max"
+  end
+  if opts and not server then
+    local ok, wrong = tls.check(opts)
+    if not ok then return nil, wrong end
   end
   return opts, why
 end
@@ -78,7 +82,7 @@ end
 local function dial(live)
   local opts = live.spec.opts
   local id = core.dial(gateway.common(live, { host = opts.host, port = opts.port, tls = opts.tls,
-    timeout = opts.timeout }))
+    ca = opts.ca, cert = opts.cert, key = opts.key, timeout = opts.timeout }))
   local opening = {}
   gateway.watch(id, opening)
   live.opening = opening

@@ -156,6 +156,9 @@ function udp:close() end
 ---@field host string name or address
 ---@field port integer 1 to 65535
 ---@field tls? boolean TLS, verified for `host` (default false)
+---@field ca? string PEM file, absolute: who issues the peer's certificate (default `outgoing.ca`)
+---@field cert? string PEM file, absolute: the certificate to show, with its chain; with `key`
+---@field key? string PEM file, absolute: the key of `cert`
 ---seconds before it connects again, 5 by default; twice as long after each failure, at most a
 ---minute; false: never
 ---@field reconnect? number | false
@@ -262,6 +265,9 @@ function serial:close() end
 ---@field user? string who one is to the broker
 ---@field password? string for `user`
 ---@field tls? boolean TLS, verified for `host` (default false)
+---@field ca? string PEM file, absolute: who issues the peer's certificate (default `outgoing.ca`)
+---@field cert? string PEM file, absolute: the certificate to show, with its chain; with `key`
+---@field key? string PEM file, absolute: the key of `cert`
 ---filters to subscribe to: a list, or `["plant/#"] = 1` for a qos of its own
 ---@field topics? table<integer | string, string | integer>
 ---@field qos? integer 0 (default), 1 or 2: of subscriptions and of what is published
