@@ -3,6 +3,7 @@
 -- lua/moon2m/types, so a new one is tried without being named here.
 -- The result is a table (probe()), written as JSON and as Markdown.
 
+local events = require "moon2m.capabilities.events"
 local json = require "moon2m.json"
 local kinds = require "moon2m.kind"
 local scratch = require "moon2m.capabilities.scratch"
@@ -238,6 +239,14 @@ end
 
 -- ---- the rest -----------------------------------------------------------------------------------
 
+-- An announced container whose original is cnt.
+local function copy_of(cnt)
+  types.find "m2m:cbA"
+  local _, at = create(types.by_ty[10005], "moon", { lnk = '"/elsewhere/base"' })
+  local _, ri = create(types.by_ty[10003], at, { lnk = json.encode("/moon/" .. cnt) })
+  return ri
+end
+
 local function probe_rcn(cnt)
   local out = {}
   for _, op in ipairs { "create", "retrieve", "update", "delete" } do
@@ -257,6 +266,7 @@ local function probe_rcn(cnt)
   for rcn = 0, 12 do
     out.discovery[tostring(rcn)] = ask("retrieve", cnt, { query = "fu=1&rcn=" .. rcn })
   end
+  out.retrieve["7"] = ask("retrieve", copy_of(cnt), { query = "rcn=7" })
   return out
 end
 
@@ -266,13 +276,12 @@ local function probe_queries(list, before)
   return out
 end
 
-local function probe_subscriptions(cnt)
-  local out, sub = { net = {}, nct = {} }, types.by_name.subscription
-  for net = 1, 10 do
-    out.net[tostring(net)] = create(sub, cnt, { enc = ('{"net":[%d]}'):format(net) })
-    out.nct[tostring(net)] = create(sub, cnt, { nct = tostring(net) })
-  end
-  return out
+local function probe_virtual(cnt)
+  local group = [[{"m2m:grp":{"mnm":1,"mid":["%s"]}}]]
+  local _, body = ask("create", "moon", { ty = 9, pc = group:format(cnt) })
+  ask("create", cnt, { ty = 4, pc = '{"m2m:cin":{"con":"x"}}' })
+  return { la = ask("retrieve", cnt .. "/la"), ol = ask("retrieve", cnt .. "/ol"),
+    fopt = ask("retrieve", json.decode(body)["m2m:grp"].ri .. "/fopt") }
 end
 
 local function probe_serializations(cnt)
@@ -318,8 +327,8 @@ local function tried()
     filters = probe_queries(FILTERS, "fu=1&"),
     drt = probe_queries({ "drt=1", "drt=2" }, "fu=1&"),
     response_types = ways.response_types(), delayed = ways.delayed(),
-    subscription = probe_subscriptions(cnt), serializations = probe_serializations(cnt),
-    releases = probe_others(cnt), passed_on = ways.passed_on(),
+    subscription = events.subscriptions(), serializations = probe_serializations(cnt),
+    virtual = probe_virtual(cnt), releases = probe_others(cnt), passed_on = ways.passed_on(),
     bindings = { http = ask("retrieve", "moon"), websocket = probe_websocket() } }
 end
 
@@ -329,6 +338,7 @@ function capabilities.probe()
   local ok, out = pcall(tried)
   scratch.close()
   if not ok then error(out, 0) end
+  out.virtual.ntsr, out.subscription.ntsr = out.subscription.ntsr, nil
   out.status_codes = json.array {}
   for code in pairs(scratch.seen) do table.insert(out.status_codes, code) end
   table.sort(out.status_codes)
@@ -387,8 +397,10 @@ function capabilities.markdown(c)
   add("response types", accepted(c.response_types))
   add("delayed execution", accepted(c.delayed))
   add("passed on to another CSE", accepted(c.passed_on))
+  add("virtual resources", accepted(c.virtual))
   add("`net`", accepted(c.subscription.net))
   add("`nct`", accepted(c.subscription.nct))
+  add("`enc`", accepted(c.subscription.enc))
   add("serializations", accepted(c.serializations))
   add("bindings", accepted(c.bindings))
   add("releases", accepted(c.releases))

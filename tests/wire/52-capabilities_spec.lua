@@ -49,8 +49,19 @@ describe("moon2m capabilities", function()
     assert.same({ 2001, 2001, 4015 }, { found.serializations.json, found.serializations.cbor,
       found.serializations.xml })
     assert.same({ http = 2000, websocket = 2000 }, found.bindings)
+    assert.same({ la = 2000, ol = 2000, fopt = 2000, ntsr = 2002 }, found.virtual)
     assert.equal(4001, found.releases["1"])
   end)
+
+  it("tries each event type below what it can happen to, content types and criteria with them",
+    function()
+      for n = 1, 10 do
+        assert.equal(n <= 8 and 2001 or 4000, found.subscription.net[tostring(n)], n)
+        assert.equal(n <= 5 and 2001 or 4000, found.subscription.nct[tostring(n)], n)
+      end
+      for name, code in pairs(found.subscription.enc) do assert.equal(2001, code, name) end
+      assert.equal(2001, found.subscription.enc.om)
+    end)
 
   it("tries what takes more than one request to its end", function()
     assert.same({ ["rt=1"] = 1001, ["rt=2"] = 1002, ["rt=3"] = 2000, ["rt=4"] = 2000,
