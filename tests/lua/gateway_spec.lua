@@ -23,7 +23,8 @@ describe("gateways", function()
     local check = require("moon2m.gateway.tls").check
     local function why(opts) return select(2, check(opts)) end
     assert.equal("ca needs tls = true", why { ca = "/ca.pem" })
-    assert.equal('key: an absolute path was expected, got "k.pem"', why { tls = true, key = "k.pem" })
+    assert.equal('key: an absolute path was expected, got "k.pem"',
+      why { tls = true, key = "k.pem" })
     assert.equal("cert and key belong together", why { tls = true, cert = "/c.pem" })
     assert.is_true(check { tls = true, ca = "/ca.pem", cert = "/c.pem", key = "/k.pem" })
   end)
