@@ -50,8 +50,9 @@ describe("a damaged page of the store", function()
 end)
 
 -- The programs of tests/faults, and the soak, in their short form: with what they are called, and
--- what they print.  Together they take as long as the slowest: most of their time is waiting.  PLAIN ones replace the
--- allocator or the clock, or leave no room for the shadow of a sanitized binary's memory.
+-- what they print.  Together they take as long as the slowest: most of their time is waiting.
+-- PLAIN ones replace the allocator or the clock, or leave no room for the
+-- shadow of a sanitized binary's memory.
 local sanitized = h.sh("ldd %s", h.bin):find("asan") ~= nil
 local PLAIN = { clock = true, memory = true }
 local SHORT = {
