@@ -50,6 +50,7 @@ help:
 #: make doc        the reference for scripts, in out/doc/ (make meta: what it says of resource types)
 #: make install    PREFIX (/usr/local) and DESTDIR; make uninstall; make rock: with luarocks
 #: make install-service  the systemd unit and /etc/moon2m; make deb: a package; make deb-test: try it
+#: make systemd-test     the package and its unit under a systemd in a container (root)
 
 # ---- what is needed ------------------------------------------------------------------------------
 DEBS_BUILD := gcc libc6-dev make pkg-config luajit libluajit-5.1-dev libwebsockets-dev \

@@ -34,3 +34,11 @@ deps-deb-test:
 deb-test: deps-deb-test
 	@$(MAKE) --no-print-directory deb
 	@CHROOT=$(CHROOT) tests/deb/run $(VERSION)
+
+# The package under a systemd of its own, in a container; as root.  CHROOT as above, with systemd.
+.PHONY: systemd-test deps-systemd-test
+deps-systemd-test:
+	$(call install_debs,$(DEBS_RUN) $(DEBS_DEB) debootstrap systemd-container)
+systemd-test: deps-systemd-test
+	@$(MAKE) --no-print-directory deb
+	@CHROOT=$(CHROOT) tests/deb/boot $(VERSION)
