@@ -277,8 +277,8 @@ static int64_t at_most(int64_t a, int64_t b)
 }
 
 /* Time counts only as far as the timer saw it pass: a process that was stopped and continued, or
- * starved, is not taken for one that is stuck.  One is that does not come to the hook for a quarter of the
- * time. */
+ * starved, is not taken for one that is stuck: which is one that was to be stopped and does not come to
+ * the hook for a quarter of the limit. */
 static void note_overdue(int64_t now)
 {
 	g.overdue += at_most(now - g.last, g.interval * 2);

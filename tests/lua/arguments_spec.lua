@@ -4,49 +4,12 @@
 
 local reference = require "moon2m.reference"
 local t = require "moon2m.test"
+local takes = require "takes"
 
 -- ---- what a parameter takes ---------------------------------------------------------------------
 
 local BASIC = { string = "string", number = "number", integer = "number", boolean = "boolean",
   ["true"] = "boolean", ["false"] = "boolean", table = "table", ["nil"] = "nil" }
-
--- The parts of a union, at its outermost level.
-local function parts(text)
-  local list, depth, from, quoted = {}, 0, 1, false
-  for i = 1, #text do
-    local c = text:sub(i, i)
-    if c == '"' then quoted = not quoted end
-    if not quoted and c:find("[%(%[{<]") then depth = depth + 1 end
-    if not quoted and c:find("[%)%]}>]") then depth = depth - 1 end
-    if not quoted and depth == 0 and c == "|" then
-      list[#list + 1] = text:sub(from, i - 1)
-      from = i + 1
-    end
-  end
-  list[#list + 1] = text:sub(from)
-  return list
-end
-
-local function takes(set, text)
-  for _, part in ipairs(parts(text)) do
-    part = part:match("^%s*(.-)%s*$")
-    local named = reference.get().types[part]
-    if part == "any" then
-      set.any = true
-    elseif part:find('^"') then
-      set.string = true
-    elseif part:find("^fun%(") then
-      set["function"] = true
-    elseif BASIC[part] then
-      set[BASIC[part]] = true
-    elseif named and named.kind == "alias" then
-      for _, v in ipairs(named.variants) do takes(set, v.type) end
-    else
-      set.table = true
-    end
-  end
-  return set
-end
 
 -- ---- calls --------------------------------------------------------------------------------------
 
@@ -87,7 +50,7 @@ local function each_wrong(entry, fn)
   local before = {}
   for _, p in ipairs(entry.params) do
     if p.name == "..." then break end
-    local set = takes({}, p.type)
+    local set = takes({}, p.type, BASIC)
     for _, w in ipairs(WRONG) do
       local fits = set[w[1]] or set.any or w[1] == "nil" and p.optional
       if not fits or w[1] == "nil" and NEEDED[entry.name .. " " .. p.name] then

@@ -4,6 +4,7 @@
 
 local reference = require "moon2m.reference"
 local t = require "moon2m.test"
+local takes = require "takes"
 
 local classes                    -- class of the reference -> its rows
 
@@ -38,26 +39,6 @@ local VALUES = { { "boolean", "true" }, { "false", "false" }, { "number", "7" },
 local BASIC = { string = "string", number = "number", integer = "number", boolean = "boolean",
   table = "table", ["false"] = "false", any = "any" }
 
-local function add_kinds(set, text)
-  text = text:gsub("%b<>", ""):gsub("%b()", "()")
-  for part in text:gmatch("[^|]+") do
-    part = part:match("^%s*(.-)%s*$")
-    local named = reference.get().types[part]
-    if part:find('^"') then
-      set.string = true
-    elseif part:find("^fun%(") then
-      set["function"] = true
-    elseif BASIC[part] then
-      set[BASIC[part]] = true
-    elseif named and named.kind == "alias" then
-      for _, v in ipairs(named.variants) do add_kinds(set, v.type) end
-    else
-      set.table = true
-    end
-  end
-  return set
-end
-
 local function key_of(field)
   local index = field.name:match("^%[(%d+)%]$")
   return index and tonumber(index) or field.name
@@ -84,7 +65,7 @@ end
 -- Calls fn(a call, the option as the error names it) for each mistake of a class.
 local function each_mistake(class, call, fn)
   for _, field in ipairs(reference.get().types[class].fields) do
-    local key, set = key_of(field), add_kinds({}, field.type)
+    local key, set = key_of(field), takes({}, field.type, BASIC)
     for _, v in ipairs(VALUES) do
       local fits = set.any or set[v[1]] or v[1] == "false" and set.boolean or key == 2
       if not fits and type(key) == "string" then
@@ -133,7 +114,7 @@ describe("options of public functions", function()
     for class in pairs(CALLS) do
       local kinds = {}
       for _, field in ipairs(reference.get().types[class].fields) do
-        local key, set = key_of(field), add_kinds({}, field.type)
+        local key, set = key_of(field), takes({}, field.type, BASIC)
         if key == 2 then set = { any = true } end      -- a kind, which the schema knows
         kinds[#kinds + 1] = ("%s%s: %s"):format(tostring(key),
           (field.optional or key == 2) and "?" or "", sorted(set))

@@ -3,11 +3,10 @@
 
 local client = require "moon2m.core.client"
 local server = require "moon2m.test.server"
-local sys = require "moon2m.core.sys"
 
 local scratch = { ADMIN = "CAdmin" }
 
-local SECONDS, TURN = 30, 0.02
+local SECONDS = 30
 local METHOD = { create = "POST", retrieve = "GET", update = "PUT", delete = "DELETE" }
 
 local serial, one, peer = 0, nil, nil
@@ -26,12 +25,7 @@ end
 
 --- Waits until fn gives something true, and returns that; nil after SECONDS.
 function scratch.wait(fn)
-  local give_up = sys.mono() + SECONDS * 1e6
-  repeat
-    local v = fn()
-    if v then return v end
-    client.turn(TURN)
-  until sys.mono() > give_up
+  return server.wait_for(SECONDS, fn)
 end
 
 --- The text with a number that was not used in the place of each %d.

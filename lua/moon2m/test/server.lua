@@ -55,6 +55,7 @@ local function read(file)
   return text
 end
 
+--- Waits until fn gives something true, and returns that; nil after `seconds`.
 local function wait_for(seconds, fn)
   local give_up = sys.mono() + seconds * 1e6
   repeat
@@ -63,6 +64,8 @@ local function wait_for(seconds, fn)
     client.turn(TURN)
   until sys.mono() > give_up
 end
+
+server.wait_for = wait_for
 
 local function start(self, config, apps)
   local args = { "run", "-c", config, "--data", self.folder, "--set", "outgoing.loopback=true",
